@@ -1,0 +1,107 @@
+# vWorkspace Fleet. `make` alone lists the targets. Needs Go, git, make and a C compiler; nothing is downloaded
+# but Go modules, and every tool is built from source by the Go that is installed.
+
+GO      ?= go
+ARGS    ?=
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+# Packages tested at once. Most of them start control planes of their own (about 0.5 GB and half a core each),
+# so this follows memory and patience rather than the number of cores.
+TEST_PARALLEL ?= 2
+TEST_TIMEOUT  ?= 30m
+BENCH         ?= .
+
+# Tools live in modules of their own under .ci/tools, so that they never move a version the product ships.
+# `go tool` builds them on first use and keeps the binaries in Go's build cache.
+GOLANGCI_LINT  = $(GO) tool -modfile=.ci/tools/lint/go.mod golangci-lint
+CONTROLLER_GEN = $(GO) tool -modfile=.ci/tools/generate/go.mod controller-gen
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## show this list
+	@echo "vWorkspace Fleet - make targets:"
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo 'ARGS="..." is passed on by demo, test, e2e and bench: make test ARGS="-run TestPlan -v"'
+
+##@ What it does
+
+.PHONY: demo
+demo: ## a local fleet with Operations running across it: vw demo (ARGS="--help" for more)
+	$(GO) run ./cmd/vw demo $(ARGS)
+
+##@ The loop
+
+.PHONY: test
+test: assets ## every test of the module, against real control planes
+	@echo "test: go test ./... ($(TEST_PARALLEL) packages at once, $(TEST_TIMEOUT) each at most)"
+	$(GO) test -timeout $(TEST_TIMEOUT) -p $(TEST_PARALLEL) $(ARGS) ./...
+
+# Not part of `test`: the race detector needs a second compile of Kubernetes and everything else (minutes on two
+# cores) and slows control-plane tests several times. The goroutines that are ours run in these packages.
+.PHONY: test-race
+test-race: assets ## the packages that run goroutines of ours, under the race detector
+	@echo "test-race: compiling everything a second time, with the race detector"
+	$(GO) test -race -timeout $(TEST_TIMEOUT) -p $(TEST_PARALLEL) $(ARGS) ./placement/... ./engines/... ./hub/... ./spoke/...
+
+# golangci-lint runs vet too. The testbed's components module is formatted like the rest but not linted: that
+# would compile a second Kubernetes and all of OCM for a few mains without logic.
+.PHONY: lint
+lint: ## golangci-lint over the module, and the formatting of every Go file in the tree
+	@echo "lint: golangci-lint (the first run builds it from source: minutes on a small machine, seconds after)"
+	@$(GOLANGCI_LINT) version
+	@echo "lint: checking ./... (the first run compiles the dependencies too)"
+	@$(GOLANGCI_LINT) run $(ARGS) ./...
+	@echo "lint: checking the formatting of the nested modules"
+	@$(GOLANGCI_LINT) fmt --diff e2e/testbed/components
+
+# Old CRDs go first, so that a kind that was renamed or dropped does not stay behind. There is no RBAC generator:
+# Roles are written by hand, with the reason beside every verb.
+.PHONY: generate
+generate: ## deep copies and CRDs from the types in api/
+	@echo "generate: deep copies in api/ and CRDs in deploy/crds (the first run builds controller-gen)"
+	@$(CONTROLLER_GEN) --version
+	@rm -f deploy/crds/*.vworkspace.io_*.yaml
+	$(CONTROLLER_GEN) \
+		object:headerFile=.ci/boilerplate.go.txt \
+		crd:crdVersions=v1,generateEmbeddedObjectMeta=true \
+		paths=./api/... output:crd:artifacts:config=deploy/crds
+
+# The version is a linker flag, so that what is compiled stays shared with `go test` and `go run`. No -trimpath for
+# the same reason; no VCS stamp, because git describe says it already and works in a checkout of another user.
+.PHONY: build
+build: ## hub, spoke and vw into bin/, stamped with the version from git
+	@echo "build: bin/ at version $(VERSION)"
+	$(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/...
+
+##@ Longer
+
+.PHONY: e2e
+e2e: assets ## the scenario tests alone, fresh and verbose
+	@echo "e2e: go test ./e2e/..."
+	$(GO) test -count=1 -v -timeout 60m -p 1 $(ARGS) ./e2e/...
+
+# One package at a time: benchmarks that share the cores measure each other.
+.PHONY: bench
+bench: ## every benchmark (BENCH=<regexp> for some)
+	@echo "bench: go test -bench '$(BENCH)' ./..."
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m -p 1 $(ARGS) ./...
+
+.PHONY: assets
+assets: ## build the testbed's Kubernetes and OCM binaries, once per machine
+	@echo "assets: the testbed's control-plane binaries (built once per machine, about 10 minutes on two cores; then at once)"
+	@$(GO) run ./e2e/testbed/cmd assets
+
+##@ Tidying
+
+.PHONY: clean
+clean: ## remove bin/; keep the testbed's binaries
+	rm -rf bin
+	@echo "clean: the testbed's binaries stay in $${XDG_CACHE_HOME:-~/.cache}/vworkspace-fleet; 'make clean-cache' drops them (about 10 minutes to build again)"
+
+# Where e2e/testbed keeps them: the same folder that os.UserCacheDir names on Linux.
+.PHONY: clean-cache
+clean-cache: ## remove the testbed's built binaries from your user cache
+	rm -rf "$${XDG_CACHE_HOME:-$${HOME:?is not set}/.cache}/vworkspace-fleet"
