@@ -57,17 +57,21 @@ lint: ## golangci-lint over the module, and the formatting of every Go file in t
 	@echo "lint: checking the formatting of the nested modules"
 	@$(GOLANGCI_LINT) fmt --diff e2e/testbed/components
 
-# Old CRDs go first, so that a kind that was renamed or dropped does not stay behind. There is no RBAC generator:
-# Roles are written by hand, with the reason beside every verb.
+# CRDs replace the whole old set, and only when all were made: a kind that was renamed or dropped does not stay
+# behind, and a type that does not compile yet costs nothing. There is no RBAC generator: Roles are written by hand,
+# with the reason beside every verb.
 .PHONY: generate
 generate: ## deep copies and CRDs from the types in api/
 	@echo "generate: deep copies in api/ and CRDs in deploy/crds (the first run builds controller-gen)"
-	@$(CONTROLLER_GEN) --version
-	@rm -f deploy/crds/*.vworkspace.io_*.yaml
+	@rm -rf bin/crds
 	$(CONTROLLER_GEN) \
 		object:headerFile=.ci/boilerplate.go.txt \
 		crd:crdVersions=v1,generateEmbeddedObjectMeta=true \
-		paths=./api/... output:crd:artifacts:config=deploy/crds
+		paths=./api/... output:crd:artifacts:config=bin/crds
+	@mkdir -p deploy/crds
+	@rm -f deploy/crds/*.vworkspace.io_*.yaml
+	@mv bin/crds/*.yaml deploy/crds/
+	@rmdir bin/crds
 
 # The version is a linker flag, so that what is compiled stays shared with `go test` and `go run`. No -trimpath for
 # the same reason; no VCS stamp, because git describe says it already and works in a checkout of another user.
