@@ -74,7 +74,8 @@ generate: ## deep copies and CRDs from the types in api/
 	@rmdir bin/crds
 
 # The version is a linker flag, so that what is compiled stays shared with `go test` and `go run`. No -trimpath for
-# the same reason; no VCS stamp, because git describe says it already and works in a checkout of another user.
+# the same reason; no VCS stamp, because git describe says it already and works in a checkout of another user. Each
+# main declares `var version = "dev"`, which a plain `go build` keeps.
 .PHONY: build
 build: ## hub, spoke and vw into bin/, stamped with the version from git
 	@echo "build: bin/ at version $(VERSION)"
