@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Condition types of an Operation, on every level.
+const (
+	// ConditionAccepted is True when the request makes sense, False when it never will.
+	ConditionAccepted = "Accepted"
+	// ConditionRunning is True between the fence and the end.
+	ConditionRunning = "Running"
+	// ConditionSucceeded is True when it did what was asked. Wait for this one.
+	ConditionSucceeded = "Succeeded"
+	// ConditionFailed is True when it did not.
+	ConditionFailed = "Failed"
+	// ConditionCancelled is True when a person stopped it.
+	ConditionCancelled = "Cancelled"
+	// ConditionBlocked is True while something keeps it from starting.
+	ConditionBlocked = "Blocked"
+	// ConditionDegraded is True when it ended well, but not entirely.
+	ConditionDegraded = "Degraded"
+)
+
+// Reasons that every level and every engine shares. An engine adds its own.
+const (
+	// ReasonAdmissionPassed: the request makes sense.
+	ReasonAdmissionPassed = "AdmissionPassed"
+	// ReasonValidationFailed: the request makes no sense; the message names the field and the fix.
+	ReasonValidationFailed = "ValidationFailed"
+	// ReasonPlanned: the clusters are frozen.
+	ReasonPlanned = "Planned"
+	// ReasonDryRun: planned and, as asked, not done.
+	ReasonDryRun = "DryRun"
+	// ReasonExpanded: one Operation per target exists and is being run.
+	ReasonExpanded = "Expanded"
+	// ReasonRollingOut: ManifestWorks are being created and clusters are at work.
+	ReasonRollingOut = "RollingOut"
+	// ReasonAllSucceeded: everything below succeeded.
+	ReasonAllSucceeded = "AllSucceeded"
+	// ReasonSomeFailed: something below failed.
+	ReasonSomeFailed = "SomeFailed"
+	// ReasonNoTargets: no ApplicationInstance matches the selector.
+	ReasonNoTargets = "NoTargets"
+
+	// ReasonEngineStarted: the fence is set; effects may follow.
+	ReasonEngineStarted = "EngineStarted"
+	// ReasonEngineRunning: the executor is at work.
+	ReasonEngineRunning = "EngineRunning"
+	// ReasonEngineCompleted: the executor says that it is done.
+	ReasonEngineCompleted = "EngineCompleted"
+	// ReasonEngineFailed: the executor says that it failed.
+	ReasonEngineFailed = "EngineFailed"
+	// ReasonNoChange: what was asked for was so already.
+	ReasonNoChange = "NoChange"
+	// ReasonResultLost: the executor's object went before its result was read. Not run again.
+	ReasonResultLost = "ResultLost"
+	// ReasonTimeout: spec.timeout went by.
+	ReasonTimeout = "Timeout"
+	// ReasonUserCancelled: spec.cancel, or the Operation was deleted.
+	ReasonUserCancelled = "UserCancelled"
+
+	// ReasonTargetNotFound: the ApplicationInstance does not exist.
+	ReasonTargetNotFound = "TargetNotFound"
+	// ReasonTargetNotReady: the ApplicationInstance is not Ready.
+	ReasonTargetNotReady = "TargetNotReady"
+	// ReasonCapabilityMissing: the ApplicationInstance does not advertise the type with this engine.
+	ReasonCapabilityMissing = "CapabilityMissing"
+	// ReasonNamespaceNotGated: the namespace lacks the label managed-by=vworkspace.
+	ReasonNamespaceNotGated = "NamespaceNotGated"
+	// ReasonEngineNotInstalled: the executor's CRD is not served on the cluster.
+	ReasonEngineNotInstalled = "EngineNotInstalled"
+	// ReasonConflictingOperation: another Operation on the same target goes first.
+	ReasonConflictingOperation = "ConflictingOperation"
+	// ReasonAwaitingApproval: an approval is required and there is none.
+	ReasonAwaitingApproval = "AwaitingApproval"
+	// ReasonFieldConflict: a field that would have to be changed is owned by somebody who would change it back.
+	ReasonFieldConflict = "FieldConflict"
+	// ReasonNameConflict: an object with the run's name exists and is not the run's.
+	ReasonNameConflict = "NameConflict"
+
+	// ReasonPlacementNotFound: the Placement does not exist in the Operation's namespace.
+	ReasonPlacementNotFound = "PlacementNotFound"
+	// ReasonPlacementPending: the Placement has not been decided yet.
+	ReasonPlacementPending = "PlacementPending"
+	// ReasonNoClusters: the Placement selects no cluster.
+	ReasonNoClusters = "NoClusters"
+	// ReasonNamespaceNotAllowed: a fleet Operation may select only the spoke namespace of its own name.
+	ReasonNamespaceNotAllowed = "NamespaceNotAllowed"
+	// ReasonClusterNotFound: the cluster does not exist on the hub.
+	ReasonClusterNotFound = "ClusterNotFound"
+	// ReasonClusterUnreachable: the cluster has not been heard of; it was told nothing, or has not answered.
+	ReasonClusterUnreachable = "ClusterUnreachable"
+	// ReasonAgentMissing: the cluster is reachable but nothing there takes Operations.
+	ReasonAgentMissing = "AgentMissing"
+	// ReasonNotYetReported: told, and has not answered yet.
+	ReasonNotYetReported = "NotYetReported"
+)

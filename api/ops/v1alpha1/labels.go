@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+const (
+	// LabelOperation is on everything that is made for an Operation; its value is that Operation's UID.
+	LabelOperation = "ops.vworkspace.io/operation"
+	// LabelParent is on an Operation that another one made; its value is the parent's UID.
+	LabelParent = "ops.vworkspace.io/parent"
+	// LabelRoot is on every Operation below a fleet Operation; its value is the UID of the one that a person made on the hub.
+	LabelRoot = "ops.vworkspace.io/root"
+	// LabelPart tells apart what the hub keeps beside a fleet Operation: PartPlan or PartResult.
+	LabelPart = "ops.vworkspace.io/part"
+	// PartPlan is a chunk of a frozen plan.
+	PartPlan = "plan"
+	// PartResult is a chunk of kept cluster results.
+	PartResult = "result"
+
+	// AnnotationOrigin is on an Operation that another one made: NAMESPACE/NAME of the parent, for people to read.
+	AnnotationOrigin = "ops.vworkspace.io/origin"
+
+	// CapabilityPrefix begins the annotations by which an ApplicationInstance advertises what may be done to it
+	// and with which engine, such as ops.vworkspace.io/backup=velero.
+	CapabilityPrefix = "ops.vworkspace.io/"
+
+	// OperationFinalizer keeps a running Operation until its run is cancelled.
+	OperationFinalizer = "ops.vworkspace.io/finalizer"
+
+	// FieldManager owns what an Operation applies to objects that it did not create.
+	FieldManager = "vworkspace-operation"
+)
+
+// Where the hub and an agent meet on a spoke.
+const (
+	// DefaultAgentNamespace is the spoke's namespace of the agent. Operations from the hub land here and nowhere else, so that one
+	// informer brings all feedback back and the ManifestWork's executor needs rights in this one namespace.
+	DefaultAgentNamespace = "vworkspace-agent"
+	// OperationExecutor is the ServiceAccount in the agent's namespace as which Operations from the hub are applied.
+	OperationExecutor = "vworkspace-operations"
+	// InstanceExecutor is the ServiceAccount in the agent's namespace as which ApplicationInstances from the hub are applied.
+	InstanceExecutor = "vworkspace-instances"
+	// DefaultPlatformNamespace is the hub's namespace whose fleet Operations may select across the namespaces of a spoke.
+	DefaultPlatformNamespace = "vworkspace-platform"
+)

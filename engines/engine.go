@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engines
+
+import (
+	"context"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+)
+
+// Engine adapts one executor.
+type Engine interface {
+	// Name is the value of spec.engine that picks this engine.
+	Name() opsv1alpha1.OperationEngine
+
+	// Kinds are the executor's objects that decide how a run stands. They are watched as soon as their CRD is served; until
+	// then the spoke reports EngineNotInstalled.
+	Kinds() []client.Object
+
+	// Plan says what shall exist for a run. The same run always plans the same, and another run's objects never have the same names.
+	// An empty plan is a run with nothing to do: Observe says why.
+	//
+	// Errors: *InvalidError when the request can never work (it names the field), *BlockedError when somebody has to act first,
+	// anything else is retried.
+	Plan(ctx context.Context, r client.Reader, run Run) ([]Change, error)
+
+	// Observe says where a run stands, after its plan was applied. It trusts only objects of this run (label
+	// ops.vworkspace.io/operation, and the UID in run.Operation.Status.Resources): an object that was replaced is a lost result.
+	// An error is retried; it never ends a run.
+	Observe(ctx context.Context, r client.Reader, run Run) (Outcome, error)
+}
+
+// Canceler is an Engine whose executor can stop a run. The others run on until they end, and the spoke says so.
+type Canceler interface {
+	// Cancel says what stops the run. The run is Cancelled once Observe no longer says Running.
+	Cancel(ctx context.Context, r client.Reader, run Run) (Cancellation, error)
+}
+
+// Cancellation is what stops a run.
+type Cancellation struct {
+	// Delete these objects, with everything that belongs to them.
+	Delete []client.Object
+	// Apply these changes.
+	Apply []Change
+	// Message says what was, and what was not, undone.
+	Message string
+}

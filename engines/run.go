@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engines
+
+import (
+	"k8s.io/apimachinery/pkg/types"
+
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+)
+
+// Run is one execution of one Operation on one ApplicationInstance. Engines read it and never change it.
+type Run struct {
+	// Operation with spec.targetRef; its status says what was applied so far.
+	Operation *opsv1alpha1.Operation
+	// Target of the Operation. Nil while observing a run whose target was deleted meanwhile.
+	Target *appsv1alpha1.ApplicationInstance
+	// Cluster is the name of the managed cluster, empty on a spoke without a hub.
+	Cluster string
+}
+
+// UID of the run: a new Operation under an old name is a new run.
+func (r Run) UID() types.UID { return r.Operation.UID }
+
+// Namespace that the run's objects live in.
+func (r Run) Namespace() string { return r.Operation.Namespace }
+
+// Name for the run's object that plays the given parts; no part for the one main object.
+func (r Run) Name(parts ...string) string {
+	return opsv1alpha1.RunName(r.Operation.Name, r.Operation.UID, parts...)
+}
+
+// Labels for every object that the run creates.
+func (r Run) Labels() map[string]string {
+	labels := map[string]string{
+		opsv1alpha1.LabelOperation:  string(r.UID()),
+		appsv1alpha1.LabelManagedBy: appsv1alpha1.ManagedByControlPlane,
+	}
+	if r.Cluster != "" {
+		labels[appsv1alpha1.LabelClusterID] = r.Cluster
+	}
+	return labels
+}
+
+// Applied tells whether the plan was put in place: from then on a missing object is a lost result, never a reason to start again.
+func (r Run) Applied() bool { return len(r.Operation.Status.Resources) > 0 }
+
+// Recorded returns the UID under which an object of the run was recorded, or "" when it was not.
+func (r Run) Recorded(kind, namespace, name string) types.UID {
+	for _, ref := range r.Operation.Status.Resources {
+		if ref.Kind == kind && ref.Namespace == namespace && ref.Name == name {
+			return ref.UID
+		}
+	}
+	return ""
+}
