@@ -1,0 +1,34 @@
+package testbed
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// assetsVariable names the folder of ready binaries that envtest uses too.
+const assetsVariable = "KUBEBUILDER_ASSETS"
+
+// Assets makes sure that kube-apiserver, etcd and kubectl exist and returns their folder, for envtest's
+// BinaryAssetsDirectory. It builds them on the first call, with a line per component to out, which may be nil;
+// later calls take milliseconds. When KUBEBUILDER_ASSETS names a folder with all three, that folder is returned.
+func Assets(ctx context.Context, out io.Writer) (string, error) {
+	dir := os.Getenv(assetsVariable)
+	if len(providedBy(dir, envtestComponents)) == len(envtestComponents) {
+		return dir, nil
+	}
+	// All three or none: envtest looks in one folder, and two Kubernetes versions should not be mixed.
+	b, err := ensure(ctx, newProgress(out), nil, envtestComponents, nil)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(b.dir, "bin"), nil
+}
+
+// Build makes sure that every binary of a fleet exists, so that Up starts at once.
+func Build(ctx context.Context, out io.Writer) error {
+	_, err := ensure(ctx, newProgress(out), providedBy(os.Getenv(assetsVariable), envtestComponents),
+		fleetComponents, fleetManifests)
+	return err
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"vworkspace.io/fleet/e2e/testbed"
+)
+
+// parentEvery is how often the supervisor looks whether its parent still lives.
+const parentEvery = 500 * time.Millisecond
+
+type upOptions struct {
+	dir              string
+	clusters         int
+	charts           []string
+	timeout          time.Duration
+	detach, detached bool
+}
+
+// up runs a fleet until it is told to stop, its parent is gone, or a component dies.
+func up(ctx context.Context, o upOptions, out io.Writer) error {
+	if !o.detached {
+		var stop context.CancelFunc
+		ctx, stop = withParent(ctx)
+		defer stop()
+	}
+	f, err := testbed.Up(ctx, testbed.Options{
+		Dir: o.dir, Clusters: o.clusters, Charts: o.charts, Timeout: o.timeout, Progress: out,
+	})
+	if err != nil {
+		return err
+	}
+	describe(out, f, o.detached)
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(out, "stopping the fleet")
+	case <-f.Failed():
+	}
+	return errors.Join(f.Err(), f.Down())
+}
+
+// withParent ends the context when the parent process is gone: `go run` does not pass on that it was killed.
+func withParent(ctx context.Context) (context.Context, context.CancelFunc) {
+	parent := os.Getppid()
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		ticker := time.NewTicker(parentEvery)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				if os.Getppid() != parent {
+					cancel()
+				}
+			}
+		}
+	}()
+	return ctx, cancel
+}
+
+// describe tells what is there and what to try.
+func describe(out io.Writer, f *testbed.Fleet, detached bool) {
+	kubectl := f.Kubectl()
+	fmt.Fprintf(out, "\nThe fleet is in %s. Pods are simulated by KWOK; everything else is real. Try:\n\n", f.Dir())
+	fmt.Fprintf(out, "  %s --kubeconfig %s get managedclusters\n", kubectl, f.Hub.KubeconfigPath)
+	for _, s := range f.Spokes[:min(1, len(f.Spokes))] {
+		fmt.Fprintf(out, "  %s --kubeconfig %s get nodes,namespaces\n", kubectl, s.KubeconfigPath)
+	}
+	fmt.Fprintf(out, "\n  chart repository  %s\n  OCI registry      %s (plain HTTP)\n", f.ChartRepoURL, f.OCIURL)
+	if detached {
+		fmt.Fprintf(out, "\nStop it with: go run ./e2e/testbed/cmd down --dir %s\n", f.Dir())
+	} else {
+		fmt.Fprintf(out, "\nStop it with Ctrl-C.\n")
+	}
+}

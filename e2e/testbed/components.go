@@ -1,0 +1,101 @@
+package testbed
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+// Versions that a cluster of the testbed reports. They are go.mod's of components/; the Kubernetes one is linked into
+// the binaries too, because an unstamped kube-apiserver calls itself v0.0.0-master and its clients misbehave.
+const (
+	kubernetesVersion = "v1.34.4"
+	kubernetesMajor   = "1"
+	kubernetesMinor   = "34"
+)
+
+// component is one binary of the testbed.
+type component struct {
+	name string // the binary's name
+	pkg  string // the main package, resolved in the components module
+}
+
+// Components of a control plane; envtest wants the first, second and fourth.
+var (
+	kubeAPIServer         = component{"kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"}
+	etcdServer            = component{"etcd", "go.etcd.io/etcd/server/v3"}
+	kubeControllerManager = component{"kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"}
+	kubectl               = component{"kubectl", "k8s.io/kubernetes/cmd/kubectl"}
+	kubeScheduler         = component{"kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"}
+	ocm                   = component{"ocm", "./ocm"}
+	sourceController      = component{"source-controller", "github.com/fluxcd/source-controller"}
+	helmController        = component{"helm-controller", "github.com/fluxcd/helm-controller"}
+	kwok                  = component{"kwok", "sigs.k8s.io/kwok/cmd/kwok"}
+)
+
+// fleetComponents is what Up needs, envtestComponents what Assets returns.
+var (
+	envtestComponents = []component{kubeAPIServer, etcdServer, kubectl}
+	fleetComponents   = []component{
+		kubeAPIServer, etcdServer, kubectl, kubeControllerManager, kubeScheduler, ocm, kwok, sourceController, helmController,
+	}
+)
+
+// manifest is a folder of a dependency whose YAML files the testbed applies.
+type manifest struct {
+	name   string // folder in the cache
+	module string
+	dir    string // within the module
+}
+
+// Manifests, by the cluster that they belong to.
+var (
+	ocmHubCRDs   = manifest{"ocm-hub", "open-cluster-management.io/ocm", "manifests/cluster-manager/hub/crds"}
+	ocmSpokeCRDs = manifest{"ocm-spoke", "open-cluster-management.io/ocm", "manifests/klusterlet/managed"}
+	sourceCRDs   = manifest{"source-controller", "github.com/fluxcd/source-controller", "config/crd/bases"}
+	helmCRDs     = manifest{"helm-controller", "github.com/fluxcd/helm-controller", "config/crd/bases"}
+)
+
+var fleetManifests = []manifest{ocmHubCRDs, ocmSpokeCRDs, sourceCRDs, helmCRDs}
+
+// linkFlags stamps the Kubernetes version into the binaries. They change the link step only, so that compiled
+// packages are shared with every other build of this module.
+func linkFlags() string {
+	flags := "-s -w"
+	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
+		flags += " -X " + pkg + ".gitVersion=" + kubernetesVersion +
+			" -X " + pkg + ".gitMajor=" + kubernetesMajor +
+			" -X " + pkg + ".gitMinor=" + kubernetesMinor
+	}
+	return flags
+}
+
+// componentsDir finds the components module: beside this file, where it was compiled, or below the working
+// directory's ancestors, for a binary that was moved or built with -trimpath.
+func componentsDir() (string, error) {
+	if _, file, _, ok := runtime.Caller(0); ok {
+		if dir := filepath.Join(filepath.Dir(file), "components"); isModule(dir) {
+			return dir, nil
+		}
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if c := filepath.Join(dir, "e2e", "testbed", "components"); isModule(c) {
+			return c, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("cannot find e2e/testbed/components: run inside a checkout of vWorkspace Fleet")
+		}
+		dir = parent
+	}
+}
+
+func isModule(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "go.mod"))
+	return err == nil
+}

@@ -1,0 +1,184 @@
+package testbed
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	clusterclient "open-cluster-management.io/api/client/cluster/clientset/versioned"
+	clusterv1 "open-cluster-management.io/api/cluster/v1"
+
+	_ "embed"
+)
+
+const (
+	hubNamespace   = "open-cluster-management-hub"
+	agentNamespace = "open-cluster-management-agent"
+	// bootstrapUser is who an agent is until the hub has signed its own certificate. The hub approves what it asks
+	// for by itself: a testbed has nobody to do it by hand.
+	bootstrapUser = "testbed-bootstrap"
+)
+
+// ocmHubManifest holds the namespace of OCM's hub and what the bootstrap user may do.
+//
+//go:embed manifests/ocm-hub.yaml
+var ocmHubManifest []byte
+
+// ocmSpokeManifest holds the namespace of OCM's agent.
+//
+//go:embed manifests/ocm-spoke.yaml
+var ocmSpokeManifest []byte
+
+// prepareOCMHub installs OCM's CRDs on the hub and writes the kubeconfig that agents register with.
+func (f *Fleet) prepareOCMHub(ctx context.Context) error {
+	crds, err := f.ocmCRDs(ocmHubCRDs, "*.crd.yaml")
+	if err != nil {
+		return err
+	}
+	objects, err := parse(ocmHubManifest)
+	if err != nil {
+		return err
+	}
+	if err := applyObjects(ctx, f.Hub.config, append(crds, objects...)); err != nil {
+		return fmt.Errorf("prepare the hub for Open Cluster Management: %w", err)
+	}
+	bootstrap, err := f.Hub.pki.client(bootstrapUser, bootstrapUser)
+	if err != nil {
+		return err
+	}
+	return writeKubeconfig(f.bootstrapKubeconfig(),
+		kubeconfig(f.Hub.Name, f.Hub.config.Host, f.Hub.pki.caPEM(), bootstrapUser, bootstrap))
+}
+
+func (f *Fleet) bootstrapKubeconfig() string { return f.dir.data("ocm-bootstrap.kubeconfig") }
+
+// startOCMHub starts the hub's three controllers.
+func (f *Fleet) startOCMHub(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, c := range []struct {
+		name string
+		args []string
+	}{
+		{"ocm-registration", []string{"registration", "controller",
+			"--feature-gates=ManagedClusterAutoApproval=true", "--auto-approved-csr-users=" + bootstrapUser}},
+		{"ocm-placement", []string{"placement", "controller"}},
+		{"ocm-work", []string{"work", "manager",
+			"--feature-gates=ManifestWorkReplicaSet=true,CleanUpCompletedManifestWork=true"}},
+	} {
+		group.Go(func() error {
+			_, err := f.sup.launch(ctx, func() (Command, probe, error) {
+				return f.planOCM(f.Hub, c.name, append(c.args, "--namespace="+hubNamespace))
+			})
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// prepareOCMSpoke installs the CRDs that an agent needs on its own cluster.
+func (f *Fleet) prepareOCMSpoke(ctx context.Context, spoke *Cluster) error {
+	crds, err := f.ocmCRDs(ocmSpokeCRDs, "0000_*.crd.yaml")
+	if err != nil {
+		return err
+	}
+	objects, err := parse(ocmSpokeManifest)
+	if err != nil {
+		return err
+	}
+	if err := applyObjects(ctx, spoke.config, append(crds, objects...)); err != nil {
+		return fmt.Errorf("prepare %s for Open Cluster Management: %w", spoke.Name, err)
+	}
+	return nil
+}
+
+// join starts the agent of a spoke, which registers with the hub: it asks for a certificate, creates its
+// ManagedCluster and, once accepted, reports. join returns when the hub calls the cluster Available.
+func (f *Fleet) join(ctx context.Context, spoke *Cluster) error {
+	hub, err := clusterclient.NewForConfig(f.Hub.config)
+	if err != nil {
+		return err
+	}
+	hubKubeconfigDir := f.dir.data(spoke.Name, "hub")
+	if err := os.MkdirAll(hubKubeconfigDir, 0o700); err != nil {
+		return err
+	}
+	_, err = f.sup.launch(ctx, func() (Command, probe, error) {
+		command, _, err := f.planOCM(spoke, "klusterlet", []string{
+			"klusterlet", "agent",
+			"--namespace=" + agentNamespace,
+			"--spoke-cluster-name=" + spoke.Name,
+			"--bootstrap-kubeconfig=" + f.bootstrapKubeconfig(),
+			"--hub-kubeconfig-dir=" + hubKubeconfigDir,
+			"--spoke-external-server-urls=" + spoke.config.Host,
+			"--workload-source-driver=kube",
+			"--workload-source-config=" + filepath.Join(hubKubeconfigDir, "kubeconfig"),
+			// Operations report through a watch; what is polled should not take OCM's 10 seconds in a demo.
+			"--status-sync-interval=2s",
+			"--feature-gates=RawFeedbackJsonString=true",
+			"--kube-api-qps=200", "--kube-api-burst=400",
+			"--hub-kube-api-qps=200", "--hub-kube-api-burst=400",
+		})
+		return command, clusterAvailable(hub, spoke.Name), err
+	})
+	return err
+}
+
+// planOCM is one process of Open Cluster Management, against its own cluster's API.
+func (f *Fleet) planOCM(c *Cluster, name string, args []string) (Command, probe, error) {
+	port, err := freePort()
+	if err != nil {
+		return Command{}, nil, err
+	}
+	return Command{
+		Name: c.process(name),
+		Path: f.bin.path(ocm),
+		Args: append(args, "--kubeconfig="+c.KubeconfigPath, "--disable-leader-election", "--listen="+address(port)),
+		Env:  f.childEnv(),
+	}, httpReady(serverURL(port) + "/healthz"), nil
+}
+
+func clusterAvailable(hub clusterclient.Interface, name string) probe {
+	return func(ctx context.Context) error {
+		mc, err := hub.ClusterV1().ManagedClusters().Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if !meta.IsStatusConditionTrue(mc.Status.Conditions, clusterv1.ManagedClusterConditionAvailable) {
+			return fmt.Errorf("ManagedCluster %s is not Available yet", name)
+		}
+		return nil
+	}
+}
+
+var templated = regexp.MustCompile(`{{[^}]*}}`)
+
+// ocmCRDs reads CRDs of OCM. Its operator fills in conversion webhooks for two add-on kinds; without them the
+// one version that the agents use is served as it is stored.
+func (f *Fleet) ocmCRDs(m manifest, pattern string) ([]*unstructured.Unstructured, error) {
+	files, err := filepath.Glob(filepath.Join(f.bin.manifestDir(m), pattern))
+	if err != nil {
+		return nil, err
+	}
+	var crds []*unstructured.Unstructured
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("read the CRDs of Open Cluster Management: %w", err)
+		}
+		objects, err := parse(templated.ReplaceAll(data, []byte("unset")))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		for _, o := range objects {
+			unstructured.RemoveNestedField(o.Object, "spec", "conversion")
+			crds = append(crds, o)
+		}
+	}
+	return crds, nil
+}

@@ -1,0 +1,43 @@
+package testbed
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// DefaultTimeout is how long Up waits for a fleet whose binaries exist.
+const DefaultTimeout = 3 * time.Minute
+
+// maxClusters is a typing error's distance: a spoke takes about 0.7 GB.
+const maxClusters = 50
+
+// Options says what fleet Up starts.
+type Options struct {
+	// Dir is the fleet's folder; a new temporary one, which Down removes, if empty. It may hold a dead fleet, which
+	// is removed, but nothing else.
+	Dir string
+	// Clusters is how many spokes join the hub: spoke1, spoke2, ... A hub alone, with OCM's controllers, if 0.
+	Clusters int
+	// Charts are folders of Helm charts to serve: a chart, FOLDER/NAME or FOLDER/NAME/VERSION.
+	Charts []string
+	// Progress gets a line for everything that is built or becomes ready; nil for none.
+	Progress io.Writer
+	// Timeout bounds the start, without the time to build binaries; DefaultTimeout if 0.
+	Timeout time.Duration
+}
+
+// complete checks the options and fills in defaults.
+func (o *Options) complete() error {
+	if o.Clusters < 0 || o.Clusters > maxClusters {
+		return fmt.Errorf("clusters: %d is not between 0 and %d", o.Clusters, maxClusters)
+	}
+	if o.Timeout < 0 {
+		return errors.New("timeout: must not be negative")
+	}
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package testbed
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// startAll starts everything in parallel, each part as soon as what it needs is there:
+//
+//	etcd -> hub:    control plane -> OCM's CRDs (joinable) -> OCM's controllers
+//	     -> spokes: control plane -> OCM's CRDs -> wait until joinable -> klusterlet -> Available
+//	                              -> Flux' CRDs -> source-controller, helm-controller
+//	                              -> scheduler, node, KWOK
+func (f *Fleet) startAll(ctx context.Context) error {
+	etcdURL, err := f.startEtcd(ctx)
+	if err != nil {
+		return err
+	}
+	joinable := make(chan struct{})
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return f.startHub(ctx, etcdURL, joinable) })
+	for _, spoke := range f.Spokes {
+		group.Go(func() error { return f.startSpoke(ctx, spoke, etcdURL, joinable) })
+	}
+	return group.Wait()
+}
+
+// startHub closes joinable once agents can register; that they are accepted takes the controllers.
+func (f *Fleet) startHub(ctx context.Context, etcdURL string, joinable chan<- struct{}) error {
+	if err := f.startControlPlane(ctx, f.Hub, etcdURL, hubControllers); err != nil {
+		return err
+	}
+	if err := f.prepareOCMHub(ctx); err != nil {
+		return err
+	}
+	close(joinable)
+	return f.startOCMHub(ctx)
+}
+
+func (f *Fleet) startSpoke(ctx context.Context, spoke *Cluster, etcdURL string, joinable <-chan struct{}) error {
+	if err := f.startControlPlane(ctx, spoke, etcdURL, spokeControllers); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := f.prepareOCMSpoke(ctx, spoke); err != nil {
+			return err
+		}
+		select {
+		case <-joinable:
+			return f.join(ctx, spoke)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	})
+	group.Go(func() error {
+		if err := f.prepareFlux(ctx, spoke); err != nil {
+			return err
+		}
+		flux, ctx := errgroup.WithContext(ctx)
+		flux.Go(func() error { return f.startSourceController(ctx, spoke) })
+		flux.Go(func() error { return f.startHelmController(ctx, spoke) })
+		return flux.Wait()
+	})
+	group.Go(func() error { return f.startScheduler(ctx, spoke) })
+	group.Go(func() error { return f.startKWOK(ctx, spoke) })
+	return group.Wait()
+}
