@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package install puts vWorkspace Fleet on a testbed fleet, the way that a platform team would on a real one: CRDs and rights from
+// deploy/, one hub, one agent per spoke. The processes act as the ServiceAccounts of deploy/, by impersonation, so that a right that is
+// missing there is missing here too.
+package install
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os/exec"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/deploy"
+	"vworkspace.io/fleet/e2e/testbed"
+)
+
+const (
+	// HubNamespace is the namespace of the hub's controller, from deploy/hub.
+	HubNamespace = "vworkspace-system"
+	// hubAccount and agentAccount are the ServiceAccounts of deploy/.
+	hubAccount   = "vworkspace-hub"
+	agentAccount = "vworkspace-agent"
+)
+
+// Installation is vWorkspace Fleet on a fleet.
+type Installation struct {
+	// Hub is the hub's process.
+	Hub *testbed.Process
+	// Agents are the agents' processes by cluster name.
+	Agents map[string]*testbed.Process
+}
+
+// Binaries builds the hub and the agent from this checkout into dir and returns their paths.
+func Binaries(ctx context.Context, dir string) (hub, spoke string, err error) {
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator), "vworkspace.io/fleet/cmd/hub", "vworkspace.io/fleet/cmd/spoke")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", "", fmt.Errorf("build the hub and the agent (run it inside a checkout of this repository): %w\n%s", err, out)
+	}
+	return filepath.Join(dir, "hub"), filepath.Join(dir, "spoke"), nil
+}
+
+// Install applies CRDs and rights everywhere and starts the hub and the agents. It does not wait until they are ready: what is asked of
+// them waits in the API server.
+func Install(ctx context.Context, fleet *testbed.Fleet, hub, spoke string) (*Installation, error) {
+	group, ctx2 := errgroup.WithContext(ctx)
+	group.Go(func() error { return applyFolders(ctx2, fleet.Hub.Config(), deploy.CRDs, deploy.Hub) })
+	for _, c := range fleet.Spokes {
+		group.Go(func() error { return applyFolders(ctx2, c.Config(), deploy.CRDs, deploy.Spoke) })
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	out := &Installation{Agents: map[string]*testbed.Process{}}
+	var err error
+	if out.Hub, err = start(fleet, fleet.Hub, "vworkspace-hub", hub, HubNamespace, hubAccount, "--leader-elect=true"); err != nil {
+		return nil, err
+	}
+	for _, c := range fleet.Spokes {
+		agent, err := start(fleet, c, c.Name+"-vworkspace-agent", spoke, opsv1alpha1.DefaultAgentNamespace, agentAccount, "--cluster="+c.Name)
+		if err != nil {
+			return nil, err
+		}
+		out.Agents[c.Name] = agent
+	}
+	return out, nil
+}
+
+func start(fleet *testbed.Fleet, c *testbed.Cluster, name, path, namespace, account string, args ...string) (*testbed.Process, error) {
+	kubeconfig, err := actAs(c.KubeconfigPath, namespace, account)
+	if err != nil {
+		return nil, err
+	}
+	return fleet.Start(testbed.Command{Name: name, Path: path, Args: append([]string{"--kubeconfig=" + kubeconfig}, args...)})
+}
+
+// applyFolders applies folders of deploy.Manifests.
+func applyFolders(ctx context.Context, config *rest.Config, folders ...string) error {
+	var documents [][]byte
+	for _, folder := range folders {
+		files, err := fs.Glob(deploy.Manifests, folder+"/*.yaml")
+		if err != nil {
+			return err
+		}
+		for _, file := range files {
+			data, err := deploy.Manifests.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			documents = append(documents, data)
+		}
+	}
+	return testbed.Apply(ctx, config, documents...)
+}
