@@ -20,7 +20,9 @@ type Engine interface {
 	Kinds() []client.Object
 
 	// Plan says what shall exist for a run. The same run always plans the same, and another run's objects never have the same names.
-	// An empty plan is a run with nothing to do: Observe says why.
+	// An empty plan is a run with nothing to do: Observe says why. Apply the changes in their order.
+	//
+	// r must return metadata.managedFields: an engine that changes other people's objects reads there whose the fields are.
 	//
 	// Errors: *InvalidError when the request can never work (it names the field), *BlockedError when somebody has to act first,
 	// anything else is retried.
@@ -29,6 +31,9 @@ type Engine interface {
 	// Observe says where a run stands, after its plan was applied. It trusts only objects of this run (label
 	// ops.vworkspace.io/operation, and the UID in run.Operation.Status.Resources): an object that was replaced is a lost result.
 	// An error is retried; it never ends a run.
+	//
+	// A cache that lags behind the run's own writes looks like a lost result. Before ResultLost is believed, and made final, Observe must
+	// have said it of an uncached r.
 	Observe(ctx context.Context, r client.Reader, run Run) (Outcome, error)
 }
 
@@ -40,7 +45,8 @@ type Canceler interface {
 
 // Cancellation is what stops a run.
 type Cancellation struct {
-	// Delete these objects, with everything that belongs to them.
+	// Delete these objects, with everything that belongs to them: in the foreground, so that the run is seen to run until that has
+	// stopped. Where metadata.uid is set, delete that object only (a precondition), not another one of its name.
 	Delete []client.Object
 	// Apply these changes.
 	Apply []Change

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package all is the list of the engines that this project ships. It is a package of its own because the engines import package engines.
+package all
+
+import (
+	"vworkspace.io/fleet/engines"
+	"vworkspace.io/fleet/engines/job"
+)
+
+// Default holds every engine that this project ships.
+func Default() *engines.Registry {
+	return engines.NewRegistry(
+		job.New(),
+	)
+}

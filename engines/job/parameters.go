@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package job
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/engines"
+)
+
+// DefaultServiceAccount is what a Job runs as when its parameters name no ServiceAccount. It needs no rights: its token is not mounted.
+const DefaultServiceAccount = "vworkspace-operation-runner"
+
+// Parameters of the engine: spec.parameters of an Operation with engine job.
+type Parameters struct {
+	// Image of the container. Required.
+	Image string `json:"image"`
+	// Command replaces the image's entry point.
+	Command []string `json:"command,omitempty"`
+	// Args replace the image's arguments.
+	Args []string `json:"args,omitempty"`
+	// Env of the container. Take secrets from a Secret by valueFrom.secretKeyRef; a value written here is readable in the Operation.
+	Env []corev1.EnvVar `json:"env,omitempty"`
+	// ServiceAccountName of the pod. Its token is mounted only when it is named here. Default DefaultServiceAccount, without a token.
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+	// TimeoutSeconds bounds the Job from its start on, over all attempts. No bound by default; spec.timeout bounds the run as well.
+	TimeoutSeconds *int64 `json:"timeoutSeconds,omitempty"`
+	// ActiveDeadlineSeconds is the same as TimeoutSeconds, by its Kubernetes name.
+	ActiveDeadlineSeconds *int64 `json:"activeDeadlineSeconds,omitempty"`
+	// BackoffLimit is how often a failed pod is tried again, 0 to 100. Default 0: only the author of a command knows whether it may run twice.
+	BackoffLimit *int32 `json:"backoffLimit,omitempty"`
+	// Volumes mounted into the container, at most 16.
+	Volumes []Volume `json:"volumes,omitempty"`
+	// Resources of the container. None by default: the namespace's LimitRange decides.
+	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
+	// SecurityContext sets the user that the container runs as. Default: the image's, which must not be root.
+	SecurityContext *SecurityContext `json:"securityContext,omitempty"`
+	// PodAnnotations on the pod.
+	PodAnnotations map[string]string `json:"podAnnotations,omitempty"`
+}
+
+// Volume is mounted at MountPath and has exactly one source.
+type Volume struct {
+	// Name of the volume, a DNS label. Required.
+	Name string `json:"name"`
+	// MountPath in the container, absolute. Required.
+	MountPath string `json:"mountPath"`
+	// ReadOnly mounts it for reading only. Secrets and ConfigMaps always are.
+	ReadOnly bool `json:"readOnly,omitempty"`
+	// Secret in the Operation's namespace.
+	Secret *corev1.SecretVolumeSource `json:"secret,omitempty"`
+	// ConfigMap in the Operation's namespace.
+	ConfigMap *corev1.ConfigMapVolumeSource `json:"configMap,omitempty"`
+	// PersistentVolumeClaim in the Operation's namespace.
+	PersistentVolumeClaim *corev1.PersistentVolumeClaimVolumeSource `json:"persistentVolumeClaim,omitempty"`
+	// EmptyDir that lives as long as the pod.
+	EmptyDir *corev1.EmptyDirVolumeSource `json:"emptyDir,omitempty"`
+}
+
+// SecurityContext is what may be chosen within the restricted Pod Security Standard.
+type SecurityContext struct {
+	// RunAsUser is a user ID other than 0.
+	RunAsUser *int64 `json:"runAsUser,omitempty"`
+	// RunAsGroup is a group ID.
+	RunAsGroup *int64 `json:"runAsGroup,omitempty"`
+	// FSGroup owns the files of the volumes.
+	FSGroup *int64 `json:"fsGroup,omitempty"`
+}
+
+// decode reads and checks what op asks for. The error is an *engines.InvalidError that lists everything that is wrong.
+func decode(op *opsv1alpha1.Operation) (*Parameters, error) {
+	if op.Spec.Type == opsv1alpha1.TypeUpgrade {
+		return nil, engines.Invalid(field.Invalid(field.NewPath("spec", "type"), op.Spec.Type,
+			"engine job runs a command and cannot move a release to another chart version: set spec.engine to helm, or spec.type to RunCommand or Migration"))
+	}
+	p := &Parameters{}
+	if err := engines.DecodeParameters(op, p); err != nil {
+		return nil, err
+	}
+	if err := engines.Invalid(p.validate(engines.ParametersPath())...); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// deadline is the one of the two aliases that was set.
+func (p *Parameters) deadline() *int64 {
+	if p.ActiveDeadlineSeconds != nil {
+		return p.ActiveDeadlineSeconds
+	}
+	return p.TimeoutSeconds
+}
+
+// backoffLimit with its default.
+func (p *Parameters) backoffLimit() int32 {
+	if p.BackoffLimit == nil {
+		return 0
+	}
+	return *p.BackoffLimit
+}
