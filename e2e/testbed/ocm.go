@@ -8,9 +8,12 @@ import (
 	"regexp"
 
 	"golang.org/x/sync/errgroup"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
 	clusterclient "open-cluster-management.io/api/client/cluster/clientset/versioned"
 	clusterv1 "open-cluster-management.io/api/cluster/v1"
 
@@ -48,12 +51,39 @@ func (f *Fleet) prepareOCMHub(ctx context.Context) error {
 	if err := applyObjects(ctx, f.Hub.config, append(crds, objects...)); err != nil {
 		return fmt.Errorf("prepare the hub for Open Cluster Management: %w", err)
 	}
+	if err := f.waitBootstrapAllowed(ctx); err != nil {
+		return err
+	}
 	bootstrap, err := f.Hub.pki.client(bootstrapUser, bootstrapUser)
 	if err != nil {
 		return err
 	}
 	return writeKubeconfig(f.bootstrapKubeconfig(),
 		kubeconfig(f.Hub.Name, f.Hub.config.Host, f.Hub.pki.caPEM(), bootstrapUser, bootstrap))
+}
+
+// waitBootstrapAllowed waits until the hub's authorizer, which learns of new roles through a watch, lets the
+// bootstrap user register a cluster. An agent that is forbidden to once does not try again: it gets its certificate,
+// but never a ManagedCluster.
+func (f *Fleet) waitBootstrapAllowed(ctx context.Context) error {
+	kube, err := kubernetes.NewForConfig(f.Hub.config)
+	if err != nil {
+		return err
+	}
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User: bootstrapUser, Groups: []string{bootstrapUser},
+		ResourceAttributes: &authorizationv1.ResourceAttributes{
+			Group: clusterv1.GroupName, Resource: "managedclusters", Verb: "create",
+		},
+	}}
+	err = wait.PollUntilContextCancel(ctx, probeEvery, true, func(ctx context.Context) (bool, error) {
+		answer, err := kube.AuthorizationV1().SubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
+		return err == nil && answer.Status.Allowed, err
+	})
+	if err != nil {
+		return fmt.Errorf("wait until agents may register with the hub: %w", err)
+	}
+	return nil
 }
 
 func (f *Fleet) bootstrapKubeconfig() string { return f.dir.data("ocm-bootstrap.kubeconfig") }

@@ -38,16 +38,15 @@ func detach(ctx context.Context, o upOptions, out io.Writer) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	log, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_RDWR|os.O_APPEND, 0o644)
+	exited, cmd, err := startSupervisor(o, path)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Close() }() // only read here
-
-	exited, cmd, err := startSupervisor(o, log)
+	log, err := os.Open(path)
 	if err != nil {
 		return err
 	}
+	defer func() { _ = log.Close() }() // only read
 	err = follow(ctx, log, out, o.dir, exited)
 	if ctx.Err() != nil {
 		err = errors.Join(err, cmd.Process.Signal(syscall.SIGTERM), <-exited)
@@ -55,7 +54,12 @@ func detach(ctx context.Context, o upOptions, out io.Writer) error {
 	return err
 }
 
-func startSupervisor(o upOptions, log *os.File) (<-chan error, *exec.Cmd, error) {
+func startSupervisor(o upOptions, path string) (<-chan error, *exec.Cmd, error) {
+	log, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = log.Close() }() // the supervisor has its own descriptor
 	self, err := os.Executable()
 	if err != nil {
 		return nil, nil, err
