@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package spoke
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/engines"
+)
+
+// refusal is why a change can never be put in place for this run.
+type refusal struct {
+	reason  string
+	message string
+}
+
+// apply puts the plan in place and records it. The record is all or nothing: as long as status.resources is empty the whole plan is put in
+// place again, which changes nothing where it is already; once it is not, nothing is created for this run any more.
+func (r *operationReconciler) apply(ctx context.Context, v *visit, engine engines.Engine, run engines.Run) error {
+	if run.Target == nil {
+		v.to().Fail(opsv1alpha1.ReasonTargetNotFound, "the target was deleted before anything was applied to it")
+		return nil
+	}
+	changes, err := engine.Plan(ctx, v.live, run)
+	if refused := planRefused(err); refused != nil {
+		v.to().Fail(refused.reason, refused.message)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("plan: %w", err)
+	}
+	recorded := make([]opsv1alpha1.ResourceRef, 0, len(changes))
+	for _, change := range changes {
+		ref, refused, err := v.put(ctx, change, run)
+		if err != nil {
+			return v.notApplied(err)
+		}
+		if refused != nil {
+			v.to().Fail(refused.reason, refused.message)
+			return nil
+		}
+		recorded = append(recorded, ref)
+	}
+	v.op.Status.Resources = recorded
+	return nil
+}
+
+// planRefused: after the fence there is no going back to waiting, so what blocks a plan now ends the run; nothing was applied.
+func planRefused(err error) *refusal {
+	var invalid *engines.InvalidError
+	if errors.As(err, &invalid) {
+		return &refusal{opsv1alpha1.ReasonValidationFailed, invalid.Error()}
+	}
+	var b *engines.BlockedError
+	if errors.As(err, &b) {
+		return &refusal{b.Reason, "nothing was applied: " + b.Message}
+	}
+	return nil
+}
+
+// notApplied says what the API server refuses, and ends a run that it has refused for as long as a run may take to start.
+func (v *visit) notApplied(err error) error {
+	message := "cannot put the plan in place: " + err.Error()
+	deadline := startDeadline(v.op)
+	if left := v.op.Status.StartedAt.Add(deadline).Sub(v.now); left > 0 {
+		v.to().Run(opsv1alpha1.ReasonEngineStarted, message)
+		return err
+	}
+	v.to().Fail(opsv1alpha1.ReasonEngineFailed, fmt.Sprintf("gave up after %s: %s", deadline, message))
+	return nil
+}
+
+// put makes one change.
+func (v *visit) put(ctx context.Context, change engines.Change, run engines.Run) (opsv1alpha1.ResourceRef, *refusal, error) {
+	gvk, err := apiutil.GVKForObject(change.Object, v.Scheme())
+	if err != nil {
+		return opsv1alpha1.ResourceRef{}, nil, fmt.Errorf("the plan holds an object of an unknown kind: %w", err)
+	}
+	var obj client.Object
+	var refused *refusal
+	switch change.Verb {
+	case engines.VerbCreate:
+		obj, refused, err = v.create(ctx, gvk, change.Object.DeepCopyObject().(client.Object), run)
+	case engines.VerbApply:
+		obj, refused, err = v.applyFields(ctx, gvk, change.Object)
+	default:
+		err = fmt.Errorf("the plan holds an unknown verb %q", change.Verb)
+	}
+	if err != nil || refused != nil {
+		return opsv1alpha1.ResourceRef{}, refused, err
+	}
+	return opsv1alpha1.ResourceRef{
+		APIVersion: gvk.GroupVersion().String(), Kind: gvk.Kind,
+		Namespace: obj.GetNamespace(), Name: obj.GetName(), UID: obj.GetUID(),
+	}, nil, nil
+}
+
+// create makes an object, or finds that this run has made it before a crash.
+func (v *visit) create(ctx context.Context, gvk schema.GroupVersionKind, obj client.Object, run engines.Run) (client.Object, *refusal, error) {
+	what := fmt.Sprintf("%s %s/%s", gvk.Kind, obj.GetNamespace(), obj.GetName())
+	there := obj.DeepCopyObject().(client.Object)
+	err := v.Create(ctx, obj)
+	switch {
+	case err == nil:
+		return obj, nil, nil
+	case apierrors.IsInvalid(err):
+		return nil, &refusal{opsv1alpha1.ReasonValidationFailed, err.Error()}, nil
+	case !apierrors.IsAlreadyExists(err):
+		return nil, nil, fmt.Errorf("create %s: %w", what, err)
+	}
+	if err := v.live.Get(ctx, client.ObjectKeyFromObject(obj), there); err != nil {
+		return nil, nil, fmt.Errorf("read %s, which exists: %w", what, err)
+	}
+	if there.GetLabels()[opsv1alpha1.LabelOperation] != string(run.UID()) {
+		return nil, &refusal{opsv1alpha1.ReasonNameConflict, what + " exists and was not made by this run: remove it, and create the Operation again"}, nil
+	}
+	return there, nil, nil
+}
+
+// applyFields sets fields on an object that exists. Server-side apply would create a missing one, so the object's UID goes along: the API server
+// takes that as the condition that the very object which was read is still there.
+func (v *visit) applyFields(ctx context.Context, gvk schema.GroupVersionKind, obj client.Object) (client.Object, *refusal, error) {
+	what := fmt.Sprintf("%s %s/%s", gvk.Kind, obj.GetNamespace(), obj.GetName())
+	there := &unstructured.Unstructured{}
+	there.SetGroupVersionKind(gvk)
+	err := v.live.Get(ctx, client.ObjectKeyFromObject(obj), there)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, &refusal{opsv1alpha1.ReasonTargetNotFound, what + " does not exist any more"}, nil
+	case err != nil:
+		return nil, nil, fmt.Errorf("read %s: %w", what, err)
+	}
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj.DeepCopyObject())
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode %s: %w", what, err)
+	}
+	u := &unstructured.Unstructured{Object: fields}
+	u.SetGroupVersionKind(gvk)
+	u.SetUID(there.GetUID())
+	err = v.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(opsv1alpha1.FieldManager), client.ForceOwnership)
+	switch {
+	case apierrors.IsInvalid(err):
+		return nil, &refusal{opsv1alpha1.ReasonValidationFailed, err.Error()}, nil
+	case err != nil:
+		return nil, nil, fmt.Errorf("apply %s: %w", what, err)
+	}
+	return there, nil, nil
+}
+
+// describe says in words what a plan would do.
+func describe(s *site, changes []engines.Change) string {
+	if len(changes) == 0 {
+		return "dry run: nothing would be changed"
+	}
+	words := make([]string, 0, len(changes))
+	for _, c := range changes {
+		kind := "object"
+		if gvk, err := apiutil.GVKForObject(c.Object, s.Scheme()); err == nil {
+			kind = gvk.Kind
+		}
+		words = append(words, fmt.Sprintf("%s %s %s", strings.ToLower(string(c.Verb)), kind, c.Object.GetName()))
+	}
+	return "dry run: would " + strings.Join(words, ", ")
+}
+
+func orRefused(err error, refused *refusal) error {
+	if err != nil || refused == nil {
+		return err
+	}
+	return errors.New(refused.message)
+}
+
+// conflict is the error of a write that met a newer version.
+func conflict(op *opsv1alpha1.Operation) error {
+	return apierrors.NewConflict(opsv1alpha1.GroupVersion.WithResource("operations").GroupResource(), op.Name,
+		errors.New("it was changed after it was read"))
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package spoke
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/engines"
+)
+
+// cancel stops a run as far as its engine can, once, and then waits for it to end: the reason UserCancelled of a running Operation says that
+// the executor was told.
+func (r *operationReconciler) cancel(ctx context.Context, v *visit, engine engines.Engine, run engines.Run) error {
+	if v.op.Status.Reason == opsv1alpha1.ReasonUserCancelled {
+		return nil
+	}
+	said, err := v.stop(ctx, engine, run)
+	if err != nil {
+		return err
+	}
+	v.to().Run(opsv1alpha1.ReasonUserCancelled, "cancelling: "+said)
+	return nil
+}
+
+// cancelUnrecorded cancels a run of which nothing was recorded: the agent died, or was refused, between the fence and the record. What it may
+// have made by then is removed where the engine knows how, and nothing new is made.
+func (r *operationReconciler) cancelUnrecorded(ctx context.Context, v *visit, engine engines.Engine, run engines.Run) error {
+	said, err := v.stop(ctx, engine, run)
+	if err != nil {
+		return err
+	}
+	v.to().Cancel(opsv1alpha1.ReasonUserCancelled, "cancelled before anything was recorded: "+said)
+	return nil
+}
+
+// timeOut ends a run that took longer than spec.timeout. It ends now, whatever the executor makes of being stopped: a bound that
+// waits for the thing it bounds is none.
+func (r *operationReconciler) timeOut(ctx context.Context, v *visit, engine engines.Engine, run engines.Run) error {
+	said, err := v.stop(ctx, engine, run)
+	if err != nil {
+		return err
+	}
+	v.to().Fail(opsv1alpha1.ReasonTimeout, fmt.Sprintf("not done within spec.timeout (%s): %s", v.op.Spec.Timeout.Duration, said))
+	return nil
+}
+
+// overdue tells whether spec.timeout has gone by since the fence, and sees to it that the moment is not missed.
+func (v *visit) overdue() bool {
+	if v.op.Spec.Timeout == nil || v.op.Status.StartedAt == nil {
+		return false
+	}
+	left := v.op.Status.StartedAt.Add(v.op.Spec.Timeout.Duration).Sub(v.now)
+	if left > 0 {
+		v.lookAgain(left)
+	}
+	return left <= 0
+}
+
+// stop does what the engine's Cancellation says, and tells in words what was done or why nothing could be.
+func (v *visit) stop(ctx context.Context, engine engines.Engine, run engines.Run) (string, error) {
+	canceler, ok := engine.(engines.Canceler)
+	if !ok {
+		return fmt.Sprintf("engine %s cannot stop what it started; it runs on until it ends", engine.Name()), nil
+	}
+	c, err := canceler.Cancel(ctx, v.reader(), run)
+	if err != nil {
+		return "", fmt.Errorf("plan the cancellation: %w", err)
+	}
+	for _, obj := range c.Delete {
+		if err := v.deleteOwn(ctx, obj, run); err != nil {
+			return "", err
+		}
+	}
+	for _, change := range c.Apply {
+		if _, refused, err := v.put(ctx, change, run); err != nil || refused != nil {
+			return "", fmt.Errorf("apply the cancellation: %w", orRefused(err, refused))
+		}
+	}
+	if c.Message == "" {
+		c.Message = "the executor was told to stop"
+	}
+	return c.Message, nil
+}
+
+// deleteOwn deletes an object of the run and nothing else that may have its name by now. In the foreground: the object stays until all that
+// belongs to it is gone, so that Cancelled is not said while something is still at work.
+func (v *visit) deleteOwn(ctx context.Context, obj client.Object, run engines.Run) error {
+	there := obj.DeepCopyObject().(client.Object)
+	err := v.live.Get(ctx, client.ObjectKeyFromObject(obj), there)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("read what to delete: %w", err)
+	case there.GetLabels()[opsv1alpha1.LabelOperation] != string(run.UID()) || !there.GetDeletionTimestamp().IsZero():
+		return nil
+	}
+	uid := there.GetUID()
+	err = v.Delete(ctx, there, client.PropagationPolicy(metav1.DeletePropagationForeground), client.Preconditions{UID: &uid})
+	if err := client.IgnoreNotFound(err); err != nil {
+		return fmt.Errorf("delete %T %s/%s: %w", there, there.GetNamespace(), there.GetName(), err)
+	}
+	return nil
+}

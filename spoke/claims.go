@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package spoke
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/client-go/util/workqueue"
+	clusterv1alpha1 "open-cluster-management.io/api/cluster/v1alpha1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/cluster"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/multicluster-runtime/pkg/multicluster"
+	mcreconcile "sigs.k8s.io/multicluster-runtime/pkg/reconcile"
+
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
+	"vworkspace.io/fleet/engines"
+)
+
+const (
+	// claimApp and claimEngine end the names of claims: nextcloud.app.vworkspace.io=3, helm.engine.vworkspace.io=installed.
+	claimApp    = ".app.vworkspace.io"
+	claimEngine = ".engine.vworkspace.io"
+	// claimInstalled is the value of an engine's claim. An engine that is not installed has none.
+	claimInstalled = "installed"
+
+	// claimsDelay gathers a burst of changes into one visit.
+	claimsDelay = time.Second
+	// claimsInterval is how often claims are put right that somebody else changed.
+	claimsInterval = 10 * time.Minute
+)
+
+// claimsRequest is the one thing to reconcile per cluster.
+var claimsRequest = client.ObjectKey{Name: "claims"}
+
+// claimsReconciler says what runs on the cluster by ClusterClaims, so that a Placement on the hub can select by it. Only claims with our label are
+// touched. On a spoke without a hub there is no such kind, and nothing is done.
+type claimsReconciler struct {
+	sites    *sites
+	registry *engines.Registry
+}
+
+// Reconcile makes the claims what they should be.
+func (r *claimsReconciler) Reconcile(ctx context.Context, req mcreconcile.Request) (ctrl.Result, error) {
+	s, err := r.sites.get(ctx, req.ClusterName)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	served, err := s.kinds.served(&clusterv1alpha1.ClusterClaim{})
+	if err != nil || !served {
+		return ctrl.Result{}, err
+	}
+	want, err := r.wanted(ctx, s)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: claimsInterval}, s.publish(ctx, want)
+}
+
+// wanted reads what runs here.
+func (r *claimsReconciler) wanted(ctx context.Context, s *site) (map[string]string, error) {
+	var instances appsv1alpha1.ApplicationInstanceList
+	if err := s.List(ctx, &instances); err != nil {
+		return nil, fmt.Errorf("list ApplicationInstances: %w", err)
+	}
+	open := map[string]bool{}
+	counted := instances.Items[:0]
+	for i := range instances.Items {
+		ns := instances.Items[i].Namespace
+		if _, known := open[ns]; !known {
+			gated, err := s.gated(ctx, ns)
+			if err != nil {
+				return nil, err
+			}
+			open[ns] = gated
+		}
+		if open[ns] {
+			counted = append(counted, instances.Items[i])
+		}
+	}
+	claims := appClaims(counted)
+	for _, name := range r.registry.Names() {
+		engine, err := r.registry.Get(name)
+		if err != nil {
+			return nil, err
+		}
+		absent, err := s.absentKind(engine)
+		if err != nil {
+			return nil, err
+		}
+		if absent == "" {
+			// Engine names are camel case in the API; a claim's name is a DNS name.
+			claims[strings.ToLower(string(name))+claimEngine] = claimInstalled
+		}
+	}
+	return claims, nil
+}
+
+// appClaims counts instances per catalog entry.
+func appClaims(instances []appsv1alpha1.ApplicationInstance) map[string]string {
+	counts := map[string]int{}
+	for i := range instances {
+		counts[claimName(instances[i].Spec.AppRef.CatalogID)]++
+	}
+	claims := make(map[string]string, len(counts))
+	for name, n := range counts {
+		claims[name] = strconv.Itoa(n)
+	}
+	return claims
+}
+
+// claimName is the catalog entry's name where that makes a DNS subdomain, and else something like it with a hash that tells it apart.
+func claimName(catalogID string) string {
+	if name := catalogID + claimApp; len(validation.IsDNS1123Subdomain(name)) == 0 {
+		return name
+	}
+	sum := sha256.Sum256([]byte(catalogID))
+	clean := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(catalogID))
+	if len(clean) > 63 {
+		clean = clean[:63]
+	}
+	return strings.Trim(strings.Trim(clean, "-")+"-"+hex.EncodeToString(sum[:4]), "-") + claimApp
+}
+
+// publish writes the difference.
+func (s *site) publish(ctx context.Context, want map[string]string) error {
+	var list clusterv1alpha1.ClusterClaimList
+	ours := client.MatchingLabels{appsv1alpha1.LabelManagedBy: appsv1alpha1.ManagedByControlPlane}
+	if err := s.live.List(ctx, &list, ours); err != nil {
+		return fmt.Errorf("list ClusterClaims: %w", err)
+	}
+	var errs []error
+	for i := range list.Items {
+		claim := &list.Items[i]
+		value, wanted := want[claim.Name]
+		delete(want, claim.Name)
+		switch {
+		case !wanted:
+			errs = append(errs, client.IgnoreNotFound(s.Delete(ctx, claim)))
+		case claim.Spec.Value != value:
+			claim.Spec.Value = value
+			errs = append(errs, s.Update(ctx, claim))
+		}
+	}
+	for name, value := range want {
+		err := s.Create(ctx, &clusterv1alpha1.ClusterClaim{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string(ours)},
+			Spec:       clusterv1alpha1.ClusterClaimSpec{Value: value},
+		})
+		if apierrors.IsAlreadyExists(err) {
+			continue // somebody else's, without our label: it is theirs
+		}
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("publish ClusterClaims: %w", err)
+	}
+	return nil
+}
+
+// claimsHandler asks for the claims when the number of instances, what they are, or where they may be has changed.
+func claimsHandler(name multicluster.ClusterName, _ cluster.Cluster) handler.TypedEventHandler[client.Object, mcreconcile.Request] {
+	request := mcreconcile.Request{ClusterName: name}
+	request.NamespacedName = claimsRequest
+	type queue = workqueue.TypedRateLimitingInterface[mcreconcile.Request]
+	return handler.TypedFuncs[client.Object, mcreconcile.Request]{
+		CreateFunc: func(_ context.Context, _ event.TypedCreateEvent[client.Object], q queue) {
+			q.AddAfter(request, claimsDelay)
+		},
+		DeleteFunc: func(_ context.Context, _ event.TypedDeleteEvent[client.Object], q queue) {
+			q.AddAfter(request, claimsDelay)
+		},
+		UpdateFunc: func(_ context.Context, e event.TypedUpdateEvent[client.Object], q queue) {
+			if claimedAs(e.ObjectOld) != claimedAs(e.ObjectNew) {
+				q.AddAfter(request, claimsDelay)
+			}
+		},
+	}
+}
+
+// claimedAs is what of an object shows in claims.
+func claimedAs(obj client.Object) string {
+	if ai, ok := obj.(*appsv1alpha1.ApplicationInstance); ok {
+		return ai.Spec.AppRef.CatalogID
+	}
+	return obj.GetLabels()[appsv1alpha1.LabelNamespaceGate]
+}

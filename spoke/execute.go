@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package spoke
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/engines"
+)
+
+// execute takes an Operation on one instance as far as it goes now. Every step may be the first one that a new process takes.
+func (r *operationReconciler) execute(ctx context.Context, v *visit) error {
+	fenced := false
+	if !v.running() {
+		started, err := r.start(ctx, v)
+		if err != nil || !started {
+			return err
+		}
+		fenced = true
+	}
+	engine, err := r.registry.Get(v.op.Status.Engine)
+	if err != nil {
+		// Only an agent that lost an engine between two versions gets here, and nobody else can say how the run ended.
+		v.to().Fail(opsv1alpha1.ReasonResultLost, fmt.Sprintf("the run was started by another version of the agent: %v", err))
+		return nil
+	}
+	run, err := v.run(ctx)
+	if err != nil {
+		return err
+	}
+	if !run.Applied() && !v.stopping() {
+		if !fenced {
+			if err := v.confirm(ctx); err != nil {
+				return err
+			}
+		}
+		if err := r.apply(ctx, v, engine, run); err != nil || v.terminal() {
+			return err
+		}
+	}
+	return r.observe(ctx, v, engine, run)
+}
+
+// run is what engines get to see. Its Operation is the one in hand, so that they see what was recorded a moment ago.
+func (v *visit) run(ctx context.Context) (engines.Run, error) {
+	target, err := v.target(ctx, v.op.Namespace, v.op.Spec.TargetRef.Name)
+	return engines.Run{Operation: v.op, Target: target, Cluster: v.name}, err
+}
+
+// start checks everything that has to hold, and sets the fence. It tells whether the run has started.
+func (r *operationReconciler) start(ctx context.Context, v *visit) (bool, error) {
+	if name := v.op.Spec.Engine; name != "" {
+		if _, err := r.registry.Get(name); err != nil {
+			v.to().Reject("spec.engine: " + err.Error())
+			return false, nil
+		}
+	}
+	f, changes, err := r.gather(ctx, v)
+	if err != nil {
+		return false, err
+	}
+	var invalid *engines.InvalidError
+	if errors.As(f.plan, &invalid) {
+		v.to().Reject(invalid.Error())
+		return false, nil
+	}
+	v.accept()
+	if f.engine != nil {
+		v.op.Status.Engine = f.engine.Name()
+	}
+	if b := firstBlocker(f); b != nil {
+		v.hold(b)
+		return false, nil
+	}
+	if f.plan != nil {
+		return false, fmt.Errorf("plan: %w", f.plan)
+	}
+	if v.op.Spec.DryRun {
+		v.to().Succeed(opsv1alpha1.ReasonDryRun, describe(v.site, changes))
+		return false, nil
+	}
+	return r.startAlone(ctx, v, f)
+}
+
+// startAlone sets the fence unless another Operation on the target goes first. The cache was good enough to find a reason to wait; that there
+// is none is asked of the API server, while nobody else can start on the same target.
+func (r *operationReconciler) startAlone(ctx context.Context, v *visit, f facts) (bool, error) {
+	unlock := r.locks.lock(targetKey{v.name, types.NamespacedName{Namespace: v.op.Namespace, Name: f.target.Name}})
+	defer unlock()
+	var all opsv1alpha1.OperationList
+	if err := v.live.List(ctx, &all, client.InNamespace(v.op.Namespace)); err != nil {
+		return false, fmt.Errorf("look for Operations on the same target: %w", err)
+	}
+	f.rival = rival(v.op, all.Items)
+	if b := noConflict(f); b != nil {
+		v.hold(b)
+		return false, nil
+	}
+	return true, v.fence(ctx, opsv1alpha1.ReasonEngineStarted, fmt.Sprintf("starting on engine %s", f.engine.Name()))
+}
+
+// gather reads the facts, in an order in which each may depend on the ones before, and stops where one makes the next impossible.
+func (r *operationReconciler) gather(ctx context.Context, v *visit) (f facts, changes []engines.Change, err error) {
+	f.op = v.op
+	if f.gated, err = v.gated(ctx, v.op.Namespace); err != nil || !f.gated {
+		return f, nil, err
+	}
+	if f.target, err = v.target(ctx, v.op.Namespace, v.op.Spec.TargetRef.Name); err != nil || f.target == nil {
+		return f, nil, err
+	}
+	f.engine = r.engineFor(f)
+	if f.engine == nil || capabilityAdvertised(f) != nil {
+		return f, nil, nil
+	}
+	if f.absent, err = v.absentKind(f.engine); err != nil || f.absent != "" {
+		return f, nil, err
+	}
+	changes, f.plan = f.engine.Plan(ctx, v.live, engines.Run{Operation: v.op, Target: f.target, Cluster: v.name})
+	var others opsv1alpha1.OperationList
+	if err := v.List(ctx, &others, client.InNamespace(v.op.Namespace), client.MatchingFields{indexTarget: f.target.Name}); err != nil {
+		return f, nil, fmt.Errorf("look for Operations on the same target: %w", err)
+	}
+	f.rival = rival(v.op, others.Items)
+	return f, changes, nil
+}
+
+// engineFor is the engine that the Operation names, or else its target; nil when this agent does not have it.
+func (r *operationReconciler) engineFor(f facts) engines.Engine {
+	name := f.op.Spec.Engine
+	if name == "" {
+		name = opsv1alpha1.OperationEngine(f.target.Annotations[f.op.Spec.Type.Capability()])
+	}
+	if engine, err := r.registry.Get(name); err == nil {
+		return engine
+	}
+	return nil
+}
+
+// absentKind is the first of an engine's kinds that the cluster does not serve, or "".
+func (s *site) absentKind(engine engines.Engine) (string, error) {
+	for _, obj := range engine.Kinds() {
+		served, err := s.kinds.served(obj)
+		if err != nil {
+			return "", err
+		}
+		if !served {
+			gvk, err := apiutil.GVKForObject(obj, s.Scheme())
+			return gvk.GroupKind().String(), err
+		}
+	}
+	return "", nil
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package spoke
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/engines"
+)
+
+// defaultStartDeadline is spec.startDeadline when left out.
+const defaultStartDeadline = 5 * time.Minute
+
+// facts are what was read before a run may start. A fact that depends on an earlier one that does not hold was not read.
+type facts struct {
+	op    *opsv1alpha1.Operation
+	gated bool
+	// target is nil when it does not exist.
+	target *appsv1alpha1.ApplicationInstance
+	// engine that spec.engine or the target names; nil when this agent does not have it.
+	engine engines.Engine
+	// absent is a kind of the engine that the cluster does not serve, or empty.
+	absent string
+	// plan is the error of the engine's plan, if any.
+	plan error
+	// rival on the same target that goes first, or nil.
+	rival *opsv1alpha1.Operation
+}
+
+// blocker is what keeps a run from starting: a reason, and a message that names what it is and how to go on.
+type blocker struct {
+	reason  string
+	message string
+}
+
+func blocked(reason, format string, args ...any) *blocker {
+	return &blocker{reason: reason, message: fmt.Sprintf(format, args...)}
+}
+
+// preconditions in their order: the first one that does not hold is the one that is reported.
+var preconditions = []func(facts) *blocker{
+	namespaceGated, targetExists, capabilityAdvertised, engineInstalled, targetReady, approved, engineAgrees, noConflict,
+}
+
+func firstBlocker(f facts) *blocker {
+	for _, p := range preconditions {
+		if b := p(f); b != nil {
+			return b
+		}
+	}
+	return nil
+}
+
+func namespaceGated(f facts) *blocker {
+	if f.gated {
+		return nil
+	}
+	return blocked(opsv1alpha1.ReasonNamespaceNotGated, "namespace %s is not open to vWorkspace: label it %s=%s",
+		f.op.Namespace, appsv1alpha1.LabelNamespaceGate, appsv1alpha1.NamespaceGated)
+}
+
+func targetExists(f facts) *blocker {
+	if f.target != nil {
+		return nil
+	}
+	return blocked(opsv1alpha1.ReasonTargetNotFound, "ApplicationInstance %s does not exist in namespace %s: create it, or correct spec.targetRef.name in a new Operation",
+		f.op.Spec.TargetRef.Name, f.op.Namespace)
+}
+
+// capabilityAdvertised wants the target's owner to have said that this may be done, and with which engine. Nothing is inferred.
+func capabilityAdvertised(f facts) *blocker {
+	key := f.op.Spec.Type.Capability()
+	advertised := opsv1alpha1.OperationEngine(f.target.Annotations[key])
+	wanted := f.op.Spec.Engine
+	switch {
+	case advertised == "":
+		if wanted == "" {
+			wanted = "ENGINE"
+		}
+		return blocked(opsv1alpha1.ReasonCapabilityMissing, "ApplicationInstance %s does not advertise %s: annotate it with %s=%s",
+			f.target.Name, f.op.Spec.Type, key, wanted)
+	case wanted != "" && wanted != advertised:
+		return blocked(opsv1alpha1.ReasonCapabilityMissing, "ApplicationInstance %s advertises %s with engine %s, and spec.engine says %s: use %s in a new Operation, or annotate the instance with %s=%s",
+			f.target.Name, f.op.Spec.Type, advertised, wanted, advertised, key, wanted)
+	case f.engine == nil:
+		return blocked(opsv1alpha1.ReasonCapabilityMissing, "ApplicationInstance %s advertises %s with engine %q, which is not part of this agent: correct the annotation %s",
+			f.target.Name, f.op.Spec.Type, advertised, key)
+	}
+	return nil
+}
+
+func engineInstalled(f facts) *blocker {
+	if f.absent == "" {
+		return nil
+	}
+	return blocked(opsv1alpha1.ReasonEngineNotInstalled, "engine %s needs %s, which this cluster does not serve: install it", f.engine.Name(), f.absent)
+}
+
+// needReady are the types that work on an application that runs. An Upgrade or a Restore is how a broken one is mended.
+var needReady = []opsv1alpha1.OperationType{
+	opsv1alpha1.TypeBackup, opsv1alpha1.TypeMigration, opsv1alpha1.TypeRunCommand, opsv1alpha1.TypeRunbook,
+}
+
+func targetReady(f facts) *blocker {
+	if !slices.Contains(needReady, f.op.Spec.Type) {
+		return nil
+	}
+	ready := meta.FindStatusCondition(f.target.Status.Conditions, appsv1alpha1.ConditionReady)
+	switch {
+	case ready == nil:
+		return blocked(opsv1alpha1.ReasonTargetNotReady, "ApplicationInstance %s has not reported yet whether it is Ready", f.target.Name)
+	case ready.ObservedGeneration < f.target.Generation:
+		return blocked(opsv1alpha1.ReasonTargetNotReady, "ApplicationInstance %s was changed and has not reported since", f.target.Name)
+	case ready.Status != metav1.ConditionTrue:
+		return blocked(opsv1alpha1.ReasonTargetNotReady, "ApplicationInstance %s is not Ready: %s: %s", f.target.Name, ready.Reason, ready.Message)
+	}
+	return nil
+}
+
+// approved: a claim cannot be verified by this release, and what cannot be verified is not an approval.
+func approved(f facts) *blocker {
+	if a := f.op.Spec.Approvals; a == nil || !a.Required {
+		return nil
+	}
+	return blocked(opsv1alpha1.ReasonAwaitingApproval, "spec.approvals.required is set, and this release cannot verify an approval: "+
+		"to go on, set spec.approvals.required to false, or cancel with spec.cancel")
+}
+
+// engineAgrees: an *engines.InvalidError never gets here, it ends the Operation.
+func engineAgrees(f facts) *blocker {
+	var b *engines.BlockedError
+	if errors.As(f.plan, &b) {
+		return &blocker{reason: b.Reason, message: b.Message}
+	}
+	return nil
+}
+
+func noConflict(f facts) *blocker {
+	if f.rival == nil {
+		return nil
+	}
+	does := "goes first"
+	if f.rival.Status.Phase == opsv1alpha1.PhaseRunning {
+		does = "is running"
+	}
+	return blocked(opsv1alpha1.ReasonConflictingOperation, "%s %s on the same target %s; this one starts by itself after it",
+		f.rival.Spec.Type, f.rival.Name, does)
+}
+
+// countsAgainstDeadline tells whether being blocked for a reason means that something is wrong. Waiting for another Operation or for a
+// person is not wrong, however long it takes.
+func countsAgainstDeadline(reason string) bool {
+	return reason != opsv1alpha1.ReasonConflictingOperation && reason != opsv1alpha1.ReasonAwaitingApproval
+}
+
+// blockedFor is how long an Operation was blocked by something that is wrong, all such spells added up from its history. The age of the
+// Operation would count the time it waited for others, and the last spell alone could start anew for ever.
+func blockedFor(history []opsv1alpha1.Transition, now time.Time) time.Duration {
+	var total time.Duration
+	for i, t := range history {
+		if t.Phase != opsv1alpha1.PhasePending || t.Reason == opsv1alpha1.ReasonAdmissionPassed || !countsAgainstDeadline(t.Reason) {
+			continue
+		}
+		end := now
+		if i+1 < len(history) {
+			end = history[i+1].Time.Time
+		}
+		if d := end.Sub(t.Time.Time); d > 0 {
+			total += d
+		}
+	}
+	return total
+}
+
+func startDeadline(op *opsv1alpha1.Operation) time.Duration {
+	if d := op.Spec.StartDeadline; d != nil {
+		return d.Duration
+	}
+	return defaultStartDeadline
+}

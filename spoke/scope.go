@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package spoke
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+)
+
+// scope is where and what a selector may pick.
+type scope struct {
+	selector *opsv1alpha1.InstanceSelector
+	labels   labels.Selector
+	// namespaces to look in; empty for every open one, which only an Operation in the agent's own namespace may.
+	namespaces []string
+	// explicit: the selector names these namespaces, or they are the Operation's own, so one that is not open is an error.
+	explicit bool
+}
+
+// newScope says what op may select. An error is the person's: it names the field.
+func newScope(op *opsv1alpha1.Operation, agentNamespace string) (scope, error) {
+	s := scope{selector: op.Spec.Selector, labels: labels.Everything(), namespaces: op.Spec.Selector.Namespaces, explicit: true}
+	if sel := op.Spec.Selector.LabelSelector; sel != nil {
+		var err error
+		if s.labels, err = metav1.LabelSelectorAsSelector(sel); err != nil {
+			return s, fmt.Errorf("spec.selector.labelSelector: %w", err)
+		}
+	}
+	if op.Namespace == agentNamespace {
+		s.explicit = len(s.namespaces) > 0
+		return s, nil
+	}
+	for _, ns := range s.namespaces {
+		if ns != op.Namespace {
+			return s, fmt.Errorf("spec.selector.namespaces: an Operation in namespace %s selects only there, not in %s; create it in the agent's namespace %s to select across namespaces",
+				op.Namespace, ns, agentNamespace)
+		}
+	}
+	s.namespaces = []string{op.Namespace}
+	return s, nil
+}
+
+// closed says that a namespace which must be looked in is not open, if one is not.
+func (s scope) closed(open map[string]bool) *blocker {
+	if !s.explicit {
+		return nil
+	}
+	var names []string
+	for _, ns := range s.namespaces {
+		if !open[ns] {
+			names = append(names, ns)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	return blocked(opsv1alpha1.ReasonNamespaceNotGated, "not open to vWorkspace, or missing: namespace %s; create it and label it %s=%s",
+		strings.Join(names, ", "), appsv1alpha1.LabelNamespaceGate, appsv1alpha1.NamespaceGated)
+}
+
+// pick returns what matches, in an order that does not depend on the cache.
+func (s scope) pick(instances []appsv1alpha1.ApplicationInstance, open map[string]bool) []appsv1alpha1.ApplicationInstance {
+	var picked []appsv1alpha1.ApplicationInstance
+	for _, ai := range instances {
+		if s.matches(&ai, open) {
+			picked = append(picked, ai)
+		}
+	}
+	slices.SortFunc(picked, func(a, b appsv1alpha1.ApplicationInstance) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return picked
+}
+
+func (s scope) matches(ai *appsv1alpha1.ApplicationInstance, open map[string]bool) bool {
+	return open[ai.Namespace] &&
+		ai.DeletionTimestamp.IsZero() &&
+		(len(s.namespaces) == 0 || slices.Contains(s.namespaces, ai.Namespace)) &&
+		(len(s.selector.Names) == 0 || slices.Contains(s.selector.Names, ai.Name)) &&
+		s.labels.Matches(labels.Set(ai.Labels))
+}

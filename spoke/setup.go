@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package spoke
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/utils/clock"
+	clusterv1alpha1 "open-cluster-management.io/api/cluster/v1alpha1"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	mcbuilder "sigs.k8s.io/multicluster-runtime/pkg/builder"
+	mcmanager "sigs.k8s.io/multicluster-runtime/pkg/manager"
+	mcreconcile "sigs.k8s.io/multicluster-runtime/pkg/reconcile"
+
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/engines"
+)
+
+const (
+	// workers per controller. A visit waits for the API server most of the time.
+	workers = 8
+	// defaultDiscovery is how often it is asked which engines are installed.
+	defaultDiscovery = 10 * time.Second
+)
+
+// Options of the agent.
+type Options struct {
+	// Engines that the agent can run. Required.
+	Engines *engines.Registry
+	// AgentNamespace is where Operations may select across namespaces; DefaultAgentNamespace when empty.
+	AgentNamespace string
+	// Clock is the real one when nil.
+	Clock clock.PassiveClock
+	// Discovery is how often each cluster is asked which engines are installed; 10 s when 0.
+	Discovery time.Duration
+	// Suffix is added to the names of the controllers, which must be unique in a process; tests start several agents.
+	Suffix string
+}
+
+// AddToScheme adds every kind that the agent reads or writes by type.
+func AddToScheme(scheme *runtime.Scheme) error {
+	for _, add := range []func(*runtime.Scheme) error{
+		clientgoscheme.AddToScheme, appsv1alpha1.AddToScheme, opsv1alpha1.AddToScheme,
+		helmv2.AddToScheme, sourcev1.AddToScheme, clusterv1alpha1.Install,
+	} {
+		if err := add(scheme); err != nil {
+			return fmt.Errorf("register types: %w", err)
+		}
+	}
+	return nil
+}
+
+// CacheOptions keep a cluster's cache small: of a namespace only its labels count, and nobody here reads who wrote an Operation's fields.
+func CacheOptions() cache.Options {
+	return cache.Options{ByObject: map[client.Object]cache.ByObject{
+		&corev1.Namespace{}: {Transform: func(o any) (any, error) {
+			if ns, ok := o.(*corev1.Namespace); ok {
+				ns.ManagedFields, ns.Annotations, ns.Spec, ns.Status = nil, nil, corev1.NamespaceSpec{}, corev1.NamespaceStatus{}
+			}
+			return o, nil
+		}},
+		&opsv1alpha1.Operation{}: {Transform: cache.TransformStripManagedFields()},
+	}}
+}
+
+// Setup adds the agent's controllers to a manager, for every cluster that its provider engages. The clusters need a scheme with AddToScheme.
+func Setup(ctx context.Context, mgr mcmanager.Manager, o Options) error {
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	if o.AgentNamespace == "" {
+		o.AgentNamespace = opsv1alpha1.DefaultAgentNamespace
+	}
+	if o.Discovery == 0 {
+		o.Discovery = defaultDiscovery
+	}
+	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	kinds, err := watchedKinds(mgr.GetLocalManager().GetScheme(), o.Engines)
+	if err != nil {
+		return err
+	}
+	late := newLateKinds(o.Discovery, kinds...)
+	// Before the controllers: their sources need it engaged.
+	if err := mgr.Add(late); err != nil {
+		return fmt.Errorf("add the watch on engines: %w", err)
+	}
+	s := newSites(mgr, late)
+	if err := setupOperations(mgr, s, late, o); err != nil {
+		return fmt.Errorf("set up Operations: %w", err)
+	}
+	if err := setupInstances(mgr, s, late, o); err != nil {
+		return fmt.Errorf("set up ApplicationInstances: %w", err)
+	}
+	if err := setupClaims(mgr, s, late, o); err != nil {
+		return fmt.Errorf("set up ClusterClaims: %w", err)
+	}
+	return nil
+}
+
+// watchedKinds are those of the engines and those that instances are made into, each once.
+func watchedKinds(scheme *runtime.Scheme, registry *engines.Registry) ([]client.Object, error) {
+	var all []client.Object
+	for _, obj := range fluxKinds() {
+		all = append(all, obj)
+	}
+	for _, name := range registry.Names() {
+		engine, err := registry.Get(name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, engine.Kinds()...)
+	}
+	seen := map[string]bool{}
+	var kinds []client.Object
+	for _, obj := range all {
+		gvk, err := apiutil.GVKForObject(obj, scheme)
+		if err != nil {
+			return nil, fmt.Errorf("register the types of the engines: %w", err)
+		}
+		if !seen[gvk.String()] {
+			seen[gvk.String()] = true
+			kinds = append(kinds, obj)
+		}
+	}
+	return kinds, nil
+}
+
+func setupOperations(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options) error {
+	r := &operationReconciler{
+		sites: s, registry: o.Engines, clock: o.Clock, agentNamespace: o.AgentNamespace, locks: newTargetLocks(), pace: newPace(),
+	}
+	c, err := mcbuilder.ControllerManagedBy(mgr).Named("operation"+o.Suffix).
+		For(&opsv1alpha1.Operation{}).
+		Watches(&opsv1alpha1.Operation{}, enqueue(operationsOfOperation)).
+		Watches(&appsv1alpha1.ApplicationInstance{}, enqueue(operationsOfInstance)).
+		Watches(&corev1.Namespace{}, enqueue(operationsOfNamespace)).
+		WithOptions(controller.TypedOptions[mcreconcile.Request]{MaxConcurrentReconciles: workers}).
+		Build(r)
+	if err != nil {
+		return err
+	}
+	return c.MultiClusterWatch(late.source(operationsOfEngineObject(mgr.GetLocalManager().GetScheme()), unstarted))
+}
+
+func setupInstances(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options) error {
+	r := &instanceReconciler{sites: s, clock: o.Clock}
+	c, err := mcbuilder.ControllerManagedBy(mgr).Named("applicationinstance"+o.Suffix).
+		For(&appsv1alpha1.ApplicationInstance{}).
+		Watches(&corev1.Namespace{}, enqueue(func(ctx context.Context, c client.Client, ns client.Object) []client.ObjectKey {
+			return instanceKeys(ctx, c, client.InNamespace(ns.GetName()))
+		})).
+		WithOptions(controller.TypedOptions[mcreconcile.Request]{MaxConcurrentReconciles: workers}).
+		Build(r)
+	if err != nil {
+		return err
+	}
+	return c.MultiClusterWatch(late.source(instancesOfFluxObject, func(ctx context.Context, c client.Client) []client.ObjectKey {
+		return instanceKeys(ctx, c)
+	}))
+}
+
+func setupClaims(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options) error {
+	c, err := mcbuilder.ControllerManagedBy(mgr).Named("clusterclaim"+o.Suffix).
+		Watches(&appsv1alpha1.ApplicationInstance{}, claimsHandler).
+		Watches(&corev1.Namespace{}, claimsHandler).
+		Build(&claimsReconciler{sites: s, registry: o.Engines})
+	if err != nil {
+		return err
+	}
+	nobody := func(context.Context, client.Client, client.Object) []client.ObjectKey { return nil }
+	return c.MultiClusterWatch(late.source(nobody, func(context.Context, client.Client) []client.ObjectKey {
+		return []client.ObjectKey{claimsRequest}
+	}))
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package spoke
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/cluster"
+	mcmanager "sigs.k8s.io/multicluster-runtime/pkg/manager"
+	"sigs.k8s.io/multicluster-runtime/pkg/multicluster"
+
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
+)
+
+// Unnamed is the name that the multicluster manager knows a cluster by that is no ManagedCluster of a hub.
+// It cannot be the name of one: those are DNS labels.
+const Unnamed multicluster.ClusterName = "this_cluster"
+
+// recorderName is the reporting controller of the agent's Events.
+const recorderName = "vworkspace-agent"
+
+// site is one cluster as the reconcilers see it. Reads of its Client come from the cache, writes go to the API server.
+type site struct {
+	client.Client
+	// name of the ManagedCluster, empty on a spoke without a hub.
+	name string
+	// live reads from the API server.
+	live client.Reader
+	// kinds are watched only while they are served.
+	kinds    *siteKinds
+	recorder events.EventRecorder
+}
+
+// sites finds the site of a request.
+type sites struct {
+	manager mcmanager.Manager
+	kinds   *lateKinds
+
+	mu    sync.Mutex
+	known map[multicluster.ClusterName]knownSite
+}
+
+type knownSite struct {
+	cluster cluster.Cluster
+	site    *site
+}
+
+func newSites(mgr mcmanager.Manager, kinds *lateKinds) *sites {
+	return &sites{manager: mgr, kinds: kinds, known: map[multicluster.ClusterName]knownSite{}}
+}
+
+// get returns the site of a cluster. A cluster that came back under its name is another site: clients are not kept across.
+func (s *sites) get(ctx context.Context, name multicluster.ClusterName) (*site, error) {
+	cl, err := s.manager.GetCluster(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("find cluster %q: %w", name, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if k, ok := s.known[name]; ok && k.cluster == cl {
+		return k.site, nil
+	}
+	kinds, err := s.kinds.of(name)
+	if err != nil {
+		return nil, err
+	}
+	st := &site{
+		Client:   cl.GetClient(),
+		name:     managedCluster(name),
+		live:     cl.GetAPIReader(),
+		kinds:    kinds,
+		recorder: cl.GetEventRecorder(recorderName),
+	}
+	s.known[name] = knownSite{cluster: cl, site: st}
+	return st, nil
+}
+
+func managedCluster(name multicluster.ClusterName) string {
+	if name == Unnamed {
+		return ""
+	}
+	return string(name)
+}
+
+// reader reads from a cache where there is one, and from the API server where there is none or where the cache says that the object does
+// not exist: a cache that lags behind our own create must not be taken for an object that was deleted.
+func (s *site) reader() client.Reader { return fallThrough{site: s} }
+
+// gated tells whether a namespace is open to this project. A namespace that does not exist is not.
+func (s *site) gated(ctx context.Context, namespace string) (bool, error) {
+	var ns corev1.Namespace
+	if err := s.Get(ctx, client.ObjectKey{Name: namespace}, &ns); err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	return isGated(&ns), nil
+}
+
+func isGated(ns *corev1.Namespace) bool {
+	return ns.Labels[appsv1alpha1.LabelNamespaceGate] == appsv1alpha1.NamespaceGated
+}
+
+// target reads the instance that an Operation acts on; nil when there is none.
+func (s *site) target(ctx context.Context, namespace, name string) (*appsv1alpha1.ApplicationInstance, error) {
+	var ai appsv1alpha1.ApplicationInstance
+	err := s.reader().Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &ai)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read the target: %w", err)
+	}
+	return &ai, nil
+}
+
+type fallThrough struct{ site *site }
+
+// Get implements client.Reader.
+func (f fallThrough) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+	if cached := f.site.cached(obj); cached != nil {
+		err := cached.Get(ctx, key, obj, opts...)
+		if err == nil || !missing(err) {
+			return err
+		}
+	}
+	return f.site.live.Get(ctx, key, obj, opts...)
+}
+
+// List implements client.Reader. It always asks the API server: a list cannot tell what a cache has not seen yet, and some caches hold
+// only what carries a run's label.
+func (f fallThrough) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	return f.site.live.List(ctx, list, opts...)
+}
+
+// cached is the cache that holds objects like obj, or nil.
+func (s *site) cached(obj client.Object) client.Reader {
+	switch obj.(type) {
+	case *appsv1alpha1.ApplicationInstance, *corev1.Namespace:
+		return s.Client
+	}
+	return s.kinds.cached(obj)
+}

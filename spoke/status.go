@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package spoke
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/engines"
+)
+
+// visit is one look at one Operation: what was read, what has become of its status, and when to look again.
+type visit struct {
+	*site
+	// op is changed in place; finish writes its status.
+	op     *opsv1alpha1.Operation
+	before opsv1alpha1.OperationStatus
+	now    time.Time
+	again  time.Duration
+}
+
+func newVisit(s *site, op *opsv1alpha1.Operation, now time.Time) *visit {
+	return &visit{site: s, op: op, before: *op.Status.DeepCopy(), now: now}
+}
+
+func (v *visit) to() opsv1alpha1.Transitioner { return v.op.Transition(v.now) }
+
+func (v *visit) terminal() bool { return v.op.Status.Phase.Terminal() }
+
+func (v *visit) running() bool { return v.op.Status.Phase == opsv1alpha1.PhaseRunning }
+
+// stopping tells whether somebody wants the run to end, by spec.cancel or by deleting the Operation.
+func (v *visit) stopping() bool { return v.op.Spec.Cancel || !v.op.DeletionTimestamp.IsZero() }
+
+// lookAgain after d at the latest. The smallest of several wins; what is past means at once.
+func (v *visit) lookAgain(d time.Duration) {
+	if d = max(d, time.Millisecond); v.again == 0 || d < v.again {
+		v.again = d
+	}
+}
+
+// write puts the status where others see it, if it differs from what is there, and tells of each transition by an Event: after the write,
+// so that no Event speaks of something that did not come to be. It fails with a conflict when the Operation has changed since it was
+// read. After an error nothing may be done that needed the write.
+func (v *visit) write(ctx context.Context) error {
+	if equality.Semantic.DeepEqual(v.before, v.op.Status) {
+		return nil
+	}
+	want := v.op.DeepCopy()
+	if err := v.Status().Update(ctx, want); err != nil {
+		return fmt.Errorf("write the status of Operation %s/%s: %w", v.op.Namespace, v.op.Name, err)
+	}
+	news := newTransitions(v.before.History, want.Status.History)
+	v.op.ResourceVersion, v.op.Status = want.ResourceVersion, want.Status
+	v.before = *want.Status.DeepCopy()
+	for _, t := range news {
+		v.tell(eventType(t), t.Reason, t.Message)
+	}
+	return nil
+}
+
+func (v *visit) tell(kind, reason, message string) {
+	v.recorder.Eventf(v.op, nil, kind, reason, string(v.op.Spec.Type), "%s", message)
+}
+
+// newTransitions are those of after that before does not end with. The history is bounded, so positions shift.
+func newTransitions(before, after []opsv1alpha1.Transition) []opsv1alpha1.Transition {
+	for known := min(len(before), len(after)); known > 0; known-- {
+		if equality.Semantic.DeepEqual(before[len(before)-known:], after[:known]) {
+			return after[known:]
+		}
+	}
+	return after
+}
+
+func eventType(t opsv1alpha1.Transition) string {
+	switch {
+	case t.Phase == opsv1alpha1.PhaseFailed,
+		t.Phase == opsv1alpha1.PhasePending && t.Reason != opsv1alpha1.ReasonAdmissionPassed && countsAgainstDeadline(t.Reason):
+		return corev1.EventTypeWarning
+	default:
+		return corev1.EventTypeNormal
+	}
+}
+
+// report takes over what an engine says besides where the run stands.
+func (v *visit) report(out engines.Outcome) error {
+	s := &v.op.Status
+	s.Progress = out.Progress
+	if out.LogsRef != nil {
+		s.LogsRef = out.LogsRef.DeepCopy()
+	}
+	if len(out.Outputs) == 0 || maps.Equal(out.Outputs, outputs(s.Outputs)) {
+		return nil
+	}
+	raw, err := json.Marshal(out.Outputs)
+	if err != nil {
+		return fmt.Errorf("encode the outputs: %w", err)
+	}
+	s.Outputs = &runtime.RawExtension{Raw: raw}
+	return nil
+}
+
+// outputs decodes what was recorded; what cannot be decoded counts as nothing and is replaced.
+func outputs(raw *runtime.RawExtension) map[string]string {
+	var m map[string]string
+	if raw == nil || json.Unmarshal(raw.Raw, &m) != nil {
+		return nil
+	}
+	return m
+}
