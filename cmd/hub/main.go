@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command hub runs fleet Operations on an Open Cluster Management hub and delivers ApplicationInstances to managed clusters.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/hub"
+)
+
+// version is stamped by `make build`.
+var version = "dev"
+
+func main() {
+	f := parseFlags()
+	if f.version {
+		fmt.Println(version)
+		return
+	}
+	log := logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: f.level()}))
+	ctrl.SetLogger(log)
+	klog.SetLogger(log)
+	if err := run(ctrl.SetupSignalHandler(), f); err != nil {
+		log.Error(err, "the hub stopped")
+		os.Exit(1)
+	}
+}
+
+// flags of the command line.
+type flags struct {
+	hub             hub.Options
+	metrics, health string
+	leaderElect     bool
+	leaderNamespace string
+	qps             float64
+	burst           int
+	verbose         bool
+	version         bool
+}
+
+func parseFlags() flags {
+	f := flags{hub: hub.DefaultOptions()}
+	flag.StringVar(&f.hub.AgentNamespace, "agent-namespace", opsv1alpha1.DefaultAgentNamespace, "namespace of the agent on every spoke; Operations are delivered there")
+	flag.StringVar(&f.hub.PlatformNamespace, "platform-namespace", opsv1alpha1.DefaultPlatformNamespace, "namespace of the hub whose Operations may select across the namespaces of a spoke")
+	flag.DurationVar(&f.hub.WorkRetention, "work-retention", f.hub.WorkRetention, "how long ManifestWorks stay after their Operation ended; results are kept with the Operation")
+	flag.DurationVar(&f.hub.StatusInterval, "status-interval", f.hub.StatusInterval, "shortest time between two writes of one Operation's status")
+	flag.IntVar(&f.hub.Workers, "dispatch-workers", f.hub.Workers, "how many ManifestWorks of one Operation are written at once")
+	flag.BoolVar(&f.leaderElect, "leader-elect", true, "run only while holding the Lease vworkspace-hub, so that a second replica waits; turn off for a single process that must start at once")
+	flag.StringVar(&f.leaderNamespace, "leader-elect-namespace", "vworkspace-hub", "namespace of the Lease")
+	flag.StringVar(&f.metrics, "metrics-bind-address", "0", "address of the metrics endpoint, such as 127.0.0.1:8080; 0 serves none")
+	flag.StringVar(&f.health, "health-probe-bind-address", "0", "address of /healthz and /readyz, such as :8081; 0 serves none")
+	flag.Float64Var(&f.qps, "kube-api-qps", 500, "requests per second to the API server, in the long run")
+	flag.IntVar(&f.burst, "kube-api-burst", 1000, "requests to the API server at once")
+	flag.BoolVar(&f.verbose, "verbose", false, "log more")
+	flag.BoolVar(&f.version, "version", false, "print the version and exit")
+	flag.Parse()
+	return f
+}
+
+func (f flags) level() slog.Level {
+	if f.verbose {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+func run(ctx context.Context, f flags) error {
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("find a kubeconfig: %w", err)
+	}
+	config.QPS, config.Burst = float32(f.qps), f.burst
+	config.UserAgent = "vworkspace-hub/" + version
+
+	options := hub.ManagerOptions()
+	options.Metrics = server.Options{BindAddress: f.metrics}
+	options.HealthProbeBindAddress = f.health
+	options.LeaderElection = f.leaderElect
+	options.LeaderElectionID = "vworkspace-hub"
+	options.LeaderElectionNamespace = f.leaderNamespace
+	options.LeaderElectionReleaseOnCancel = true // nothing runs after the manager has stopped
+	mgr, err := ctrl.NewManager(config, options)
+	if err != nil {
+		return fmt.Errorf("make the manager: %w", err)
+	}
+	if err := hub.Setup(ctx, mgr, f.hub); err != nil {
+		return fmt.Errorf("set up the controllers: %w", err)
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("add the health check: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("add the readiness check: %w", err)
+	}
+	ctrl.Log.Info("starting", "version", version)
+	if err := mgr.Start(ctx); err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	return nil
+}

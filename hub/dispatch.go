@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/types"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	workv1 "open-cluster-management.io/api/work/v1"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/placement"
+)
+
+// reasonDispatchFailed is a cluster for which no ManifestWork could be created within the start deadline.
+const reasonDispatchFailed = "DispatchFailed"
+
+// dispatch starts the clusters that the rollout says: one ManifestWork each, created once. That a work exists already is how a hub
+// that was killed in the middle finds out what it had done.
+func (r *OperationReconciler) dispatch(ctx context.Context, p *pass) error {
+	run := p.run
+	run.mu.Lock()
+	d := placement.For(p.op.Spec).Decide(run.plan, run.tally, p.now, dispatchBatch)
+	spec := run.plan.Spec
+	run.mu.Unlock()
+
+	for _, cluster := range d.Skip {
+		run.settle(placement.ClusterResult{
+			Cluster: cluster, State: placement.Cancelled, Reason: opsv1alpha1.ReasonUserCancelled, Message: "cancelled before it was begun",
+		})
+	}
+	c := newCourier(p.op, spec, r.AgentNamespace)
+	troubles := 0
+	err := each(ctx, d.Start, r.Workers, func(ctx context.Context, cluster string) error {
+		return r.send(ctx, p, c, cluster)
+	}, func(cluster string, err error) {
+		if troubles++; troubles == 1 {
+			logf.FromContext(ctx).Error(err, "cannot create a ManifestWork; trying again", "cluster", cluster)
+		}
+		r.noteTrouble(p, cluster, err)
+	})
+	p.after(d.RequeueAfter)
+	switch {
+	case troubles > 0:
+		p.after(retryDelay)
+	case d.More:
+		p.after(1) // the next batch at once, after the status was written
+	}
+	return err
+}
+
+// send creates the ManifestWork of one cluster, or finds out why there can be none.
+func (r *OperationReconciler) send(ctx context.Context, p *pass, c courier, cluster string) error {
+	work, err := c.manifestWork(cluster)
+	if err != nil {
+		return err
+	}
+	err = r.Create(ctx, work)
+	switch {
+	case err == nil:
+		p.run.sent(cluster, work.CreationTimestamp.Time)
+		return nil
+	case apierrors.IsAlreadyExists(err):
+		return r.recognise(ctx, p, cluster)
+	case noNamespace(err):
+		p.run.settle(placement.ClusterResult{
+			Cluster: cluster, State: placement.Failed, Reason: opsv1alpha1.ReasonClusterNotFound,
+			Message: fmt.Sprintf("the hub has no namespace for cluster %s: it does not exist any more", cluster),
+		})
+		return nil
+	default:
+		return err
+	}
+}
+
+// recognise takes up a ManifestWork that exists under the run's name, if it is the run's.
+func (r *OperationReconciler) recognise(ctx context.Context, p *pass, cluster string) error {
+	work, err := find(ctx, r.Live, types.NamespacedName{Namespace: cluster, Name: p.run.name}, &workv1.ManifestWork{})
+	switch {
+	case err != nil:
+		return err
+	case work == nil:
+		return errors.New("the ManifestWork existed and is gone again")
+	case work.Labels[opsv1alpha1.LabelOperation] != string(p.op.UID):
+		p.run.settle(placement.ClusterResult{
+			Cluster: cluster, State: placement.Failed, Reason: opsv1alpha1.ReasonNameConflict,
+			Message: fmt.Sprintf("the ManifestWork %s/%s exists and is not of this Operation", cluster, p.run.name),
+		})
+		return nil
+	}
+	p.run.sent(cluster, work.CreationTimestamp.Time)
+	p.run.observe(work, p.now)
+	return nil
+}
+
+// noteTrouble remembers since when a cluster could not be sent to, and gives it up when the start deadline has passed.
+func (r *OperationReconciler) noteTrouble(p *pass, cluster string, err error) {
+	run := p.run
+	run.mu.Lock()
+	t, known := run.troubles[cluster]
+	if !known {
+		t.since = p.now
+	}
+	t.err = err
+	run.troubles[cluster] = t
+	run.mu.Unlock()
+	if p.now.Sub(t.since) >= startDeadline(p.op) {
+		run.settle(placement.ClusterResult{
+			Cluster: cluster, State: placement.Failed, Reason: reasonDispatchFailed,
+			Message: opsv1alpha1.Truncate("cannot create the ManifestWork: "+err.Error(), opsv1alpha1.MaxMessage),
+		})
+	}
+}
+
+// noNamespace tells whether a cluster has no namespace on the hub, or is losing it: its ManagedCluster is gone.
+func noNamespace(err error) bool {
+	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+		return true
+	}
+	var status apierrors.APIStatus
+	return apierrors.IsNotFound(err) && errors.As(err, &status) &&
+		status.Status().Details != nil && status.Status().Details.Kind == "namespaces"
+}
+
+// each calls do for every item, so many at once, and onError, one at a time, for those that failed. Only the end of ctx stops it.
+func each[T any](ctx context.Context, items []T, workers int, do func(context.Context, T) error, onError func(T, error)) error {
+	var g errgroup.Group
+	var mu sync.Mutex
+	g.SetLimit(workers)
+	for _, item := range items {
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			if err := do(ctx, item); err != nil && ctx.Err() == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				onError(item, err)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // never fails: errors went to onError
+	return ctx.Err()
+}

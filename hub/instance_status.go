@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hub
+
+import (
+	"strconv"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	workv1 "open-cluster-management.io/api/work/v1"
+
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
+)
+
+// step is what an instance's ManifestWork needs.
+type step string
+
+const (
+	stepNothing step = "nothing" // the spoke has what the hub wants
+	stepSend    step = "send"    // another manifest
+	stepNote    step = "note"    // the work says that it satisfies a newer generation; the manifest stays
+	stepTake    step = "take"    // the hub takes the spoke's version over
+)
+
+// deliver decides what is to be done about a ManifestWork, from what the hub wants (want, of the instance as it is now), what it last
+// sent, and what the spoke reports.
+//
+// An Upgrade that ran on the spoke moved the version there, and left the version before in an annotation. The hub takes the new one over
+// when that was the version that the hub had asked for, the spoke runs it, and all of this was seen on an object that carries the latest
+// manifest. What was taken over need not be sent. A person who has asked for a version since then has the last word: one that was taken
+// over and set back by hand is sent.
+func deliver(want, sent delivery, f feedback) step {
+	current := f.string(feedbackHubGeneration) == strconv.FormatInt(sent.Manifest, 10)
+	theirs := f.string(feedbackWantedVersion)
+	sameContent, sameVersion := want.Content == sent.Content, want.Version == sent.Version
+	untouched := sameContent && sameVersion && want.Generation == sent.Generation
+	switch {
+	case sameVersion && (untouched || !sameContent) && current && upgraded(want.Version, f):
+		return stepTake
+	case untouched:
+		return stepNothing
+	case sameContent && sameVersion && (theirs == "" || theirs == want.Version):
+		return stepNote
+	case sameContent && current && theirs == want.Version && f.string(feedbackUpgradedFrom) == sent.Version:
+		return stepNote
+	default:
+		return stepSend
+	}
+}
+
+// upgraded tells whether the spoke has moved from a version to another one, and runs it.
+func upgraded(from string, f feedback) bool {
+	to := f.string(feedbackWantedVersion)
+	return from != "" && to != "" && to != from &&
+		f.string(feedbackUpgradedFrom) == from &&
+		f.string(feedbackReady) == string(metav1.ConditionTrue) &&
+		f.string(feedbackRunningVersion) == to
+}
+
+// mirror writes what the spoke reports into the status of the hub's instance. work is nil while there is none in the cache.
+//
+// observedGeneration is the hub's: it moves when the spoke has applied the manifest of that generation and its controller has seen it.
+func mirror(ai *appsv1alpha1.ApplicationInstance, work *workv1.ManifestWork, now time.Time) {
+	m := mirrored{ai: ai, now: now}
+	if work == nil || len(work.Status.Conditions) == 0 {
+		m.ready(metav1.ConditionUnknown, appsv1alpha1.ReasonNotYetReported, "sent; the cluster has not reported anything yet")
+		return
+	}
+	f, sent := feedbackOf(work), deliveryOf(work)
+	if why := f.applyError(); why != "" {
+		m.ready(metav1.ConditionFalse, appsv1alpha1.ReasonNotApplied, why)
+		return
+	}
+	if c := f.condition(workv1.ManifestAvailable); c != nil && c.Status == metav1.ConditionFalse {
+		m.ready(metav1.ConditionUnknown, appsv1alpha1.ReasonNotYetReported, "the instance is missing on the cluster; its work agent puts it back")
+		return
+	}
+	status := metav1.ConditionStatus(f.string(feedbackReady))
+	if status == "" {
+		m.ready(metav1.ConditionUnknown, appsv1alpha1.ReasonNotYetReported, "delivered; the cluster's agent has not reported anything yet")
+		return
+	}
+	if f.string(feedbackHubGeneration) == strconv.FormatInt(sent.Manifest, 10) && f.int(feedbackObserved) == f.int(feedbackGeneration) {
+		ai.Status.ObservedGeneration = sent.Generation
+	}
+	if name, version := f.string(feedbackRunningName), f.string(feedbackRunningVersion); name != "" && version != "" {
+		running := appsv1alpha1.ChartSnapshot{Name: name, Version: version}
+		if c := ai.Spec.Chart; c != nil && c.Name == name {
+			running.SourceType, running.URL = c.SourceType, c.URL
+		}
+		ai.Status.LastAppliedChart = &running
+	}
+	reason := f.string(feedbackReadyReason)
+	if reason == "" {
+		reason = "Reported"
+	}
+	m.ready(status, reason, f.string(feedbackReadyMessage))
+}
+
+// mirrored is an instance whose status is being written.
+type mirrored struct {
+	ai  *appsv1alpha1.ApplicationInstance
+	now time.Time
+}
+
+func (m mirrored) ready(status metav1.ConditionStatus, reason, message string) {
+	s := &m.ai.Status
+	m.set(appsv1alpha1.ConditionReady, status, reason, message)
+	s.Ready, s.ReadyReason, s.ReadyMessage = status, reason, truncateMessage(message)
+}
+
+// block says that nothing is done until somebody acts.
+func (m mirrored) block(reason, message string) {
+	m.set(appsv1alpha1.ConditionBlocked, metav1.ConditionTrue, reason, message)
+}
+
+// unblock removes what block set: the condition is absent unless it is True.
+func (m mirrored) unblock() {
+	meta.RemoveStatusCondition(&m.ai.Status.Conditions, appsv1alpha1.ConditionBlocked)
+}
+
+func (m mirrored) set(kind string, status metav1.ConditionStatus, reason, message string) {
+	observed := m.ai.Status.ObservedGeneration
+	if kind != appsv1alpha1.ConditionReady {
+		observed = m.ai.Generation
+	}
+	meta.SetStatusCondition(&m.ai.Status.Conditions, metav1.Condition{
+		Type: kind, Status: status, Reason: reason, Message: truncateMessage(message),
+		ObservedGeneration: observed, LastTransitionTime: metav1.NewTime(m.now.Truncate(time.Second)),
+	})
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hub
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+)
+
+// OperationReconciler runs fleet Operations.
+type OperationReconciler struct {
+	client.Client
+	// Live reads past the cache, where a stale answer would do harm.
+	Live client.Reader
+	// Events tells people what happened; nil does not.
+	Events events.EventRecorder
+	Options
+
+	runs *runs
+}
+
+// pass is one look at one Operation.
+type pass struct {
+	op     *opsv1alpha1.Operation // its status is being worked on
+	stored *opsv1alpha1.Operation // as the API server has it
+	now    time.Time
+	run    *run
+	again  time.Duration // when to look again; 0 when only an event needs to
+}
+
+// after asks for another pass after d at the latest. The smallest wins; 0 does not ask.
+func (p *pass) after(d time.Duration) {
+	if d > 0 && (p.again == 0 || d < p.again) {
+		p.again = d
+	}
+}
+
+// transition of the Operation's status.
+func (p *pass) transition() opsv1alpha1.Transitioner { return p.op.Transition(p.now) }
+
+// Reconcile implements reconcile.Reconciler.
+func (r *OperationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	op := &opsv1alpha1.Operation{}
+	if err := r.Get(ctx, req.NamespacedName, op); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.runs.forgetKey(req.NamespacedName)
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if belongsToSpoke(op) {
+		return ctrl.Result{}, nil
+	}
+	p := &pass{op: op.DeepCopy(), stored: op, now: r.Clock.Now()}
+	err := r.step(ctx, p)
+	if errWrite := r.writeStatus(ctx, p); errWrite != nil {
+		err = errors.Join(err, errWrite)
+	}
+	switch {
+	case onlyConflict(err):
+		// Somebody else wrote in between. The event of that write may be on its way, or may have been handled already.
+		return ctrl.Result{RequeueAfter: 100 * time.Millisecond}, nil
+	case err != nil:
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: p.again}, nil
+}
+
+// step chooses what an Operation needs by where its stored status says that it stands.
+func (r *OperationReconciler) step(ctx context.Context, p *pass) error {
+	switch {
+	case !p.op.DeletionTimestamp.IsZero():
+		return r.release(ctx, p)
+	case p.op.Status.Phase.Terminal():
+		return r.retire(ctx, p)
+	case p.op.Status.Phase != opsv1alpha1.PhaseRunning:
+		return r.begin(ctx, p)
+	default:
+		return r.roll(ctx, p)
+	}
+}
+
+// roll moves a fenced run on: start clusters, collect what they say, roll it up, keep it.
+func (r *OperationReconciler) roll(ctx context.Context, p *pass) error {
+	if loaded, err := r.load(ctx, p); err != nil || !loaded {
+		return err
+	}
+	return errors.Join(
+		r.dispatch(ctx, p),
+		r.expire(ctx, p),
+		r.cancel(ctx, p),
+		r.rollUp(ctx, p),
+		r.withdrawKept(ctx, p),
+	)
+}
+
+// writeStatus writes the status when it differs, and while a run goes on at most once an interval. Optimistic locking makes sure that
+// what was decided on a stale read is not written.
+func (r *OperationReconciler) writeStatus(ctx context.Context, p *pass) error {
+	if equality.Semantic.DeepEqual(p.op.Status, p.stored.Status) {
+		return nil
+	}
+	if p.run != nil && p.op.Status.Phase == p.stored.Status.Phase {
+		if wait := p.run.mayWrite(p.now, r.StatusInterval); wait > 0 {
+			p.after(wait)
+			return nil
+		}
+	}
+	before := p.stored.Status
+	patch := client.MergeFromWithOptions(p.stored, client.MergeFromWithOptimisticLock{})
+	if err := r.Status().Patch(ctx, p.op, patch); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if p.run != nil {
+		p.run.wroteAt(p.now)
+	}
+	r.announce(ctx, p.op, before)
+	return nil
+}
+
+// announce tells people of a new phase or of a new reason to wait, after it was written.
+func (r *OperationReconciler) announce(ctx context.Context, op *opsv1alpha1.Operation, before opsv1alpha1.OperationStatus) {
+	s := op.Status
+	if s.Phase == before.Phase && s.Reason == before.Reason {
+		return
+	}
+	logf.FromContext(ctx).Info("moved", "phase", s.Phase, "reason", s.Reason, "message", s.Message)
+	if r.Events == nil {
+		return
+	}
+	kind := corev1.EventTypeNormal
+	if s.Phase == opsv1alpha1.PhaseFailed || s.Blocked {
+		kind = corev1.EventTypeWarning
+	}
+	r.Events.Eventf(op, nil, kind, s.Reason, string(s.Phase), "%s", s.Message)
+}
+
+// mayWrite is how long the next write of the status has to wait.
+func (r *run) mayWrite(now time.Time, interval time.Duration) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return max(0, r.wrote.Add(interval).Sub(now))
+}
+
+func (r *run) wroteAt(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wrote = now
+}
+
+// onlyConflict tells whether an error is nothing but a write that lost against another.
+func onlyConflict(err error) bool {
+	if err == nil {
+		return false
+	}
+	var many interface{ Unwrap() []error }
+	if errors.As(err, &many) {
+		for _, e := range many.Unwrap() {
+			if !onlyConflict(e) {
+				return false
+			}
+		}
+		return true
+	}
+	return apierrors.IsConflict(err)
+}

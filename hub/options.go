@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hub
+
+import (
+	"time"
+
+	"k8s.io/utils/clock"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+)
+
+const (
+	// defaultStartDeadline is how long a run may be kept from starting by something that is wrong, unless its spec says otherwise.
+	defaultStartDeadline = 5 * time.Minute
+	// defaultTTL is how long a spoke keeps the record of an Operation whose hub Operation sets no TTL, in seconds: seven days.
+	defaultTTL = int32(7 * 24 * 60 * 60)
+	// dispatchBatch is how many clusters one pass starts: about a second's worth, so that a cancel, and a status, never wait for the
+	// whole fleet.
+	dispatchBatch = 500
+	// retryDelay is the pause before a ManifestWork that could not be written is tried again.
+	retryDelay = 5 * time.Second
+	// lostGrace is how long an Operation may be missing on its cluster before the hub gives the run up. The work agent polls within
+	// 20 s and puts a missing object back after four minutes at the earliest: the hub must act between the two, because putting it back
+	// would run it again.
+	lostGrace = 30 * time.Second
+	// releaseGrace is how long a deleted Operation waits for reachable clusters to take note.
+	releaseGrace = 30 * time.Second
+)
+
+// Options of the hub. The zero value of a field means its default, except for WorkRetention.
+type Options struct {
+	// AgentNamespace is the namespace of the agent on every spoke.
+	AgentNamespace string
+	// PlatformNamespace is the hub's namespace whose Operations may select across the namespaces of a spoke.
+	PlatformNamespace string
+	// WorkRetention is how long ManifestWorks stay after their Operation ended, for people who want to look. Zero deletes them as soon
+	// as their results are kept.
+	WorkRetention time.Duration
+	// StatusInterval is the shortest time between two writes of one Operation's status while it runs. Default 1s.
+	StatusInterval time.Duration
+	// Workers is how many ManifestWorks of one Operation are written at once. Default 32.
+	Workers int
+	// Clock tells the time. Default the system's.
+	Clock clock.Clock
+}
+
+// DefaultOptions are what cmd/hub runs with unless its flags say otherwise.
+func DefaultOptions() Options { return Options{WorkRetention: 5 * time.Minute}.complete() }
+
+func (o Options) complete() Options {
+	if o.AgentNamespace == "" {
+		o.AgentNamespace = opsv1alpha1.DefaultAgentNamespace
+	}
+	if o.PlatformNamespace == "" {
+		o.PlatformNamespace = opsv1alpha1.DefaultPlatformNamespace
+	}
+	if o.StatusInterval == 0 {
+		o.StatusInterval = time.Second
+	}
+	if o.Workers == 0 {
+		o.Workers = 32
+	}
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	return o
+}
+
+// startDeadline of an Operation.
+func startDeadline(op *opsv1alpha1.Operation) time.Duration {
+	if d := op.Spec.StartDeadline; d != nil {
+		return d.Duration
+	}
+	return defaultStartDeadline
+}

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hub
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strconv"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1beta1 "open-cluster-management.io/api/cluster/v1beta1"
+
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/placement"
+)
+
+// chunkKey is where a chunk is in its ConfigMap.
+const chunkKey = "data.json.gz"
+
+// begin admits an Operation, plans it, and fences it. Nothing has left the hub before the fence is written.
+func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
+	if reason, message := r.refusal(p.op); reason == opsv1alpha1.ReasonValidationFailed {
+		p.transition().Reject(message)
+		return nil
+	} else if reason != "" {
+		p.transition().Fail(reason, message)
+		return nil
+	}
+	if p.op.Spec.Cancel {
+		p.transition().Cancel(opsv1alpha1.ReasonUserCancelled, "cancelled before anything was begun")
+		return nil
+	}
+	if a := p.op.Spec.Approvals; a != nil && a.Required {
+		p.transition().Block(opsv1alpha1.ReasonAwaitingApproval, "spec.approvals.required: this release cannot verify an approval, so the Operation stays blocked")
+		return nil
+	}
+	plan, err := r.plan(ctx, p)
+	if err != nil || plan == nil {
+		return err
+	}
+	if len(plan.Groups) == 0 {
+		p.transition().Fail(opsv1alpha1.ReasonNoClusters, "the Placement selects no cluster")
+		return nil
+	}
+	name := planName(p.op)
+	p.op.Status.Plan = &opsv1alpha1.PlanStatus{
+		Name: name, Chunks: int32(placement.Chunks(plan.Len())), Clusters: int32(plan.Len()),
+	}
+	if p.op.Spec.DryRun {
+		p.transition().Accept("")
+		p.transition().Succeed(opsv1alpha1.ReasonDryRun, fmt.Sprintf("would run on %d clusters; they are in the ConfigMaps %s-0 ...", plan.Len(), name))
+		return nil
+	}
+	return r.fence(ctx, p, *plan)
+}
+
+// fence marks the Operation as running. The finalizer comes first, so that from the first ManifestWork on the Operation cannot
+// disappear without its works being taken care of. The works follow in a later pass, one that has read the fence.
+func (r *OperationReconciler) fence(ctx context.Context, p *pass, plan placement.Plan) error {
+	if !controllerutil.ContainsFinalizer(p.op, opsv1alpha1.OperationFinalizer) {
+		status := p.op.Status
+		controllerutil.AddFinalizer(p.op, opsv1alpha1.OperationFinalizer)
+		if err := r.Patch(ctx, p.op, client.MergeFromWithOptions(p.stored, client.MergeFromWithOptimisticLock{})); err != nil {
+			return fmt.Errorf("add the finalizer: %w", err)
+		}
+		p.stored = p.op.DeepCopy()
+		p.op.Status = status
+	}
+	run := r.runs.of(p.op)
+	run.mu.Lock()
+	if !run.loaded {
+		run.begin(plan)
+	}
+	counts := run.tally.Clusters()
+	run.mu.Unlock()
+	p.op.Status.Summary = &opsv1alpha1.Summary{Clusters: &counts}
+	p.op.Status.SetProgress(counts)
+	p.transition().Accept("")
+	p.transition().Run(opsv1alpha1.ReasonRollingOut, fmt.Sprintf("planned for %d clusters", plan.Len()))
+	return nil
+}
+
+// plan returns the frozen plan of an Operation, made now if there is none; nil when something stands in the way, which is then in the
+// status.
+func (r *OperationReconciler) plan(ctx context.Context, p *pass) (*placement.Plan, error) {
+	stored, err := r.readPlan(ctx, p.op)
+	if err != nil || stored != nil {
+		return stored, err
+	}
+	var groups []placement.Group
+	if p.op.Spec.Placement != nil {
+		groups, err = r.decided(ctx, p)
+	} else {
+		groups, err = r.home(ctx, p)
+	}
+	if err != nil || groups == nil {
+		return nil, err
+	}
+	return r.freeze(ctx, p.op, placement.Plan{Spec: r.sentSpec(p.op), Groups: groups})
+}
+
+// decided are the clusters that the Placement selects; nil when it has not decided, which is then in the status. A Placement that
+// selects nobody gives an empty list: nothing is frozen then, and the Operation ends.
+func (r *OperationReconciler) decided(ctx context.Context, p *pass) ([]placement.Group, error) {
+	name := p.op.Spec.Placement.PlacementRef.Name
+	found, err := find(ctx, r.Client, types.NamespacedName{Namespace: p.op.Namespace, Name: name}, &clusterv1beta1.Placement{})
+	if err != nil {
+		return nil, fmt.Errorf("read Placement %s: %w", name, err)
+	}
+	if found == nil {
+		p.block(opsv1alpha1.ReasonPlacementNotFound, fmt.Sprintf(
+			"spec.placement.placementRef.name: there is no Placement %q in namespace %s", name, p.op.Namespace))
+		return nil, nil
+	}
+	decisions := &clusterv1beta1.PlacementDecisionList{}
+	if err := r.List(ctx, decisions, client.InNamespace(p.op.Namespace), client.MatchingLabels{clusterv1beta1.PlacementLabel: name}); err != nil {
+		return nil, fmt.Errorf("read the decisions of Placement %s: %w", name, err)
+	}
+	groups, pending := placement.Resolve(found, decisions.Items)
+	switch {
+	case pending != "":
+		p.block(opsv1alpha1.ReasonPlacementPending, pending)
+		return nil, nil
+	case len(groups) == 0:
+		p.transition().Accept("")
+		p.transition().Fail(opsv1alpha1.ReasonNoClusters, noClusters(found))
+		return nil, nil
+	}
+	return groups, nil
+}
+
+// noClusters repeats what the Placement says about why it selects nobody.
+func noClusters(p *clusterv1beta1.Placement) string {
+	message := fmt.Sprintf("Placement %s selects no cluster", p.Name)
+	for _, c := range p.Status.Conditions {
+		if c.Type == clusterv1beta1.PlacementConditionSatisfied && c.Message != "" {
+			message += ": " + c.Message
+		}
+	}
+	return message
+}
+
+// home is the one cluster that the target was delivered to; nil when there is none, which is then in the status.
+func (r *OperationReconciler) home(ctx context.Context, p *pass) ([]placement.Group, error) {
+	name := p.op.Spec.TargetRef.Name
+	instance, err := find(ctx, r.Client, types.NamespacedName{Namespace: p.op.Namespace, Name: name}, &appsv1alpha1.ApplicationInstance{})
+	if err != nil {
+		return nil, fmt.Errorf("read ApplicationInstance %s: %w", name, err)
+	}
+	if instance == nil {
+		p.block(opsv1alpha1.ReasonTargetNotFound, fmt.Sprintf(
+			"spec.targetRef.name: there is no ApplicationInstance %q in namespace %s of the hub; create it there with the label %s, or set spec.placement",
+			name, p.op.Namespace, appsv1alpha1.LabelClusterID))
+		return nil, nil
+	}
+	cluster := instance.Status.Cluster
+	if cluster == "" {
+		cluster = instance.Labels[appsv1alpha1.LabelClusterID]
+	}
+	if cluster == "" {
+		p.block(opsv1alpha1.ReasonTargetNotFound, fmt.Sprintf(
+			"spec.targetRef.name: ApplicationInstance %q is not delivered to a cluster; give it the label %s, or set spec.placement",
+			name, appsv1alpha1.LabelClusterID))
+		return nil, nil
+	}
+	return []placement.Group{{Clusters: []string{cluster}}}, nil
+}
+
+// block waits for something to be put right, but no longer than the start deadline.
+func (p *pass) block(reason, message string) {
+	left := blockedSince(&p.op.Status, p.now).Add(startDeadline(p.op)).Sub(p.now)
+	if left <= 0 {
+		p.transition().Fail(reason, message)
+		return
+	}
+	p.transition().Block(reason, message)
+	p.after(left)
+}
+
+func planName(op *opsv1alpha1.Operation) string {
+	return opsv1alpha1.RunName(op.Name, op.UID, opsv1alpha1.PartPlan)
+}
+
+// freeze stores a plan. The first chunk is written last and makes the plan: whatever the other chunks hold before that belongs to an
+// attempt that was broken off, and is replaced. When a first chunk is there already, that plan holds and not this one.
+func (r *OperationReconciler) freeze(ctx context.Context, op *opsv1alpha1.Operation, plan placement.Plan) (*placement.Plan, error) {
+	chunks, err := placement.EncodePlan(plan)
+	if err != nil {
+		return nil, err
+	}
+	for i := len(chunks) - 1; i > 0; i-- {
+		if err := r.replaceChunk(ctx, op, planChunk(op, i, chunks[i])); err != nil {
+			return nil, fmt.Errorf("write chunk %d of the plan: %w", i, err)
+		}
+	}
+	err = r.Create(ctx, planChunk(op, 0, chunks[0]))
+	if apierrors.IsAlreadyExists(err) {
+		return r.readPlan(ctx, op)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write chunk 0 of the plan: %w", err)
+	}
+	return &plan, nil
+}
+
+// replaceChunk creates an immutable chunk, in the place of one that an attempt broken off has left.
+func (r *OperationReconciler) replaceChunk(ctx context.Context, op *opsv1alpha1.Operation, chunk *corev1.ConfigMap) error {
+	err := r.Create(ctx, chunk)
+	if !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	old, err := r.ownChunk(ctx, op, chunk.Name)
+	if err != nil || old == nil || bytes.Equal(old.BinaryData[chunkKey], chunk.BinaryData[chunkKey]) {
+		return err
+	}
+	if err := r.Delete(ctx, old, client.Preconditions{UID: &old.UID}); client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	return r.Create(ctx, chunk)
+}
+
+// readPlan returns the stored plan, or nil when none was made.
+func (r *OperationReconciler) readPlan(ctx context.Context, op *opsv1alpha1.Operation) (*placement.Plan, error) {
+	name := planName(op)
+	first, err := r.ownChunk(ctx, op, name+"-0")
+	if err != nil || first == nil {
+		return nil, err
+	}
+	n, err := placement.PlanChunks(first.BinaryData[chunkKey])
+	if err != nil {
+		return nil, err
+	}
+	chunks := [][]byte{first.BinaryData[chunkKey]}
+	for i := 1; i < n; i++ {
+		chunk, err := r.ownChunk(ctx, op, name+"-"+strconv.Itoa(i))
+		if err != nil {
+			return nil, err
+		}
+		if chunk == nil {
+			return nil, fmt.Errorf("%w: ConfigMap %s-%d is missing", placement.ErrPlanCorrupt, name, i)
+		}
+		chunks = append(chunks, chunk.BinaryData[chunkKey])
+	}
+	plan, err := placement.DecodePlan(chunks)
+	if err != nil {
+		return nil, err
+	}
+	return &plan, nil
+}
+
+// ownChunk reads a ConfigMap of the Operation; nil when there is none. One that is not the Operation's is an error: the name is
+// derived from the UID, so somebody put it there.
+func (r *OperationReconciler) ownChunk(ctx context.Context, op *opsv1alpha1.Operation, name string) (*corev1.ConfigMap, error) {
+	chunk, err := find(ctx, r.Live, types.NamespacedName{Namespace: op.Namespace, Name: name}, &corev1.ConfigMap{})
+	if err != nil {
+		return nil, fmt.Errorf("read ConfigMap %s: %w", name, err)
+	}
+	if chunk != nil && chunk.Labels[opsv1alpha1.LabelOperation] != string(op.UID) {
+		return nil, fmt.Errorf("ConfigMap %s is not of this Operation: delete it", name)
+	}
+	return chunk, nil
+}
+
+func planChunk(op *opsv1alpha1.Operation, i int, data []byte) *corev1.ConfigMap {
+	c := chunkMap(op, planName(op), opsv1alpha1.PartPlan, i, data)
+	c.Immutable = ptr.To(true)
+	return c
+}
+
+// chunkMap is a ConfigMap that goes with its Operation.
+func chunkMap(op *opsv1alpha1.Operation, name, part string, i int, data []byte) *corev1.ConfigMap {
+	return &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:      name + "-" + strconv.Itoa(i),
+			Namespace: op.Namespace,
+			Labels: map[string]string{
+				opsv1alpha1.LabelOperation:  string(op.UID),
+				opsv1alpha1.LabelPart:       part,
+				appsv1alpha1.LabelManagedBy: appsv1alpha1.ManagedByControlPlane,
+			},
+			Annotations:     map[string]string{opsv1alpha1.AnnotationOrigin: op.Namespace + "/" + op.Name},
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(op, opsv1alpha1.GroupVersion.WithKind("Operation"))},
+		},
+		BinaryData: map[string][]byte{chunkKey: data},
+	}
+}

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	workv1 "open-cluster-management.io/api/work/v1"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/placement"
+)
+
+// indexOperation finds the ManifestWorks of an Operation in the cache, by its UID.
+const indexOperation = "hub.operation"
+
+// keepEvery so many status intervals a chunk of results is stored while more of it is to come. A chunk that is complete, or that holds
+// what only the hub knows, is stored in the next pass: rewriting it for every result would cost the square of the fleet.
+const keepEvery = 10
+
+// ResultName is what the names of an Operation's result ConfigMaps begin with: NAME-0, NAME-1, ... hold the results of the clusters
+// in the plan's chunk of the same number.
+func ResultName(op *opsv1alpha1.Operation) string {
+	return opsv1alpha1.RunName(op.Name, op.UID, opsv1alpha1.PartResult)
+}
+
+// load builds a run from what is stored: its plan, the kept results, and the live ManifestWorks. Kept results come first and are
+// final, so that nothing that happened since - a work deleted by hand, a record swept away on the spoke - reopens them. It tells whether
+// there is a run; without its plan there is none, and the Operation has failed.
+func (r *OperationReconciler) load(ctx context.Context, p *pass) (bool, error) {
+	run := r.runs.of(p.op)
+	p.run = run
+	run.mu.Lock()
+	loaded := run.loaded
+	run.mu.Unlock()
+	if loaded {
+		return true, nil
+	}
+	plan, err := r.readPlan(ctx, p.op)
+	switch {
+	case errors.Is(err, placement.ErrPlanCorrupt) || (err == nil && plan == nil):
+		p.transition().Fail(opsv1alpha1.ReasonResultLost, fmt.Sprintf(
+			"the frozen plan %s-0 ... is gone or damaged; what runs on the clusters goes on there", planName(p.op)))
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	kept := make([][]placement.ClusterResult, placement.Chunks(plan.Len()))
+	for i := range kept {
+		if kept[i], err = r.keptResults(ctx, p.op, i); err != nil {
+			return false, err
+		}
+	}
+	run.mu.Lock()
+	run.begin(*plan)
+	for i, results := range kept {
+		run.kept[i] = keptChunk{results: len(results), at: p.now}
+		for _, result := range results {
+			run.tally.Apply(result)
+		}
+	}
+	run.mu.Unlock()
+	// From here on events count too: a work is seen by them, by the list, or by both.
+	works, err := r.works(ctx, p.op)
+	if err != nil {
+		return false, err
+	}
+	for i := range works {
+		run.observe(&works[i], p.now)
+	}
+	if p.op.Status.ExpandedAt != nil {
+		run.missing("its ManifestWork was deleted before its result was kept; what was begun on the cluster goes on there")
+	}
+	return true, nil
+}
+
+// missing gives up the clusters of which nothing is known although all had been started.
+func (r *run) missing(message string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, cluster := range r.tally.NotStarted(0) {
+		r.tally.Apply(placement.ClusterResult{
+			Cluster: cluster, State: placement.Failed, Reason: opsv1alpha1.ReasonResultLost, Message: message,
+		})
+	}
+}
+
+// works of an Operation in the cache.
+func (r *OperationReconciler) works(ctx context.Context, op *opsv1alpha1.Operation) ([]workv1.ManifestWork, error) {
+	list := &workv1.ManifestWorkList{}
+	if err := r.List(ctx, list, client.MatchingFields{indexOperation: string(op.UID)}); err != nil {
+		return nil, fmt.Errorf("list ManifestWorks: %w", err)
+	}
+	return list.Items, nil
+}
+
+func (r *OperationReconciler) keptResults(ctx context.Context, op *opsv1alpha1.Operation, i int) ([]placement.ClusterResult, error) {
+	chunk, err := r.ownChunk(ctx, op, ResultName(op)+"-"+strconv.Itoa(i))
+	if err != nil || chunk == nil {
+		return nil, err
+	}
+	return placement.DecodeResults(chunk.BinaryData[chunkKey])
+}
+
+// keep stores final results: every one that is not stored yet when all is set, else those that are due.
+func (r *OperationReconciler) keep(ctx context.Context, p *pass, all bool) error {
+	for i := range len(p.run.kept) {
+		results, due, wait := p.run.unkept(i, p.now, keepEvery*r.StatusInterval, all)
+		p.after(wait)
+		if !due {
+			continue
+		}
+		data, err := placement.EncodeResults(results)
+		if err != nil {
+			return err
+		}
+		if err := r.storeResults(ctx, p.op, i, data); err != nil {
+			return fmt.Errorf("store chunk %d of the results: %w", i, err)
+		}
+		p.run.mu.Lock()
+		p.run.kept[i] = keptChunk{results: len(results), at: p.now}
+		p.run.mu.Unlock()
+	}
+	return nil
+}
+
+// unkept are the final results of a chunk, whether they are to be stored now, and if not, when.
+func (r *run) unkept(i int, now time.Time, every time.Duration, all bool) (results []placement.ClusterResult, due bool, wait time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if i >= len(r.kept) {
+		return nil, false, 0
+	}
+	results, size := r.tally.Chunk(i)
+	if len(results) == r.kept[i].results {
+		return nil, false, 0
+	}
+	due = all || len(results) == size || r.hubMade(results)
+	if left := r.kept[i].at.Add(every).Sub(now); !due && left > 0 {
+		return nil, false, left
+	}
+	return results, true, 0
+}
+
+// hubMade tells whether there is a result that no ManifestWork tells, and that is to be acted on.
+func (r *run) hubMade(results []placement.ClusterResult) bool {
+	for _, result := range results {
+		if result.Withdrawn && !r.withdrawn[result.Cluster] {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *OperationReconciler) storeResults(ctx context.Context, op *opsv1alpha1.Operation, i int, data []byte) error {
+	chunk := chunkMap(op, ResultName(op), opsv1alpha1.PartResult, i, data)
+	err := r.Create(ctx, chunk)
+	if !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	old, err := r.ownChunk(ctx, op, chunk.Name)
+	if err != nil {
+		return err
+	}
+	if old == nil {
+		return errors.New("the ConfigMap existed and is gone again")
+	}
+	chunk.ResourceVersion = old.ResourceVersion
+	return r.Update(ctx, chunk)
+}
+
+// retire looks after an Operation that has ended: its ManifestWorks go when their retention is over, then the finalizer, and at last the
+// Operation itself when it has a TTL. An Operation that has been retired costs nothing, neither a request nor memory.
+func (r *OperationReconciler) retire(ctx context.Context, p *pass) error {
+	if controllerutil.ContainsFinalizer(p.op, opsv1alpha1.OperationFinalizer) {
+		if done, err := r.clearWorks(ctx, p); err != nil || !done {
+			return errors.Join(err, r.sweep(ctx, p))
+		}
+		if err := r.dropFinalizer(ctx, p); err != nil {
+			return err
+		}
+	}
+	r.runs.forget(p.op.UID)
+	return r.sweep(ctx, p)
+}
+
+// clearWorks deletes the ManifestWorks of a run that has ended and tells whether all are gone or on their way. Their results were
+// stored before the run could end.
+func (r *OperationReconciler) clearWorks(ctx context.Context, p *pass) (bool, error) {
+	if loaded, err := r.load(ctx, p); err != nil {
+		return false, err
+	} else if loaded {
+		if err := r.withdrawKept(ctx, p); err != nil {
+			return false, err
+		}
+	}
+	if p.op.Status.FinishedAt != nil {
+		if left := p.op.Status.FinishedAt.Add(r.WorkRetention).Sub(p.now); left > 0 {
+			p.after(left)
+			return false, nil
+		}
+	}
+	works, err := r.liveWorks(ctx, p.op)
+	if err != nil {
+		return false, err
+	}
+	var errs []error
+	err = each(ctx, works, r.Workers, func(ctx context.Context, w metav1.PartialObjectMetadata) error {
+		return r.dropWork(ctx, p, w)
+	}, func(w metav1.PartialObjectMetadata, err error) {
+		errs = append(errs, fmt.Errorf("delete ManifestWork %s/%s: %w", w.Namespace, w.Name, err))
+	})
+	return true, errors.Join(append(errs, err)...)
+}
+
+// sweep deletes the Operation when its TTL is over.
+func (r *OperationReconciler) sweep(ctx context.Context, p *pass) error {
+	ttl, ended := p.op.Spec.TTLSecondsAfterFinished, p.op.Status.FinishedAt
+	if ttl == nil || ended == nil {
+		return nil
+	}
+	if left := ended.Add(time.Duration(*ttl) * time.Second).Sub(p.now); left > 0 {
+		p.after(left)
+		return nil
+	}
+	err := r.Delete(ctx, p.op, client.Preconditions{UID: &p.op.UID})
+	if err = client.IgnoreNotFound(err); err != nil {
+		return fmt.Errorf("delete the Operation after its TTL: %w", err)
+	}
+	return nil
+}
+
+// dropFinalizer lets the Operation go. The status is untouched.
+func (r *OperationReconciler) dropFinalizer(ctx context.Context, p *pass) error {
+	before := p.op.DeepCopy()
+	controllerutil.RemoveFinalizer(p.op, opsv1alpha1.OperationFinalizer)
+	if err := r.Patch(ctx, p.op, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	p.stored = p.op.DeepCopy()
+	return nil
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hub
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	workv1 "open-cluster-management.io/api/work/v1"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/placement"
+)
+
+// run is what is kept in memory of one fleet Operation. Events of ManifestWorks change it as they come; passes over the Operation read
+// it. Nothing in it is the only copy: see load.
+type run struct {
+	key  types.NamespacedName
+	uid  types.UID
+	name string // of the ManifestWorks
+
+	mu     sync.Mutex
+	loaded bool
+	plan   placement.Plan
+	tally  *placement.Tally
+	// silent are the clusters that have not answered, with the time at which they were told.
+	silent map[string]time.Time
+	// gone are the clusters on which a run that had been reported is not to be found any more, with the time at which that was seen.
+	gone map[string]time.Time
+	// troubles are the clusters whose ManifestWork could not be created.
+	troubles map[string]trouble
+	// told are the clusters whose ManifestWork carries the cancel.
+	told map[string]bool
+	// withdrawn are the clusters whose ManifestWork has been marked for withdrawal.
+	withdrawn map[string]bool
+	// kept results, by chunk of the plan.
+	kept []keptChunk
+	// wrote is when the Operation's status was written last.
+	wrote time.Time
+}
+
+// trouble with creating a ManifestWork.
+type trouble struct {
+	since time.Time
+	err   error
+}
+
+// keptChunk says how much of a chunk's results is stored.
+type keptChunk struct {
+	results int
+	at      time.Time
+}
+
+// begin takes up a plan of which nothing was done yet.
+func (r *run) begin(plan placement.Plan) {
+	r.plan, r.tally, r.loaded = plan, placement.NewTally(plan), true
+	r.kept = make([]keptChunk, placement.Chunks(plan.Len()))
+}
+
+// observe takes note of a ManifestWork and tells whether that changed anything.
+func (r *run) observe(work *workv1.ManifestWork, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.loaded || work.Name != r.name {
+		return false
+	}
+	cluster, result := work.Namespace, resultOf(work)
+	if known, planned := r.tally.Result(cluster); !planned || known.State.Terminal() {
+		return false
+	}
+	changed := r.tally.Apply(result)
+	switch {
+	case !answered(work):
+		if _, waiting := r.silent[cluster]; !waiting {
+			r.silent[cluster] = work.CreationTimestamp.Time
+			changed = true
+		}
+	default:
+		delete(r.silent, cluster)
+	}
+	if missing(work) && !result.State.Terminal() {
+		if _, noted := r.gone[cluster]; !noted {
+			r.gone[cluster] = now
+			changed = true
+		}
+	} else {
+		delete(r.gone, cluster)
+	}
+	return changed
+}
+
+// lost takes note that a ManifestWork was deleted, and tells whether its cluster was still at work. It is never created again: what it
+// carried may be running.
+func (r *run) lost(cluster, message string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.loaded {
+		return false
+	}
+	if known, planned := r.tally.Result(cluster); !planned || known.State == "" {
+		return false
+	}
+	delete(r.silent, cluster)
+	delete(r.gone, cluster)
+	return r.tally.Apply(placement.ClusterResult{
+		Cluster: cluster, State: placement.Failed, Reason: opsv1alpha1.ReasonResultLost, Message: message,
+	})
+}
+
+// settle records a result that the hub itself came to.
+func (r *run) settle(result placement.ClusterResult) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tally.Apply(result)
+	if result.State.Terminal() {
+		delete(r.silent, result.Cluster)
+		delete(r.gone, result.Cluster)
+		delete(r.troubles, result.Cluster)
+	}
+}
+
+// sent records that a cluster was told at a time.
+func (r *run) sent(cluster string, at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.troubles, cluster)
+	if r.tally.Apply(notYetReported(cluster, "")) {
+		r.silent[cluster] = at
+	}
+}
+
+// pause is how long a pass that is due to an event waits, so that the status is written at most once an interval. The end is not
+// kept waiting.
+func (r *run) pause(now time.Time, interval time.Duration) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.tally.Done() {
+		return 0
+	}
+	return max(0, r.wrote.Add(interval).Sub(now))
+}
+
+// runs are the fleet Operations that are at work.
+type runs struct {
+	mu    sync.Mutex
+	byUID map[types.UID]*run
+}
+
+func newRuns() *runs { return &runs{byUID: map[types.UID]*run{}} }
+
+// of an Operation; made when there is none, and then not loaded.
+func (rs *runs) of(op *opsv1alpha1.Operation) *run {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	r := rs.byUID[op.UID]
+	if r == nil {
+		r = &run{
+			key:       types.NamespacedName{Namespace: op.Namespace, Name: op.Name},
+			uid:       op.UID,
+			name:      opsv1alpha1.RunName(op.Name, op.UID),
+			silent:    map[string]time.Time{},
+			gone:      map[string]time.Time{},
+			troubles:  map[string]trouble{},
+			told:      map[string]bool{},
+			withdrawn: map[string]bool{},
+		}
+		rs.byUID[op.UID] = r
+	}
+	return r
+}
+
+func (rs *runs) get(uid types.UID) *run {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return rs.byUID[uid]
+}
+
+func (rs *runs) forget(uid types.UID) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	delete(rs.byUID, uid)
+}
+
+// forgetKey drops whatever ran under a name that does not exist any more.
+func (rs *runs) forgetKey(key types.NamespacedName) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	for uid, r := range rs.byUID {
+		if r.key == key {
+			delete(rs.byUID, uid)
+		}
+	}
+}

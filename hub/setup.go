@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hub
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	clusterv1beta1 "open-cluster-management.io/api/cluster/v1beta1"
+	workv1 "open-cluster-management.io/api/work/v1"
+
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+)
+
+// Indexes of Operations in the cache.
+const (
+	indexPlacement = "hub.placement" // Operations that have not begun, by the name of their Placement
+	indexTarget    = "hub.target"    // Operations that have not begun, by the name of their target
+)
+
+// concurrency is how many Operations, and how many ApplicationInstances, are looked after at once.
+const concurrency = 4
+
+// ManagerOptions are what a manager needs for Setup; everything else about it is the caller's choice.
+func ManagerOptions() manager.Options {
+	return manager.Options{Scheme: NewScheme(), Cache: CacheOptions(), Client: ClientOptions()}
+}
+
+// Setup adds the hub's controllers to a manager that was made with ManagerOptions.
+func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
+	options = options.complete()
+	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	if err := setupOperations(mgr, options); err != nil {
+		return err
+	}
+	if err := setupReaper(mgr); err != nil {
+		return err
+	}
+	return setupInstances(mgr, options)
+}
+
+func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	waiting := func(o client.Object) *opsv1alpha1.Operation {
+		op, isOperation := o.(*opsv1alpha1.Operation)
+		if !isOperation || op.Status.Phase == opsv1alpha1.PhaseRunning || op.Status.Phase.Terminal() {
+			return nil
+		}
+		return op
+	}
+	err := indexer.IndexField(ctx, &opsv1alpha1.Operation{}, indexPlacement, func(o client.Object) []string {
+		if op := waiting(o); op != nil && op.Spec.Placement != nil {
+			return []string{op.Spec.Placement.PlacementRef.Name}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = indexer.IndexField(ctx, &opsv1alpha1.Operation{}, indexTarget, func(o client.Object) []string {
+		if op := waiting(o); op != nil && op.Spec.Placement == nil && op.Spec.TargetRef != nil {
+			return []string{op.Spec.TargetRef.Name}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return indexer.IndexField(ctx, &workv1.ManifestWork{}, indexOperation, func(o client.Object) []string {
+		if uid := o.GetLabels()[opsv1alpha1.LabelOperation]; uid != "" {
+			return []string{uid}
+		}
+		return nil
+	})
+}
+
+func setupOperations(mgr ctrl.Manager, options Options) error {
+	r := &OperationReconciler{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("vworkspace-hub"), Options: options, runs: newRuns(),
+	}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("operation").
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
+		For(&opsv1alpha1.Operation{}, builder.WithPredicates(newsOfOperation())).
+		Watches(&workv1.ManifestWork{}, r.workEvents()).
+		Watches(&clusterv1beta1.Placement{}, r.waitingFor(indexPlacement, func(o client.Object) string { return o.GetName() })).
+		Watches(&clusterv1beta1.PlacementDecision{}, r.waitingFor(indexPlacement, func(o client.Object) string {
+			return o.GetLabels()[clusterv1beta1.PlacementLabel]
+		})).
+		Watches(&appsv1alpha1.ApplicationInstance{}, r.waitingFor(indexTarget, func(o client.Object) string { return o.GetName() })).
+		Complete(r)
+}
+
+// newsOfOperation lets through what a pass could act on: a new spec, the fence and the end - but not every write of a status, which a
+// pass made itself.
+func newsOfOperation() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok1 := e.ObjectOld.(*opsv1alpha1.Operation)
+		after, ok2 := e.ObjectNew.(*opsv1alpha1.Operation)
+		return ok1 && ok2 && (before.Generation != after.Generation ||
+			before.Status.Phase != after.Status.Phase ||
+			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero())
+	}}
+}
+
+// waitingFor finds the Operations that have not begun and wait for what an object of the same namespace says.
+func (r *OperationReconciler) waitingFor(index string, name func(client.Object) string) handler.EventHandler {
+	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []ctrl.Request {
+		list := &opsv1alpha1.OperationList{}
+		if err := r.List(ctx, list, client.InNamespace(o.GetNamespace()), client.MatchingFields{index: name(o)}); err != nil {
+			return nil // the cache has stopped: so has everything else
+		}
+		requests := make([]ctrl.Request, len(list.Items))
+		for i := range list.Items {
+			requests[i].NamespacedName = types.NamespacedName{Namespace: list.Items[i].Namespace, Name: list.Items[i].Name}
+		}
+		return requests
+	})
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hub
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"vworkspace.io/fleet/e2e/testbed"
+)
+
+// One real API server for all tests of the package. Each test has a namespace, clusters and a hub of its own.
+var (
+	apiConfig *rest.Config
+	api       client.Client // reads and writes past every cache
+)
+
+func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+
+func runTests(m *testing.M) int {
+	ctx := context.Background()
+	env := &envtest.Environment{ErrorIfCRDPathMissing: true}
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		dir, err := testbed.Assets(ctx, os.Stderr)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "cannot build the control plane:", err)
+			return 1
+		}
+		env.BinaryAssetsDirectory = dir
+	}
+	crds, err := crdFolders(ctx)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "cannot find the CRDs:", err)
+		return 1
+	}
+	env.CRDDirectoryPaths = crds
+	// The tests delete by hand what a controller manager would, and nothing here needs etcd to be durable.
+	env.ControlPlane.GetAPIServer().Configure().Set("max-requests-inflight", "3000").Set("max-mutating-requests-inflight", "1500")
+	env.ControlPlane.Etcd = &envtest.Etcd{}
+	env.ControlPlane.Etcd.Configure().Set("unsafe-no-fsync", "true")
+	config, err := env.Start()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "cannot start the control plane:", err)
+		return 1
+	}
+	defer func() { _ = env.Stop() }()
+	config.QPS, config.Burst = 5000, 5000
+	apiConfig = config
+	if api, err = client.New(config, client.Options{Scheme: NewScheme()}); err != nil {
+		fmt.Fprintln(os.Stderr, "cannot make a client:", err)
+		return 1
+	}
+	return m.Run()
+}
+
+// crdFolders are ours and those of the OCM API module that go.mod names.
+func crdFolders(ctx context.Context) ([]string, error) {
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "open-cluster-management.io/api").Output()
+	if err != nil {
+		return nil, err
+	}
+	ocm := strings.TrimSpace(string(out))
+	return []string{
+		filepath.Join("..", "deploy", "crds"),
+		filepath.Join(ocm, "work", "v1"), filepath.Join(ocm, "cluster", "v1"), filepath.Join(ocm, "cluster", "v1beta1"),
+	}, nil
+}

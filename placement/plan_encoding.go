@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package placement
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+)
+
+// ErrPlanCorrupt means that the chunks of a plan do not belong together.
+var ErrPlanCorrupt = errors.New("the chunks of the plan do not belong together")
+
+// planChunk is one chunk of an encoded plan. The first one is the plan's commit record: it is written last, it says how many others
+// there are and what is in them, and a plan without it was never made.
+type planChunk struct {
+	Clusters  int                        `json:"clusters,omitempty"`  // of the whole plan; first chunk only
+	Operation *opsv1alpha1.OperationSpec `json:"operation,omitempty"` // first chunk only
+	Others    []string                   `json:"others,omitempty"`    // SHA-256 of chunks 1, 2, ...; first chunk only
+	Groups    []chunkGroup               `json:"groups"`
+}
+
+// chunkGroup is the part of a decision group that fell into a chunk.
+type chunkGroup struct {
+	Index int `json:"index"`
+	Group
+}
+
+// EncodePlan splits a plan into chunks. Whoever stores them must store the first one last: see DecodePlan.
+func EncodePlan(p Plan) ([][]byte, error) {
+	parts := split(p.Groups)
+	chunks := make([][]byte, len(parts))
+	var others []string
+	for i := 1; i < len(parts); i++ {
+		data, err := pack(planChunk{Groups: parts[i]})
+		if err != nil {
+			return nil, fmt.Errorf("encode chunk %d of the plan: %w", i, err)
+		}
+		chunks[i] = data
+		others = append(others, digest(data))
+	}
+	first, err := pack(planChunk{Clusters: p.Len(), Operation: &p.Spec, Others: others, Groups: parts[0]})
+	if err != nil {
+		return nil, fmt.Errorf("encode chunk 0 of the plan: %w", err)
+	}
+	chunks[0] = first
+	return chunks, nil
+}
+
+// PlanChunks reads from the first chunk how many chunks the plan has.
+func PlanChunks(first []byte) (int, error) {
+	var c planChunk
+	if err := unpack(first, &c); err != nil {
+		return 0, fmt.Errorf("decode chunk 0 of the plan: %w", err)
+	}
+	return 1 + len(c.Others), nil
+}
+
+// DecodePlan puts the chunks of a plan together again. It fails with ErrPlanCorrupt when they were not made together, which can only
+// happen when two hubs that both thought they led wrote one plan each: acting on a mixture of both would be worse than not acting.
+func DecodePlan(chunks [][]byte) (Plan, error) {
+	var p Plan
+	for i, data := range chunks {
+		var c planChunk
+		if err := unpack(data, &c); err != nil {
+			return Plan{}, fmt.Errorf("decode chunk %d of the plan: %w", i, err)
+		}
+		if i == 0 {
+			if c.Operation == nil || len(c.Others) != len(chunks)-1 {
+				return Plan{}, fmt.Errorf("%w: %d chunks are there and %d belong to it", ErrPlanCorrupt, len(chunks), 1+len(c.Others))
+			}
+			for j, want := range c.Others {
+				if digest(chunks[j+1]) != want {
+					return Plan{}, fmt.Errorf("%w: chunk %d is another plan's", ErrPlanCorrupt, j+1)
+				}
+			}
+			p.Spec = *c.Operation
+		}
+		if err := p.join(c.Groups); err != nil {
+			return Plan{}, fmt.Errorf("decode chunk %d of the plan: %w", i, err)
+		}
+	}
+	return p, nil
+}
+
+// join appends the groups of the next chunk; its first group may go on where the last chunk stopped.
+func (p *Plan) join(groups []chunkGroup) error {
+	for _, g := range groups {
+		switch {
+		case g.Index == len(p.Groups):
+			p.Groups = append(p.Groups, g.Group)
+		case g.Index == len(p.Groups)-1:
+			last := &p.Groups[g.Index]
+			last.Clusters = append(last.Clusters, g.Clusters...)
+		default:
+			return fmt.Errorf("%w: group %d follows group %d", ErrPlanCorrupt, g.Index, len(p.Groups)-1)
+		}
+	}
+	return nil
+}
+
+// split cuts groups into chunks of ChunkSize clusters.
+func split(groups []Group) [][]chunkGroup {
+	parts := [][]chunkGroup{{}}
+	room := ChunkSize
+	for i, g := range groups {
+		for rest := g.Clusters; len(rest) > 0; {
+			if room == 0 {
+				parts, room = append(parts, []chunkGroup{}), ChunkSize
+			}
+			n := min(room, len(rest))
+			last := len(parts) - 1
+			parts[last] = append(parts[last], chunkGroup{Index: i, Group: Group{Name: g.Name, Clusters: rest[:n]}})
+			rest, room = rest[n:], room-n
+		}
+	}
+	return parts
+}
+
+func digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package placement
+
+import (
+	"fmt"
+	"slices"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+)
+
+// Tally adds up the results of a plan's clusters. Every event changes the counters by a difference, so that it costs the same on a
+// fleet of ten and of ten thousand. In whatever order events arrive, and however often, the tally equals a recount from scratch.
+//
+// A Tally is not safe for concurrent use.
+type Tally struct {
+	clusters  []string
+	index     map[string]int
+	results   []ClusterResult
+	counts    opsv1alpha1.Counts
+	instances opsv1alpha1.Counts
+	noTargets int32
+	started   int
+	failed    []int // indexes of the first MaxFailures failed clusters of the plan, ascending
+}
+
+// NewTally of a plan of which nothing is known yet: every cluster is pending and not started.
+func NewTally(p Plan) *Tally {
+	clusters := p.Clusters()
+	t := &Tally{
+		clusters: clusters,
+		index:    make(map[string]int, len(clusters)),
+		results:  make([]ClusterResult, len(clusters)),
+	}
+	for i, c := range clusters {
+		t.index[c] = i
+		t.results[i].Cluster = c
+	}
+	t.counts.Total = int32(len(clusters))
+	t.counts.Pending = t.counts.Total
+	return t
+}
+
+// Apply takes note of a result and tells whether it changed anything. A final result stays; so does a state that is further on.
+func (t *Tally) Apply(r ClusterResult) bool {
+	i, planned := t.index[r.Cluster]
+	if !planned {
+		return false
+	}
+	old := t.results[i]
+	if old.State.Terminal() || r.State.rank() < old.State.rank() || r == old {
+		return false
+	}
+	r.Message = opsv1alpha1.Truncate(r.Message, opsv1alpha1.MaxMessage)
+	if old.State == "" {
+		t.started++
+	}
+	*t.counter(old.State)--
+	*t.counter(r.State)++
+	add(&t.instances, old.Instances, -1)
+	add(&t.instances, r.Instances, +1)
+	t.results[i] = r
+	if r.State == Succeeded && r.Reason == opsv1alpha1.ReasonNoTargets {
+		t.noTargets++
+	}
+	if r.State == Failed {
+		t.noteFailure(i)
+	}
+	return true
+}
+
+// noteFailure keeps the failed clusters that come first in the plan, not those that were heard of first: after a restart the same
+// failures are shown.
+func (t *Tally) noteFailure(i int) {
+	at, _ := slices.BinarySearch(t.failed, i)
+	if at >= opsv1alpha1.MaxFailures {
+		return
+	}
+	t.failed = slices.Insert(t.failed, at, i)
+	if len(t.failed) > opsv1alpha1.MaxFailures {
+		t.failed = t.failed[:opsv1alpha1.MaxFailures]
+	}
+}
+
+// counter of a state; a cluster that was not started counts as pending.
+func (t *Tally) counter(s State) *int32 {
+	switch s {
+	case Blocked:
+		return &t.counts.Blocked
+	case Running:
+		return &t.counts.Running
+	case Succeeded:
+		return &t.counts.Succeeded
+	case Failed:
+		return &t.counts.Failed
+	case Cancelled:
+		return &t.counts.Cancelled
+	case Pending:
+		return &t.counts.Pending
+	default:
+		return &t.counts.Pending
+	}
+}
+
+func add(sum *opsv1alpha1.Counts, c opsv1alpha1.Counts, sign int32) {
+	sum.Total += sign * c.Total
+	sum.Pending += sign * c.Pending
+	sum.Blocked += sign * c.Blocked
+	sum.Running += sign * c.Running
+	sum.Succeeded += sign * c.Succeeded
+	sum.Failed += sign * c.Failed
+	sum.Cancelled += sign * c.Cancelled
+}
+
+// Clusters by state.
+func (t *Tally) Clusters() opsv1alpha1.Counts { return t.counts }
+
+// Instances by state, over the clusters that have reported.
+func (t *Tally) Instances() opsv1alpha1.Counts { return t.instances }
+
+// Done tells whether every cluster has ended.
+func (t *Tally) Done() bool { return t.counts.Done() == t.counts.Total }
+
+// Result of a cluster, and whether the plan has that cluster. A result without a state is one of a cluster that was not started.
+func (t *Tally) Result(cluster string) (ClusterResult, bool) {
+	i, planned := t.index[cluster]
+	if !planned {
+		return ClusterResult{}, false
+	}
+	return t.results[i], true
+}
+
+// Index of a cluster in the plan, or -1.
+func (t *Tally) Index(cluster string) int {
+	if i, planned := t.index[cluster]; planned {
+		return i
+	}
+	return -1
+}
+
+// NotStarted are up to limit clusters of which nothing is known, in the order of the plan; 0 means all of them.
+func (t *Tally) NotStarted(limit int) []string {
+	missing := len(t.clusters) - t.started
+	if limit > 0 {
+		missing = min(missing, limit)
+	}
+	if missing == 0 {
+		return nil
+	}
+	names := make([]string, 0, missing)
+	for i := 0; i < len(t.results) && len(names) < missing; i++ {
+		if t.results[i].State == "" {
+			names = append(names, t.clusters[i])
+		}
+	}
+	return names
+}
+
+// Started tells whether something is known of every cluster.
+func (t *Tally) Started() bool { return t.started == len(t.clusters) }
+
+// Chunk returns the final results of the clusters in chunk i of the plan, in the order of the plan, and how many clusters the chunk has.
+func (t *Tally) Chunk(i int) (final []ClusterResult, size int) {
+	from, to := i*ChunkSize, min((i+1)*ChunkSize, len(t.results))
+	for _, r := range t.results[from:to] {
+		if r.State.Terminal() {
+			final = append(final, r)
+		}
+	}
+	return final, to - from
+}
+
+// Failures are the first MaxFailures failed clusters of the plan with their causes.
+func (t *Tally) Failures() []opsv1alpha1.Failure {
+	if len(t.failed) == 0 {
+		return nil
+	}
+	failures := make([]opsv1alpha1.Failure, len(t.failed))
+	for n, i := range t.failed {
+		r := t.results[i]
+		failures[n] = opsv1alpha1.Failure{Name: r.Cluster, Reason: r.Reason, Message: r.Message}
+	}
+	return failures
+}
+
+// Progress in a sentence.
+func (t *Tally) Progress() string {
+	c := t.counts
+	s := fmt.Sprintf("%d of %d clusters ended", c.Done(), c.Total)
+	for _, part := range []struct {
+		n    int32
+		what string
+	}{{c.Running, "running"}, {c.Blocked, "blocked"}, {c.Pending, "pending"}, {c.Failed, "failed"}} {
+		if part.n > 0 {
+			s += fmt.Sprintf(", %d %s", part.n, part.what)
+		}
+	}
+	return s
+}
+
+// Verdict is how a run ended. It must only be asked for when the tally is Done.
+func (t *Tally) Verdict() (phase opsv1alpha1.OperationPhase, reason, message string) {
+	c := t.counts
+	switch {
+	case c.Failed > 0:
+		first := t.results[t.failed[0]]
+		message = fmt.Sprintf("%d of %d clusters failed: %s: %s", c.Failed, c.Total, first.Cluster, first.Cause())
+		return opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonSomeFailed, message
+	case c.Cancelled > 0:
+		message = fmt.Sprintf("cancelled on %d of %d clusters, %d had succeeded", c.Cancelled, c.Total, c.Succeeded)
+		return opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled, message
+	case c.Total > 0 && t.noTargets == c.Total:
+		message = fmt.Sprintf("no ApplicationInstance matches the selector on any of %d clusters", c.Total)
+		return opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonNoTargets, message
+	default:
+		message = fmt.Sprintf("%d of %d clusters succeeded", c.Succeeded, c.Total)
+		return opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded, message
+	}
+}
