@@ -22,7 +22,7 @@ import (
 
 const (
 	// HubNamespace is the namespace of the hub's controller, from deploy/hub.
-	HubNamespace = "vworkspace-system"
+	HubNamespace = "vworkspace-hub"
 	// hubAccount and agentAccount are the ServiceAccounts of deploy/.
 	hubAccount   = "vworkspace-hub"
 	agentAccount = "vworkspace-agent"
