@@ -5,12 +5,14 @@ package all
 
 import (
 	"vworkspace.io/fleet/engines"
+	"vworkspace.io/fleet/engines/helm"
 	"vworkspace.io/fleet/engines/job"
 )
 
 // Default holds every engine that this project ships.
 func Default() *engines.Registry {
 	return engines.NewRegistry(
+		helm.New(),
 		job.New(),
 	)
 }
