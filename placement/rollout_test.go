@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package placement
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+)
+
+func TestStrategies(t *testing.T) {
+	a, b, c := "cluster-00000", "cluster-00001", "cluster-00002"
+	for _, tc := range []struct {
+		name   string
+		spec   opsv1alpha1.OperationSpec
+		limit  int
+		known  []ClusterResult
+		expect Decision
+	}{
+		{
+			name:   "everything at once",
+			expect: Decision{Start: []string{a, b, c}, Phase: opsv1alpha1.PhaseRunning, Reason: opsv1alpha1.ReasonRollingOut, Message: "0 of 3 clusters ended, 3 pending"},
+		},
+		{
+			name: "in batches", limit: 2, known: []ClusterResult{{Cluster: a, State: Pending}},
+			expect: Decision{Start: []string{b, c}, More: true, Phase: opsv1alpha1.PhaseRunning, Reason: opsv1alpha1.ReasonRollingOut, Message: "0 of 3 clusters ended, 3 pending"},
+		},
+		{
+			name: "all at work", limit: 2, known: []ClusterResult{{Cluster: a, State: Running}, {Cluster: b, State: Blocked}, {Cluster: c, State: Failed}},
+			expect: Decision{Phase: opsv1alpha1.PhaseRunning, Reason: opsv1alpha1.ReasonRollingOut, Message: "1 of 3 clusters ended, 1 running, 1 blocked, 1 failed"},
+		},
+		{
+			name: "over", known: []ClusterResult{{Cluster: a, State: Succeeded}, {Cluster: b, State: Succeeded}, {Cluster: c, State: Succeeded}},
+			expect: Decision{Done: true, Phase: opsv1alpha1.PhaseSucceeded, Reason: opsv1alpha1.ReasonAllSucceeded, Message: "3 of 3 clusters succeeded"},
+		},
+		{
+			name: "cancelled: what was not started never is", spec: opsv1alpha1.OperationSpec{Cancel: true}, known: []ClusterResult{{Cluster: b, State: Running}},
+			expect: Decision{Skip: []string{a, c}, Phase: opsv1alpha1.PhaseRunning, Reason: opsv1alpha1.ReasonRollingOut, Message: "cancelling: 0 of 3 clusters ended, 1 running, 2 pending"},
+		},
+		{
+			name: "cancelled, and all have ended", spec: opsv1alpha1.OperationSpec{Cancel: true},
+			known:  []ClusterResult{{Cluster: a, State: Cancelled}, {Cluster: b, State: Succeeded}, {Cluster: c, State: Cancelled}},
+			expect: Decision{Done: true, Phase: opsv1alpha1.PhaseCancelled, Reason: opsv1alpha1.ReasonUserCancelled, Message: "cancelled on 2 of 3 clusters, 1 had succeeded"},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			plan := planOf(3)
+			tally := NewTally(plan)
+			for _, r := range tc.known {
+				tally.Apply(r)
+			}
+			if diff := cmp.Diff(tc.expect, For(tc.spec).Decide(plan, tally, time.Time{}, tc.limit)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func BenchmarkTallyApply(b *testing.B) {
+	p := planOf(10_000)
+	tally, clusters := NewTally(p), p.Clusters()
+	states := []State{Pending, Running}
+	for i := 0; b.Loop(); i++ {
+		tally.Apply(ClusterResult{Cluster: clusters[i%len(clusters)], State: states[i/len(clusters)%2], Message: "m"})
+	}
+}
