@@ -115,8 +115,7 @@ func (r *operationReconciler) gather(ctx context.Context, v *visit) (f facts, ch
 	if f.target, err = v.target(ctx, v.op.Namespace, v.op.Spec.TargetRef.Name); err != nil || f.target == nil {
 		return f, nil, err
 	}
-	f.engine = r.engineFor(f)
-	if f.engine == nil || capabilityAdvertised(f) != nil {
+	if f.engine = r.engineFor(f); f.engine == nil {
 		return f, nil, nil
 	}
 	if f.absent, err = v.absentKind(f.engine); err != nil || f.absent != "" {

@@ -151,7 +151,7 @@ func noConflict(f facts) *blocker {
 	if f.rival.Status.Phase == opsv1alpha1.PhaseRunning {
 		does = "is running"
 	}
-	return blocked(opsv1alpha1.ReasonConflictingOperation, "%s %s on the same target %s; this one starts by itself after it",
+	return blocked(opsv1alpha1.ReasonConflictingOperation, "%s %s on the same target %s; this one starts by itself when that has ended",
 		f.rival.Spec.Type, f.rival.Name, does)
 }
 

@@ -44,8 +44,6 @@ type Options struct {
 	Clock clock.PassiveClock
 	// Discovery is how often each cluster is asked which engines are installed; 10 s when 0.
 	Discovery time.Duration
-	// Suffix is added to the names of the controllers, which must be unique in a process; tests start several agents.
-	Suffix string
 }
 
 // AddToScheme adds every kind that the agent reads or writes by type.
@@ -142,7 +140,7 @@ func setupOperations(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options
 	r := &operationReconciler{
 		sites: s, registry: o.Engines, clock: o.Clock, agentNamespace: o.AgentNamespace, locks: newTargetLocks(), pace: newPace(),
 	}
-	c, err := mcbuilder.ControllerManagedBy(mgr).Named("operation"+o.Suffix).
+	c, err := mcbuilder.ControllerManagedBy(mgr).Named("operation").
 		For(&opsv1alpha1.Operation{}).
 		Watches(&opsv1alpha1.Operation{}, enqueue(operationsOfOperation)).
 		Watches(&appsv1alpha1.ApplicationInstance{}, enqueue(operationsOfInstance)).
@@ -157,7 +155,7 @@ func setupOperations(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options
 
 func setupInstances(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options) error {
 	r := &instanceReconciler{sites: s, clock: o.Clock}
-	c, err := mcbuilder.ControllerManagedBy(mgr).Named("applicationinstance"+o.Suffix).
+	c, err := mcbuilder.ControllerManagedBy(mgr).Named("applicationinstance").
 		For(&appsv1alpha1.ApplicationInstance{}).
 		Watches(&corev1.Namespace{}, enqueue(func(ctx context.Context, c client.Client, ns client.Object) []client.ObjectKey {
 			return instanceKeys(ctx, c, client.InNamespace(ns.GetName()))
@@ -173,7 +171,7 @@ func setupInstances(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options)
 }
 
 func setupClaims(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options) error {
-	c, err := mcbuilder.ControllerManagedBy(mgr).Named("clusterclaim"+o.Suffix).
+	c, err := mcbuilder.ControllerManagedBy(mgr).Named("clusterclaim").
 		Watches(&appsv1alpha1.ApplicationInstance{}, claimsHandler).
 		Watches(&corev1.Namespace{}, claimsHandler).
 		Build(&claimsReconciler{sites: s, registry: o.Engines})

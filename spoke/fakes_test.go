@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package spoke
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/engines"
+)
+
+// widgetEngine drives a made-up executor whose object is a Widget; tests play the executor by setting the Widget's status. It takes the name of
+// an engine that this release does not ship, as the API knows a fixed list of names. It cannot cancel.
+type widgetEngine struct{}
+
+// stoppableEngine is the same and can cancel.
+type stoppableEngine struct{ widgetEngine }
+
+// lateEngine is the same with a kind whose CRD is not there at first.
+type lateEngine struct{ widgetEngine }
+
+const (
+	widgetName    = opsv1alpha1.EngineWorkflow
+	stoppableName = opsv1alpha1.EngineVelero
+	lateName      = opsv1alpha1.EngineVolsync
+)
+
+func testKind(kind string) *unstructured.Unstructured {
+	u := &unstructured.Unstructured{}
+	u.SetGroupVersionKind(schema.GroupVersionKind{Group: "test.vworkspace.io", Version: "v1", Kind: kind})
+	return u
+}
+
+type widgetParameters struct {
+	// Busy blocks the plan.
+	Busy bool `json:"busy,omitempty"`
+	// Nothing plans nothing.
+	Nothing bool `json:"nothing,omitempty"`
+	// Poke applies a field to the Widget of this name instead of creating one.
+	Poke string `json:"poke,omitempty"`
+}
+
+func (widgetEngine) Name() opsv1alpha1.OperationEngine    { return widgetName }
+func (stoppableEngine) Name() opsv1alpha1.OperationEngine { return stoppableName }
+func (lateEngine) Name() opsv1alpha1.OperationEngine      { return lateName }
+
+func (widgetEngine) Kinds() []client.Object { return []client.Object{testKind("Widget")} }
+func (lateEngine) Kinds() []client.Object   { return []client.Object{testKind("Gadget")} }
+
+func (widgetEngine) Plan(_ context.Context, _ client.Reader, run engines.Run) ([]engines.Change, error) {
+	return planKind("Widget", run)
+}
+
+func (lateEngine) Plan(_ context.Context, _ client.Reader, run engines.Run) ([]engines.Change, error) {
+	return planKind("Gadget", run)
+}
+
+func planKind(kind string, run engines.Run) ([]engines.Change, error) {
+	if run.Operation.Spec.Type == opsv1alpha1.TypeRunbook {
+		return nil, engines.Invalid(field.Invalid(field.NewPath("spec", "type"), run.Operation.Spec.Type, "this engine runs no Runbook"))
+	}
+	var p widgetParameters
+	if err := engines.DecodeParameters(run.Operation, &p); err != nil {
+		return nil, err
+	}
+	u := testKind(kind)
+	u.SetNamespace(run.Namespace())
+	switch {
+	case p.Busy:
+		return nil, &engines.BlockedError{Reason: opsv1alpha1.ReasonFieldConflict, Message: "the executor is taken"}
+	case p.Nothing:
+		return nil, nil
+	case p.Poke != "":
+		u.SetName(p.Poke)
+		u.Object["spec"] = map[string]any{"pokedBy": string(run.UID())}
+		return []engines.Change{engines.Apply(u)}, nil
+	}
+	u.SetName(run.Name())
+	u.SetLabels(run.Labels())
+	return []engines.Change{engines.Create(u)}, nil
+}
+
+func (widgetEngine) Observe(ctx context.Context, r client.Reader, run engines.Run) (engines.Outcome, error) {
+	return observeKind(ctx, "Widget", r, run)
+}
+
+func (lateEngine) Observe(ctx context.Context, r client.Reader, run engines.Run) (engines.Outcome, error) {
+	return observeKind(ctx, "Gadget", r, run)
+}
+
+func observeKind(ctx context.Context, kind string, r client.Reader, run engines.Run) (engines.Outcome, error) {
+	if !run.Applied() {
+		return engines.Succeeded(opsv1alpha1.ReasonNoChange, "there was nothing to do"), nil
+	}
+	ref := run.Operation.Status.Resources[0]
+	u := testKind(kind)
+	err := r.Get(ctx, client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}, u)
+	if apierrors.IsNotFound(err) || err == nil && u.GetUID() != ref.UID {
+		return engines.Lost(kind, ref.Name), nil
+	}
+	if err != nil {
+		return engines.Outcome{}, err
+	}
+	phase, _, _ := unstructured.NestedString(u.Object, "status", "phase")
+	message, _, _ := unstructured.NestedString(u.Object, "status", "message")
+	var out engines.Outcome
+	switch phase {
+	case "Done":
+		out = engines.Succeeded(opsv1alpha1.ReasonEngineCompleted, "done")
+		out.Degraded, _, _ = unstructured.NestedString(u.Object, "status", "degraded")
+		out.Outputs = map[string]string{"widget": ref.Name, "odd": "<&>"}
+	case "Broken":
+		out = engines.Failed("WidgetBroken", "%s", message)
+	default:
+		out = engines.Running(opsv1alpha1.ReasonEngineRunning, "the Widget is at it")
+	}
+	out.Progress = message
+	return out, nil
+}
+
+func (stoppableEngine) Cancel(_ context.Context, _ client.Reader, run engines.Run) (engines.Cancellation, error) {
+	u := testKind("Widget")
+	u.SetNamespace(run.Namespace())
+	u.SetName(run.Name())
+	return engines.Cancellation{Delete: []client.Object{u}, Message: "the Widget was deleted"}, nil
+}
+
+// widgetOf waits for the Widget of a run and returns it.
+func widgetOf(t *testing.T, op *opsv1alpha1.Operation) *unstructured.Unstructured {
+	t.Helper()
+	var found *unstructured.Unstructured
+	eventually(t, func() string {
+		list := widgetsOf(t, op)
+		if len(list) != 1 {
+			return fmt.Sprintf("%s has %d Widgets", op.Name, len(list))
+		}
+		found = &list[0]
+		return ""
+	})
+	return found
+}
+
+func widgetsOf(t *testing.T, op *opsv1alpha1.Operation) []unstructured.Unstructured {
+	t.Helper()
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(schema.GroupVersionKind{Group: "test.vworkspace.io", Version: "v1", Kind: "WidgetList"})
+	if err := k8s.List(t.Context(), list, client.MatchingLabels{opsv1alpha1.LabelOperation: string(op.UID)}); err != nil {
+		t.Fatal(err)
+	}
+	return list.Items
+}
+
+// play sets the status of a Widget, as its executor would.
+func play(t *testing.T, u *unstructured.Unstructured, status map[string]any) {
+	t.Helper()
+	u.Object["status"] = status
+	if err := k8s.Status().Update(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// finish lets the run's Widget succeed.
+func finish(t *testing.T, op *opsv1alpha1.Operation) {
+	t.Helper()
+	play(t, widgetOf(t, op), map[string]any{"phase": "Done"})
+}
