@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package testbed
 
 import (
@@ -63,6 +65,7 @@ func ensure(ctx context.Context, p *progress, provided map[string]string, want [
 	}
 	b := &binaries{dir: filepath.Join(cache, "vworkspace-fleet", key), provided: provided}
 	if comps, mans := b.missing(want, manifests); len(comps)+len(mans) == 0 {
+		b.tidy(p)
 		return b, nil
 	}
 	unlock, err := lockFile(ctx, b.dir+".lock", func() { p.say("waiting for another run that builds the components") })
@@ -71,7 +74,18 @@ func ensure(ctx context.Context, p *progress, provided map[string]string, want [
 	}
 	defer unlock()
 	comps, mans := b.missing(want, manifests)
-	return b, b.fill(ctx, p, module, comps, mans)
+	if err := b.fill(ctx, p, module, comps, mans); err != nil {
+		return nil, err
+	}
+	b.tidy(p)
+	return b, nil
+}
+
+// tidy removes old entries of the cache. A cache that cannot be written, in a container for instance, still serves.
+func (b *binaries) tidy(p *progress) {
+	if err := prune(b.dir, time.Now()); err != nil {
+		p.say("old binaries stay in the cache: %v", err)
+	}
 }
 
 // fill builds into a scratch folder beside the cache and moves finished files in, so that whatever is in the cache

@@ -1,9 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package testbed
 
 import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -80,6 +83,35 @@ func TestProvided(t *testing.T) {
 	b := &binaries{dir: t.TempDir(), provided: want}
 	if comps, _ := b.missing([]component{etcdServer, kubectl}, nil); len(comps) != 1 || comps[0] != kubectl {
 		t.Errorf("missing: got %v, want kubectl only", comps)
+	}
+}
+
+func TestPrune(t *testing.T) {
+	cache, now := t.TempDir(), time.Now()
+	for name, unused := range map[string]time.Duration{
+		"used": 2 * keepUnused, "used.lock": 2 * keepUnused, "recent": keepUnused / 2, "old": 2 * keepUnused, "old.lock": 2 * keepUnused,
+	} {
+		path := filepath.Join(cache, name)
+		if err := os.Mkdir(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, now, now.Add(-unused)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := prune(filepath.Join(cache, "used"), now); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	if diff := cmp.Diff([]string{"recent", "used", "used.lock"}, left); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
 	}
 }
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package testbed runs a local fleet of real control planes as plain processes on loopback: no containers, no root,
 // no registry. Tests, benchmarks, `make demo` and fault injection use it.
 //

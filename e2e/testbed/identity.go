@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package testbed
 
 import (
@@ -45,7 +47,7 @@ func (i identity) alive() bool {
 func parseStat(stat []byte) (start uint64, state byte, err error) {
 	_, rest, ok := bytes.Cut(stat[max(bytes.LastIndexByte(stat, ')'), 0):], []byte(") "))
 	fields := bytes.Fields(rest)
-	const stateField, startField = 3 - 3, 22 - 3 // what follows the bracket is field 3
+	const stateField, startField = 0, 19 // fields 3 and 22; what follows the bracket is field 3
 	if !ok || len(fields) <= startField {
 		return 0, 0, errors.New("unexpected format of /proc/PID/stat")
 	}

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package testbed
 
 import (
@@ -18,11 +20,11 @@ const (
 
 // tail keeps the last lines that were added.
 type tail struct {
-	max  int
-	kept []string
+	limit int
+	kept  []string
 }
 
-func newTail(max int) *tail { return &tail{max: max} }
+func newTail(limit int) *tail { return &tail{limit: limit} }
 
 func (t *tail) add(line string) {
 	if line = strings.TrimRight(line, " \t\r"); line == "" {
@@ -31,7 +33,7 @@ func (t *tail) add(line string) {
 	if len(line) > tailWidth {
 		line = line[:tailWidth] + "..."
 	}
-	if t.kept = append(t.kept, line); len(t.kept) > t.max {
+	if t.kept = append(t.kept, line); len(t.kept) > t.limit {
 		t.kept = t.kept[1:]
 	}
 }
@@ -39,7 +41,7 @@ func (t *tail) add(line string) {
 func (t *tail) lines() []string { return t.kept }
 
 // tailFile returns the last lines of a file, none if it cannot be read.
-func tailFile(path string, max int) []string {
+func tailFile(path string, limit int) []string {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil
@@ -54,7 +56,7 @@ func tailFile(path string, max int) []string {
 	if err != nil {
 		return nil
 	}
-	t := newTail(max)
+	t := newTail(limit)
 	for _, line := range bytes.Split(data, []byte("\n")) {
 		t.add(string(line))
 	}

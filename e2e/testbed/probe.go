@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package testbed
 
 import (
@@ -5,7 +7,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"time"
 
@@ -55,16 +56,5 @@ func apiReady(client kubernetes.Interface) probe {
 		ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 		defer cancel()
 		return client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
-	}
-}
-
-// tcpReady connects to a port.
-func tcpReady(port int) probe {
-	return func(ctx context.Context) error {
-		conn, err := (&net.Dialer{Timeout: probeTimeout}).DialContext(ctx, "tcp", address(port))
-		if err != nil {
-			return err
-		}
-		return conn.Close()
 	}
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command testbed runs a local fleet of real Kubernetes control planes.
 package main
 

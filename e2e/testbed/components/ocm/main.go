@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command ocm is every Open Cluster Management process that the testbed runs, in one binary:
 //
 //	ocm registration controller    hub: accepts and watches clusters
