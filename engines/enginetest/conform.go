@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines"
 )
@@ -58,18 +59,16 @@ func Conform(t *testing.T, factory func(t testing.TB) Subject) {
 // bench is a subject in a cluster of its own.
 type bench struct {
 	Subject
-	scheme *runtime.Scheme
-	client client.Client
+	*Cluster
 }
 
 func newBench(t testing.TB, s Subject) *bench {
 	t.Helper()
-	b := &bench{Subject: s, scheme: newScheme()}
 	live := slices.Clone(s.Live)
 	if s.Run.Target != nil {
 		live = append(live, s.Run.Target)
 	}
-	b.client = newClient(b.scheme, live)
+	b := &bench{Subject: s, Cluster: NewCluster(t, live...)}
 	b.reload(t)
 	return b
 }
@@ -80,8 +79,8 @@ func (b *bench) reload(t testing.TB) {
 	if b.Run.Target == nil {
 		return
 	}
-	target := b.Run.Target.DeepCopy()
-	if err := b.client.Get(t.Context(), client.ObjectKeyFromObject(target), target); err != nil {
+	target := &appsv1alpha1.ApplicationInstance{ObjectMeta: metav1.ObjectMeta{Namespace: b.Run.Target.Namespace, Name: b.Run.Target.Name}}
+	if err := b.Reader().Get(t.Context(), client.ObjectKeyFromObject(target), target); err != nil {
 		t.Fatal(err)
 	}
 	b.Run.Target = target
@@ -89,7 +88,7 @@ func (b *bench) reload(t testing.TB) {
 
 func (b *bench) plan(t testing.TB, run engines.Run) []engines.Change {
 	t.Helper()
-	changes, err := b.Engine.Plan(t.Context(), readOnly{b.client}, run)
+	changes, err := b.Engine.Plan(t.Context(), b.Reader(), run)
 	if err != nil {
 		t.Fatalf("Plan: %v", err)
 	}
@@ -101,7 +100,7 @@ func (b *bench) plan(t testing.TB, run engines.Run) []engines.Change {
 
 func (b *bench) observe(t testing.TB, run engines.Run) engines.Outcome {
 	t.Helper()
-	o, err := b.Engine.Observe(t.Context(), readOnly{b.client}, run)
+	o, err := b.Engine.Observe(t.Context(), b.Reader(), run)
 	if err != nil {
 		t.Fatalf("Observe: %v", err)
 	}
@@ -114,25 +113,10 @@ func (b *bench) observe(t testing.TB, run engines.Run) engines.Outcome {
 	return o
 }
 
-// apply does what a spoke does with a plan, and returns what it records.
+// apply applies a plan, and looks at the target again.
 func (b *bench) apply(t testing.TB, changes []engines.Change) []opsv1alpha1.ResourceRef {
 	t.Helper()
-	var refs []opsv1alpha1.ResourceRef
-	for i, c := range changes {
-		obj := c.Object.DeepCopyObject().(client.Object)
-		var err error
-		if c.Verb == engines.VerbCreate {
-			obj.SetUID(types.UID(fmt.Sprintf("created-%d", i)))
-			err = b.client.Create(t.Context(), obj)
-		} else {
-			//nolint:staticcheck // client.Apply takes generated apply configurations only; a plan holds unstructured objects
-			err = b.client.Patch(t.Context(), obj, client.Apply, client.FieldOwner(opsv1alpha1.FieldManager), client.ForceOwnership)
-		}
-		if err != nil {
-			t.Fatalf("%s %s: %v", c.Verb, client.ObjectKeyFromObject(obj), err)
-		}
-		refs = append(refs, opsv1alpha1.ResourceRef{Kind: kindOf(t, b.scheme, c.Object), Namespace: obj.GetNamespace(), Name: obj.GetName(), UID: obj.GetUID()})
-	}
+	refs := b.Cluster.Apply(t, changes)
 	b.reload(t)
 	return refs
 }
@@ -245,7 +229,7 @@ func unknownParameterIsRefused(t *testing.T, b *bench) {
 		rest = "," + rest
 	}
 	b.Run.Operation.Spec.Parameters = &runtime.RawExtension{Raw: []byte(`{"noSuchParameter":true` + rest)}
-	_, err := b.Engine.Plan(t.Context(), readOnly{b.client}, b.Run)
+	_, err := b.Engine.Plan(t.Context(), b.Reader(), b.Run)
 	var invalid *engines.InvalidError
 	if !errors.As(err, &invalid) || invalid.Errs[0].Field != "spec.parameters.noSuchParameter" {
 		t.Errorf("got %v, want an InvalidError for spec.parameters.noSuchParameter", err)
@@ -264,7 +248,7 @@ func goneIsLost(t *testing.T, b *bench) {
 		alone := newBench(t, b.Subject)
 		alone.Run.Operation = alone.Run.Operation.DeepCopy()
 		alone.start(t)
-		if err := alone.client.Delete(t.Context(), changes[i].Object.DeepCopyObject().(client.Object)); err != nil {
+		if err := alone.client.Delete(t.Context(), untyped(t, b.scheme, changes[i].Object)); err != nil {
 			t.Fatal(err)
 		}
 		alone.wantLost(t, kindOf(t, b.scheme, c.Object)+" gone")
@@ -300,7 +284,7 @@ func foreignIsNotBelieved(t *testing.T, b *bench) {
 		if c.Verb != engines.VerbCreate {
 			continue
 		}
-		obj := c.Object.DeepCopyObject().(client.Object)
+		obj := untyped(t, b.scheme, c.Object)
 		labels := obj.GetLabels()
 		labels[opsv1alpha1.LabelOperation] = string(other.UID())
 		obj.SetLabels(labels)

@@ -65,6 +65,9 @@ func (Engine) Observe(ctx context.Context, r client.Reader, run engines.Run) (en
 		return outcomeOf(lost), err
 	}
 	name := releaseName(run)
+	if name == "" && run.Target != nil {
+		return engines.Outcome{}, p.checkTarget(run.Target)
+	}
 	if name == "" {
 		return engines.Lost("ApplicationInstance", targetName(run)), nil
 	}

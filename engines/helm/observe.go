@@ -40,7 +40,7 @@ func (w *wanted) arrived(live *release) *engines.Outcome {
 		o := engines.Succeeded(opsv1alpha1.ReasonNoChange, "HelmRelease %s runs chart version %s with these values already", live.hr.Name, live.version())
 		return &o
 	case !w.made(marked):
-		return running(opsv1alpha1.ReasonEngineStarted, "the change of %s is not visible yet", marked.GetName())
+		return running(opsv1alpha1.ReasonEngineStarted, "%s does not show the change of this run yet", marked.GetName())
 	case !w.written(live):
 		o := engines.Failed(ReasonTargetChanged, "%s was changed by somebody else before the upgrade was done: its chart version or values are no longer "+
 			"those that this run has set", marked.GetName())

@@ -21,6 +21,9 @@ import (
 // that does not render never will, while an API server that was away comes back. Five tries take it some ten seconds.
 const maxHelmFailures = 5
 
+// maxQuote bytes of a second cause leave room for the first.
+const maxQuote = 256
+
 // statusDeployed is Helm's word for the release that is in force.
 const statusDeployed = "deployed"
 
@@ -93,15 +96,14 @@ func (w *wanted) failed(live *release) engines.Outcome {
 		reason, what = ReasonUninstalled, "the upgrade failed and Flux uninstalled the release"
 	case remediated != nil && remediated.Status == metav1.ConditionTrue:
 		reason, what = ReasonRolledBack, "the upgrade failed and Flux rolled back to chart version "+live.version()
+	case remediated != nil && remediated.Status == metav1.ConditionFalse:
+		reason, what = ReasonUpgradeFailed, "the upgrade failed, and so did putting the release before back ("+opsv1alpha1.Truncate(remediated.Message, maxQuote)+")"
 	case isFalse(hr, helmv2.TestSuccessCondition):
 		reason, what = ReasonTestFailed, "the upgrade was made and its tests failed"
 	case isFalse(hr, helmv2.ReleasedCondition):
 		reason, what = ReasonUpgradeFailed, "the upgrade failed and nothing was put back"
 	default:
 		reason, what = ReasonStalled, "Flux gave up"
-	}
-	if remediated != nil && remediated.Status == metav1.ConditionFalse {
-		what += "; putting the release before back failed too: " + opsv1alpha1.Truncate(remediated.Message, 256)
 	}
 	return engines.Failed(reason, "HelmRelease %s: %s%s", hr.Name, what, because(hr))
 }
