@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package spoke
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+	clusterv1alpha1 "open-cluster-management.io/api/cluster/v1alpha1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
+)
+
+func TestClaims(t *testing.T) {
+	ns, shut := gatedNamespace(t), namespace(t, false)
+	catalog := ns // nobody else's
+	theirs := &clusterv1alpha1.ClusterClaim{ObjectMeta: metav1.ObjectMeta{Name: "theirs-" + ns}, Spec: clusterv1alpha1.ClusterClaimSpec{Value: "x"}}
+	stale := &clusterv1alpha1.ClusterClaim{ObjectMeta: metav1.ObjectMeta{Name: "stale-" + ns + claimApp,
+		Labels: map[string]string{appsv1alpha1.LabelManagedBy: appsv1alpha1.ManagedByControlPlane}}, Spec: clusterv1alpha1.ClusterClaimSpec{Value: "7"}}
+	create(t, theirs)
+	create(t, stale)
+	create(t, placeholder(ns, "a", catalog))
+	b := placeholder(ns, "b", catalog)
+	create(t, b)
+	create(t, placeholder(shut, "c", catalog))
+	claimIs(t, catalog+claimApp, "2")
+	claimIs(t, "job"+claimEngine, claimInstalled)
+	gone(t, stale)
+	if err := k8s.Delete(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	claimIs(t, catalog+claimApp, "1")
+	openNamespace(t, shut)
+	claimIs(t, catalog+claimApp, "2")
+	reload(t, theirs)
+}
+
+func claimIs(t *testing.T, name, value string) {
+	t.Helper()
+	eventually(t, func() string {
+		var claim clusterv1alpha1.ClusterClaim
+		if err := k8s.Get(t.Context(), client.ObjectKey{Name: name}, &claim); err != nil {
+			return err.Error()
+		}
+		if claim.Spec.Value != value {
+			return fmt.Sprintf("%s is %s, wanted %s", name, claim.Spec.Value, value)
+		}
+		return ""
+	})
+}
+
+func TestClaimName(t *testing.T) {
+	if got := claimName("nextcloud"); got != "nextcloud.app.vworkspace.io" {
+		t.Error(got)
+	}
+	seen := map[string]string{}
+	for _, id := range []string{"nextcloud", "NextCloud", "next cloud", "next_cloud", "äöü", "...", "-", strings.Repeat("x", 253), strings.Repeat("x", 252) + "y"} {
+		name := claimName(id)
+		if errs := validation.IsDNS1123Subdomain(name); len(errs) > 0 {
+			t.Errorf("%q becomes %q: %v", id, name, errs)
+		}
+		if other, taken := seen[name]; taken {
+			t.Errorf("%q and %q are both %q", id, other, name)
+		}
+		seen[name] = id
+	}
+}
+
+func TestAppClaims(t *testing.T) {
+	instances := []appsv1alpha1.ApplicationInstance{*placeholder("a", "1", "shop"), *placeholder("b", "1", "shop"), *placeholder("a", "2", "wiki")}
+	if diff := cmp.Diff(map[string]string{"shop.app.vworkspace.io": "2", "wiki.app.vworkspace.io": "1"}, appClaims(instances)); diff != "" {
+		t.Error(diff)
+	}
+}
