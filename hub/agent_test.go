@@ -53,7 +53,14 @@ func (f *fleet) report(op *opsv1alpha1.Operation, cluster string, r report) {
 }
 
 func (f *fleet) tryReport(op *opsv1alpha1.Operation, cluster string, r report) error {
-	key := types.NamespacedName{Namespace: cluster, Name: opsv1alpha1.RunName(op.Name, op.UID)}
+	return f.tryReportOn(types.NamespacedName{Namespace: cluster, Name: opsv1alpha1.RunName(op.Name, op.UID)}, func(w *workv1.ManifestWork) bool {
+		fill(w, r)
+		return !r.seen
+	})
+}
+
+// tryReportOn puts the agent's finalizer on a work and lets change fill in its status; false leaves the status alone.
+func (f *fleet) tryReportOn(key types.NamespacedName, change func(*workv1.ManifestWork) bool) error {
 	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 		w := &workv1.ManifestWork{}
 		if err := api.Get(f.ctx, key, w); err != nil {
@@ -64,10 +71,9 @@ func (f *fleet) tryReport(op *opsv1alpha1.Operation, cluster string, r report) e
 				return err
 			}
 		}
-		if r.seen {
+		if !change(w) {
 			return nil
 		}
-		fill(w, r)
 		return api.Status().Update(f.ctx, w)
 	})
 }

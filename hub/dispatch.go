@@ -50,7 +50,7 @@ func (r *OperationReconciler) dispatch(ctx context.Context, p *pass) error {
 	p.after(d.RequeueAfter)
 	switch {
 	case troubles > 0:
-		p.after(retryDelay)
+		p.after(retryEvery * r.StatusInterval)
 	case d.More:
 		p.after(1) // the next batch at once, after the status was written
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/ptr"
@@ -117,7 +118,7 @@ func (f *fleet) startHub() (stop func()) {
 		}
 		return interceptor.NewClient(inner, f.funcs), nil
 	}
-	mgr, err := ctrl.NewManager(apiConfig, options)
+	mgr, err := ctrl.NewManager(hubConfig, options)
 	f.must(err)
 	f.must(Setup(ctx, mgr, f.options))
 	done := make(chan error, 1)
@@ -265,4 +266,34 @@ func (f *fleet) awaitWorks(op *opsv1alpha1.Operation, n int) map[string]workv1.M
 		return fmt.Sprintf("%d", len(works)), nil
 	})
 	return works
+}
+
+func (f *fleet) placementNamed(name string) *clusterv1beta1.Placement {
+	f.t.Helper()
+	p := &clusterv1beta1.Placement{}
+	f.must(api.Get(f.ctx, types.NamespacedName{Namespace: f.ns, Name: name}, p))
+	return p
+}
+
+// instance makes an ApplicationInstance that is to be delivered to a cluster.
+func (f *fleet) instance(name, cluster string, change ...func(*appsv1alpha1.ApplicationInstance)) *appsv1alpha1.ApplicationInstance {
+	f.t.Helper()
+	ai := &appsv1alpha1.ApplicationInstance{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: f.ns, Name: name,
+			Labels:      map[string]string{appsv1alpha1.LabelClusterID: cluster, "tier": "web"},
+			Annotations: map[string]string{opsv1alpha1.TypeBackup.Capability(): "velero", corev1.LastAppliedConfigAnnotation: "{}"},
+		},
+		Spec: appsv1alpha1.ApplicationInstanceSpec{
+			AppRef:  appsv1alpha1.AppRef{CatalogID: "shop"},
+			Chart:   &appsv1alpha1.ChartSpec{SourceType: appsv1alpha1.ChartSourceOCI, URL: "oci://registry.example.com/charts", Name: "shop", Version: "1.0.0"},
+			Release: &appsv1alpha1.ReleaseSpec{Name: name, Namespace: f.ns},
+			Values:  &appsv1alpha1.ValuesSpec{Source: appsv1alpha1.ValuesInline, Inline: &runtime.RawExtension{Raw: []byte(`{"replicas":2}`)}},
+		},
+	}
+	for _, c := range change {
+		c(ai)
+	}
+	f.must(api.Create(f.ctx, ai))
+	return ai
 }

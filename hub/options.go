@@ -18,8 +18,8 @@ const (
 	// dispatchBatch is how many clusters one pass starts: about a second's worth, so that a cancel, and a status, never wait for the
 	// whole fleet.
 	dispatchBatch = 500
-	// retryDelay is the pause before a ManifestWork that could not be written is tried again.
-	retryDelay = 5 * time.Second
+	// retryEvery so many status intervals a ManifestWork that could not be created is tried again.
+	retryEvery = 5
 	// lostGrace is how long an Operation may be missing on its cluster before the hub gives the run up. The work agent polls within
 	// 20 s and puts a missing object back after four minutes at the earliest: the hub must act between the two, because putting it back
 	// would run it again.
