@@ -28,8 +28,9 @@ const (
 // sent, and what the spoke reports.
 //
 // An Upgrade that ran on the spoke moved the version there, and left the version before in an annotation. The hub takes the new one over
-// when that was the version that the hub had asked for, the spoke runs it, and all of this was seen on an object that carries the latest
-// manifest. What was taken over need not be sent. A person who has asked for a version since then has the last word: one that was taken
+// when the spoke runs it and all of this was seen on an object that carries the hub's latest manifest: then what differs has come after
+// the hub's own last word. The version before is not compared, because two Upgrades may run between two reports. What was taken over need
+// not be sent. A person who has asked for a version since then has the last word: one that was taken
 // over and set back by hand is sent.
 func deliver(want, sent delivery, f feedback) step {
 	current := f.string(feedbackHubGeneration) == strconv.FormatInt(sent.Manifest, 10)
@@ -43,7 +44,7 @@ func deliver(want, sent delivery, f feedback) step {
 		return stepNothing
 	case sameContent && sameVersion && (theirs == "" || theirs == want.Version):
 		return stepNote
-	case sameContent && current && theirs == want.Version && f.string(feedbackUpgradedFrom) == sent.Version:
+	case sameContent && current && theirs == want.Version && f.string(feedbackUpgradedFrom) != "":
 		return stepNote
 	default:
 		return stepSend
@@ -54,7 +55,7 @@ func deliver(want, sent delivery, f feedback) step {
 func upgraded(from string, f feedback) bool {
 	to := f.string(feedbackWantedVersion)
 	return from != "" && to != "" && to != from &&
-		f.string(feedbackUpgradedFrom) == from &&
+		f.string(feedbackUpgradedFrom) != "" &&
 		f.string(feedbackReady) == string(metav1.ConditionTrue) &&
 		f.string(feedbackRunningVersion) == to
 }

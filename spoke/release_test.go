@@ -87,6 +87,10 @@ func TestExamine(t *testing.T) {
 	otherValues.Status.LastAttemptedConfigDigest = "other"
 	suspended := hr(1, deployed("1.0.0"), condition(fluxReady, yes, "UpgradeSucceeded", "ok", 1))
 	suspended.Spec.Suspend = true
+	back := hr(2, deployed("1.1.0"), condition(fluxReady, no, "UpgradeFailed", "Helm upgrade failed: 1.2.0", 2), condition("Released", no, "UpgradeFailed", "Helm upgrade failed: 1.2.0", 1))
+	back.Status.LastAttemptedGeneration, back.Status.LastAttemptedRevision = 2, "1.1.0"
+	still := back.DeepCopy()
+	still.Status.Failures = 1
 	for name, c := range map[string]struct {
 		hr       *helmv2.HelmRelease
 		source   string
@@ -114,8 +118,10 @@ func TestExamine(t *testing.T) {
 		"no chart, the source says": {hr(1, deployed("1.0.0")), "no such tag", no, appsv1alpha1.ReasonSourceFailed, true, "no such tag"},
 		"chart still coming": {hr(1, deployed("1.0.0"), condition(fluxReady, no, fluxSourceNotReady, "OCIRepository 'web' is not ready: "+fluxNotYet, 2)),
 			"", maybe, appsv1alpha1.ReasonProgressing, false, ""},
-		"values missing": {hr(1, nil, condition(fluxReady, no, "ValuesError", "could not find Secret", 2)), "", no, appsv1alpha1.ReasonReleaseFailed, true, "could not find Secret"},
-		"suspended":      {suspended, "", maybe, appsv1alpha1.ReasonProgressing, false, "suspended"},
+		"values missing":                   {hr(1, nil, condition(fluxReady, no, "ValuesError", "could not find Secret", 2)), "", no, appsv1alpha1.ReasonReleaseFailed, true, "could not find Secret"},
+		"asked back to what runs":          {back, "", yes, appsv1alpha1.ReasonInstalled, false, "shop 1.1.0"},
+		"asked back, and Flux still tries": {still, "", no, appsv1alpha1.ReasonReleaseFailed, true, "1.2.0"},
+		"suspended":                        {suspended, "", maybe, appsv1alpha1.ReasonProgressing, false, "suspended"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := examine(c.hr, "v1.1.0", c.source)

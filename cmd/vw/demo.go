@@ -8,12 +8,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"vworkspace.io/fleet/e2e/demo"
+	"vworkspace.io/fleet/e2e/testbed"
 )
 
 const demoLong = `Bring up a local fleet (one hub and three clusters: real kube-apiservers, Open Cluster Management, Flux), install a small
@@ -71,7 +74,7 @@ func runDemo(ctx context.Context, o demo.Options, keep, asJSON bool, out, errOut
 		return err
 	}
 	if keep && ctx.Err() == nil {
-		fmt.Fprint(progress, tryNext(d))
+		fmt.Fprint(progress, tryNext(d, kubectl(ctx)))
 		<-ctx.Done()
 	}
 	if playErr == nil {
@@ -89,19 +92,31 @@ func writeReport(report demo.Report, asJSON bool, out io.Writer) error {
 }
 
 // tryNext says what a person can do with a fleet that was kept.
-func tryNext(d *demo.Demo) string {
+func tryNext(d *demo.Demo, kubectl string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nThe fleet stays up until Ctrl-C. Try, in another terminal:\n")
 	hub := d.Fleet.Hub.KubeconfigPath
 	for _, args := range []string{"get operations,appinst", "describe operation upgrade-to-1-2-0", "get placementdecisions"} {
-		fmt.Fprintf(&b, "  kubectl --kubeconfig %s -n %s %s\n", hub, demo.Namespace, args)
+		fmt.Fprintf(&b, "  %s --kubeconfig %s -n %s %s\n", kubectl, hub, demo.Namespace, args)
 	}
-	fmt.Fprintf(&b, "  kubectl --kubeconfig %s get manifestworks -A\n", hub)
+	fmt.Fprintf(&b, "  %s --kubeconfig %s get manifestworks -A\n", kubectl, hub)
 	for _, c := range d.Fleet.Spokes {
-		fmt.Fprintf(&b, "  kubectl --kubeconfig %s get operations,appinst,helmreleases,jobs -A\n", c.KubeconfigPath)
+		fmt.Fprintf(&b, "  %s --kubeconfig %s get operations,appinst,helmreleases,jobs -A\n", kubectl, c.KubeconfigPath)
 	}
 	fmt.Fprintf(&b, "Logs are in %s/logs.\n", d.Fleet.Dir())
 	return b.String()
+}
+
+// kubectl is the person's own, or else the one that the fleet was built with.
+func kubectl(ctx context.Context) string {
+	if _, err := exec.LookPath("kubectl"); err == nil {
+		return "kubectl"
+	}
+	dir, err := testbed.Assets(ctx, nil)
+	if err != nil {
+		return "kubectl"
+	}
+	return filepath.Join(dir, "kubectl")
 }
 
 func isTerminal(w io.Writer) bool {

@@ -52,6 +52,7 @@ type Demo struct {
 	Hub client.Client
 
 	screen *Screen
+	bin    string // our binaries, kept until the end: a process may be restarted
 }
 
 // Scheme knows every kind that a person meets on the hub.
@@ -75,12 +76,11 @@ func Start(ctx context.Context, o Options) (*Demo, error) {
 	}
 	d := &Demo{screen: o.Screen}
 	d.screen.Heading("A hub and %d clusters: real control planes, Open Cluster Management and Flux, as processes on loopback. Pods are simulated (KWOK).", o.Clusters)
-	bin, err := os.MkdirTemp("", "vw-demo-bin-")
-	if err != nil {
+	var err error
+	if d.bin, err = os.MkdirTemp("", "vw-demo-bin-"); err != nil {
 		return nil, fmt.Errorf("make a folder for binaries: %w", err)
 	}
-	defer func() { _ = os.RemoveAll(bin) }()
-	hub, spoke, err := d.bringUp(ctx, o, bin)
+	hub, spoke, err := d.bringUp(ctx, o)
 	if err != nil {
 		return nil, errors.Join(err, d.Down())
 	}
@@ -91,7 +91,7 @@ func Start(ctx context.Context, o Options) (*Demo, error) {
 }
 
 // bringUp starts the fleet and, beside it, builds our own binaries.
-func (d *Demo) bringUp(ctx context.Context, o Options, bin string) (hub, spoke string, err error) {
+func (d *Demo) bringUp(ctx context.Context, o Options) (hub, spoke string, err error) {
 	charts, remove, err := unpackCharts()
 	if err != nil {
 		return "", "", err
@@ -99,7 +99,7 @@ func (d *Demo) bringUp(ctx context.Context, o Options, bin string) (hub, spoke s
 	defer remove()
 	group, ctx2 := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		hub, spoke, err = install.Binaries(ctx2, bin)
+		hub, spoke, err = install.Binaries(ctx2, d.bin)
 		return err
 	})
 	// The fleet outlives this function, so it must not be tied to the group's context.
@@ -244,8 +244,12 @@ func check(want Expectation, got OperationReport) error {
 
 // Down stops everything. It may be called on a demo that did not start.
 func (d *Demo) Down() error {
-	if d.Fleet == nil {
-		return nil
+	var errs []error
+	if d.Fleet != nil {
+		errs = append(errs, d.Fleet.Down())
 	}
-	return d.Fleet.Down()
+	if d.bin != "" {
+		errs = append(errs, os.RemoveAll(d.bin))
+	}
+	return errors.Join(errs...)
 }

@@ -33,6 +33,7 @@ func TestStory(t *testing.T) {
 	t.Run("kubectl", storyKubectl)
 	t.Run("charts", storyCharts)
 	t.Run("hub follows", storyHubFollows)
+	t.Run("mended", storyMended)
 	t.Run("one of each", func(t *testing.T) {
 		var op opsv1alpha1.Operation
 		if err := fleet.Hub.Get(t.Context(), client.ObjectKey{Namespace: demo.Namespace, Name: report.Operations[0].Name}, &op); err != nil {
@@ -119,6 +120,32 @@ func deployed(release map[string]any) string {
 		}
 	}
 	return ""
+}
+
+// storyMended: the cluster that could not take the new version is put right by an Upgrade back to what it runs.
+func storyMended(t *testing.T) {
+	op := fleetOperation("back-to-1-1-0", func(s *opsv1alpha1.OperationSpec) {
+		s.Type, s.Engine = opsv1alpha1.TypeUpgrade, opsv1alpha1.EngineHelm
+		s.Selector = &opsv1alpha1.InstanceSelector{Names: []string{"shop-spoke3-a", "shop-spoke3-b"}, Required: false}
+	}, map[string]any{"targetVersion": "1.1.0"})
+	create(t, op)
+	ended(t, op, opsv1alpha1.PhaseSucceeded)
+	eventually(t, "all instances to be Ready again", allReady)
+}
+
+// allReady tells whether the hub sees every instance Ready.
+func allReady(ctx context.Context) (bool, string) {
+	var list appsv1alpha1.ApplicationInstanceList
+	if err := fleet.Hub.List(ctx, &list, client.InNamespace(demo.Namespace)); err != nil {
+		return false, err.Error()
+	}
+	var not []string
+	for _, instance := range list.Items {
+		if instance.Status.Ready != metav1.ConditionTrue {
+			not = append(not, fmt.Sprintf("%s: %s: %s", instance.Name, instance.Status.ReadyReason, instance.Status.ReadyMessage))
+		}
+	}
+	return len(not) == 0 && len(list.Items) == clusters*perCluster, strings.Join(not, "; ")
 }
 
 // storyHubFollows: an Upgrade moved the versions on the spokes; the hub's own instances follow, so that the next edit there downgrades nobody.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -91,6 +92,13 @@ func TestChartVersionMissing(t *testing.T) {
 	if cause := causeOf(op, "spoke1"); !strings.Contains(cause, "9.9.9") {
 		t.Errorf("the cause %q does not name the version", cause)
 	}
+	back := fleetOperation("back-from-no-such-version", func(s *opsv1alpha1.OperationSpec) {
+		*s = *op.Spec.DeepCopy()
+		s.Parameters = &runtime.RawExtension{Raw: []byte(`{"targetVersion":"1.2.0"}`)}
+	}, nil)
+	create(t, back)
+	ended(t, back, opsv1alpha1.PhaseSucceeded)
+	eventually(t, "all instances to be Ready again", allReady)
 }
 
 // TestDeleteRunning: deleting a running Operation on the hub stops it everywhere.

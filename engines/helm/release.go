@@ -38,7 +38,7 @@ func (w *wanted) judge(live *release) engines.Outcome {
 		if c := w.stalledEarly(hr); c != nil {
 			return engines.Failed(ReasonStalled, "Flux gave up on HelmRelease %s: %s: %s", hr.Name, c.Reason, c.Message)
 		}
-		return w.waiting(hr)
+		return w.before(hr)
 	}
 	switch {
 	case isTrue(hr, fluxmeta.StalledCondition):
@@ -74,7 +74,9 @@ func (w *wanted) deployed(live *release) bool {
 	hr, latest := live.hr, live.hr.Status.History.Latest()
 	ready := meta.FindStatusCondition(hr.Status.Conditions, fluxmeta.ReadyCondition)
 	switch {
-	case ready == nil || ready.Status != metav1.ConditionTrue || ready.ObservedGeneration != hr.Generation:
+	case ready == nil || ready.ObservedGeneration != hr.Generation:
+		return false
+	case ready.Status != metav1.ConditionTrue && !inSync(hr):
 		return false
 	case hr.Status.ObservedGeneration != hr.Generation, latest == nil || latest.Status != statusDeployed:
 		return false
@@ -84,6 +86,15 @@ func (w *wanted) deployed(live *release) bool {
 		return false
 	}
 	return latest.OCIDigest == "" || hr.Status.LastAttemptedRevisionDigest == "" || latest.OCIDigest == hr.Status.LastAttemptedRevisionDigest
+}
+
+// inSync tells whether Flux is content although Ready still holds the words of a failure before. When a release is asked back to the very
+// version that it never left, Flux (helm-controller v1.4.0, atomic_release.go) finds nothing to do, forgets its failures, and leaves
+// Ready=False as it was. While it is at work, or has given up, it is Reconciling or Stalled and counts failures.
+func inSync(hr *helmv2.HelmRelease) bool {
+	s := &hr.Status
+	return s.Failures+s.InstallFailures+s.UpgradeFailures == 0 && isFalse(hr, helmv2.ReleasedCondition) &&
+		!isTrue(hr, fluxmeta.ReconcilingCondition) && !isTrue(hr, fluxmeta.StalledCondition) && !isTrue(hr, helmv2.RemediatedCondition)
 }
 
 // failed says how the upgrade failed, and what Flux did about it.
@@ -133,6 +144,32 @@ func (w *wanted) stalledEarly(hr *helmv2.HelmRelease) *metav1.Condition {
 		return nil
 	}
 	return c
+}
+
+// before tells why Flux has not come to an attempt yet. A condition about an attempt is about an older one.
+func (w *wanted) before(hr *helmv2.HelmRelease) engines.Outcome {
+	c := meta.FindStatusCondition(hr.Status.Conditions, fluxmeta.ReadyCondition)
+	switch {
+	case c == nil || aboutAttempt(c.Reason):
+		return engines.Running(opsv1alpha1.ReasonEngineRunning, "Flux has not finished with HelmRelease %s", hr.Name)
+	case c.Reason == reasonChartMutate && w.goal() != "" && strings.Contains(c.Message, "revision "+tagOf(w.goal())+" "):
+		return *chartInvalid(w.goal(), c)
+	}
+	return w.waiting(hr)
+}
+
+// reasonChartMutate is Flux's reason for an OCI tag whose chart says that it is another version.
+const reasonChartMutate = "ChartMutateError"
+
+// aboutAttempt tells whether Flux gives a reason for how Helm fared, rather than for why it was not called yet.
+func aboutAttempt(reason string) bool {
+	switch reason {
+	case helmv2.InstallSucceededReason, helmv2.InstallFailedReason, helmv2.UpgradeSucceededReason, helmv2.UpgradeFailedReason,
+		helmv2.TestSucceededReason, helmv2.TestFailedReason, helmv2.RollbackSucceededReason, helmv2.RollbackFailedReason,
+		helmv2.UninstallSucceededReason, helmv2.UninstallFailedReason, "RetryAfterInterval":
+		return true
+	}
+	return false
 }
 
 // waiting tells what Flux is doing, by its own condition, when that speaks of the present generation.

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package deploy embeds what is installed on a hub and on a spoke, so that a binary can install it without a checkout.
+package deploy
+
+import "embed"
+
+// Folders of Manifests.
+const (
+	// CRDs of the APIs; the hub and every spoke serve the same.
+	CRDs = "crds"
+	// Hub is the namespace, the ServiceAccount and the rights of the hub's controller.
+	Hub = "hub"
+	// Spoke is the namespace, the ServiceAccounts and the rights of the agent.
+	Spoke = "spoke"
+)
+
+// Manifests are the YAML files of the folders above.
+//
+//go:embed crds/*.yaml hub/*.yaml spoke/*.yaml
+var Manifests embed.FS
