@@ -12,11 +12,11 @@ import (
 type State string
 
 const (
-	// StateRunning: the executor is at work, or has not noticed the run yet.
+	// StateRunning means that the executor is at work, or has not noticed the run yet.
 	StateRunning State = "Running"
-	// StateSucceeded: the executor says that it is done. Final.
+	// StateSucceeded means that the executor says that it is done. Final.
 	StateSucceeded State = "Succeeded"
-	// StateFailed: the executor says that it failed, or its word was lost. Final.
+	// StateFailed means that the executor says that it failed, or that its word was lost. Final.
 	StateFailed State = "Failed"
 )
 

@@ -116,17 +116,15 @@ func (b *bench) observe(t testing.TB, run engines.Run) engines.Outcome {
 // apply applies a plan, and looks at the target again.
 func (b *bench) apply(t testing.TB, changes []engines.Change) []opsv1alpha1.ResourceRef {
 	t.Helper()
-	refs := b.Cluster.Apply(t, changes)
+	refs := b.Apply(t, changes)
 	b.reload(t)
 	return refs
 }
 
 // start plans, applies and records.
-func (b *bench) start(t testing.TB) []engines.Change {
+func (b *bench) start(t testing.TB) {
 	t.Helper()
-	changes := b.plan(t, b.Run)
-	b.Run.Operation.Status.Resources = b.apply(t, changes)
-	return changes
+	b.Run.Operation.Status.Resources = b.apply(t, b.plan(t, b.Run))
 }
 
 // another is a run of the same Operation under another UID: deleted, and created again under its name.

@@ -26,21 +26,31 @@ func (w *wanted) versionHome(ctx context.Context, r client.Reader, live *release
 		return nil, nil
 	}
 	hr := live.hr
-	switch ref := hr.Spec.ChartRef; {
-	case ref == nil && hr.Spec.Chart == nil:
+	switch {
+	case hr.Spec.ChartRef != nil:
+		return w.refHome(ctx, r, live, hr.Spec.ChartRef)
+	case hr.Spec.Chart == nil:
 		return nil, unsupported(hr, "names no chart: set its spec.chart or spec.chartRef")
-	case ref == nil && hr.Spec.Chart.Spec.SourceRef.Kind != sourcev1.HelmRepositoryKind:
+	case hr.Spec.Chart.Spec.SourceRef.Kind != sourcev1.HelmRepositoryKind:
 		return nil, unsupported(hr, "takes its chart from a %s, which decides the version: change it there", hr.Spec.Chart.Spec.SourceRef.Kind)
-	case ref == nil:
-		return &versionHome{field: leaf{path: path{"spec", "chart", "spec", "version"}, value: w.version}}, nil
+	}
+	return &versionHome{field: leaf{path: path{"spec", "chart", "spec", "version"}, value: w.version}}, nil
+}
+
+// refHome finds it behind spec.chartRef.
+func (w *wanted) refHome(ctx context.Context, r client.Reader, live *release, ref *helmv2.CrossNamespaceSourceReference) (*versionHome, error) {
+	hr := live.hr
+	switch {
 	case ref.Namespace != "" && ref.Namespace != hr.Namespace:
 		return nil, unsupported(hr, "takes its chart from %s %s/%s, outside its own namespace: change the version there", ref.Kind, ref.Namespace, ref.Name)
-	case ref.Kind == sourcev1.OCIRepositoryKind && live.oci != nil:
+	case live.oci != nil:
 		if err := tagged(hr, live.oci); err != nil {
 			return nil, err
 		}
 		return w.sourceHome(ctx, r, live, live.oci, ref, leaf{path: path{"spec", "ref", "tag"}, value: tagOf(w.version)})
-	case ref.Kind == sourcev1.HelmChartKind && live.chart != nil:
+	case live.chart != nil && live.chart.Spec.SourceRef.Kind != sourcev1.HelmRepositoryKind:
+		return nil, unsupported(hr, "takes its chart from a %s, which decides the version: change it there", live.chart.Spec.SourceRef.Kind)
+	case live.chart != nil:
 		return w.sourceHome(ctx, r, live, live.chart, ref, leaf{path: path{"spec", "version"}, value: w.version})
 	case ref.Kind == sourcev1.OCIRepositoryKind, ref.Kind == sourcev1.HelmChartKind:
 		return nil, unsupported(hr, "takes its chart from %s %s, which does not exist: create it", ref.Kind, ref.Name)
