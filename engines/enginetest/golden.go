@@ -80,7 +80,7 @@ func runCase(t *testing.T, engine engines.Engine, folder string) {
 	if run.Target != nil {
 		live = append(live, run.Target)
 	}
-	r := readOnly{newClient(s, live)}
+	r := NewCluster(t, live...).Reader()
 
 	changes, err := engine.Plan(t.Context(), r, run)
 	compare(t, filepath.Join(folder, "plan.yaml"), saidPlan{Changes: sayChanges(t, s, changes), Error: sayError(err)})

@@ -3,19 +3,19 @@
 package enginetest
 
 import (
+	"sync"
+
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
 
-// newScheme knows every kind that an engine of this project reads or plans.
-func newScheme() *runtime.Scheme {
+// newScheme knows every kind that an engine of this project reads or plans. It is made once: that costs more than a case.
+var newScheme = sync.OnceValue(func() *runtime.Scheme {
 	s := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		clientgoscheme.AddToScheme, opsv1alpha1.AddToScheme, appsv1alpha1.AddToScheme, helmv2.AddToScheme, sourcev1.AddToScheme,
@@ -25,16 +25,4 @@ func newScheme() *runtime.Scheme {
 		}
 	}
 	return s
-}
-
-// newClient is a cluster that holds the objects.
-func newClient(s *runtime.Scheme, live []client.Object) client.Client {
-	copies := make([]client.Object, 0, len(live))
-	for _, obj := range live {
-		copies = append(copies, obj.DeepCopyObject().(client.Object))
-	}
-	return fake.NewClientBuilder().WithScheme(s).WithReturnManagedFields().WithObjects(copies...).Build()
-}
-
-// readOnly hides everything but reading: an engine never writes.
-type readOnly struct{ client.Reader }
+})

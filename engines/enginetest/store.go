@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/managedfields"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -36,7 +37,8 @@ func NewCluster(t testing.TB, live ...client.Object) *Cluster {
 	for _, obj := range live {
 		objects = append(objects, untyped(t, c.scheme, obj))
 	}
-	c.client = fake.NewClientBuilder().WithScheme(runtime.NewScheme()).WithReturnManagedFields().WithObjects(objects...).Build()
+	c.client = fake.NewClientBuilder().WithScheme(runtime.NewScheme()).WithReturnManagedFields().
+		WithTypeConverters(managedfields.NewDeducedTypeConverter()).WithObjects(objects...).Build()
 	return c
 }
 

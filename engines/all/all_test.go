@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package all
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+)
+
+func TestDefault(t *testing.T) {
+	want := []opsv1alpha1.OperationEngine{opsv1alpha1.EngineHelm, opsv1alpha1.EngineJob}
+	if diff := cmp.Diff(want, Default().Names()); diff != "" {
+		t.Errorf("engines (-want +got):\n%s", diff)
+	}
+}
