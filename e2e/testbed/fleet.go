@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -28,6 +29,9 @@ type Fleet struct {
 	charts    *charts
 	unlock    func()
 	temporary bool
+
+	downOnce sync.Once
+	downErr  error
 }
 
 // Up builds what is missing, starts a fleet and joins its spokes to the hub. It returns when every cluster is
@@ -42,6 +46,10 @@ func Up(ctx context.Context, o Options) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
+	self, err := identify(os.Getpid())
+	if err != nil {
+		return nil, err
+	}
 	f := &Fleet{bin: bin, temporary: o.Dir == ""}
 	if f.temporary {
 		if o.Dir, err = os.MkdirTemp("", "vworkspace-fleet-"); err != nil {
@@ -51,6 +59,8 @@ func Up(ctx context.Context, o Options) (*Fleet, error) {
 	if f.dir, f.unlock, err = prepare(o.Dir); err != nil {
 		return nil, err
 	}
+	f.plan(o.Clusters)
+	f.sup = newSupervisor(f.dir, p, f.initialState(self))
 	if err := f.bringUp(ctx, p, o); err != nil {
 		return nil, errors.Join(err, f.stop(PhaseFailed, err.Error()))
 	}
@@ -60,12 +70,6 @@ func Up(ctx context.Context, o Options) (*Fleet, error) {
 // bringUp starts everything in the prepared folder.
 func (f *Fleet) bringUp(ctx context.Context, p *progress, o Options) error {
 	start := time.Now()
-	self, err := identify(os.Getpid())
-	if err != nil {
-		return err
-	}
-	f.plan(o.Clusters)
-	f.sup = newSupervisor(f.dir, p, f.initialState(self))
 	for _, dir := range []string{f.dir.logs(), f.dir.data("tmp")} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("create the fleet's folder: %w", err)
@@ -74,24 +78,33 @@ func (f *Fleet) bringUp(ctx context.Context, p *progress, o Options) error {
 	if err := f.sup.save(); err != nil {
 		return err
 	}
+	var err error
 	if f.charts, err = serveCharts(f.dir.data("charts"), o.Charts); err != nil {
 		return err
 	}
 	f.ChartRepoURL, f.OCIURL = f.charts.repoURL, f.charts.ociURL
 
-	ctx, cancel := f.untilFailure(ctx, o.Timeout)
+	starting, cancel := f.untilFailure(ctx, o.Timeout)
 	defer cancel()
-	if err := f.startAll(ctx); err != nil {
-		// One component's death makes others fail too; the first death is the cause.
-		if cause := f.Err(); cause != nil {
-			return cause
-		}
-		return err
+	if err := f.startAll(starting); err != nil {
+		return f.whyNotUp(ctx, err)
 	}
 	p.say("fleet is up: hub and %d clusters in %s", len(f.Spokes), seconds(start))
 	return f.sup.update(func(s *State) {
 		s.Phase, s.ChartRepoURL, s.OCIURL = PhaseUp, f.ChartRepoURL, f.OCIURL
 	})
+}
+
+// whyNotUp picks the cause out of what a failed start has to tell: one component's death, or a Ctrl-C, makes
+// everything else fail too.
+func (f *Fleet) whyNotUp(ctx context.Context, err error) error {
+	if death := f.Err(); death != nil {
+		return death
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return fmt.Errorf("the start of the fleet was cancelled: %w", context.Cause(ctx))
+	}
+	return err
 }
 
 // plan names the clusters and their kubeconfigs.
@@ -158,12 +171,16 @@ func (f *Fleet) Err() error {
 }
 
 // Down stops everything that the fleet has started and returns when it is gone. It removes a temporary folder;
-// another keeps its logs.
+// another keeps its logs. A second call does nothing and returns what the first did.
 func (f *Fleet) Down() error {
-	if err := f.Err(); err != nil {
-		return f.stop(PhaseFailed, err.Error())
-	}
-	return f.stop(PhaseDown, "")
+	f.downOnce.Do(func() {
+		if err := f.Err(); err != nil {
+			f.downErr = f.stop(PhaseFailed, err.Error())
+		} else {
+			f.downErr = f.stop(PhaseDown, "")
+		}
+	})
+	return f.downErr
 }
 
 func (f *Fleet) stop(phase, reason string) error {

@@ -262,6 +262,24 @@ func testDeath(t *testing.T, f *testbed.Fleet) {
 	}
 }
 
+func TestUpNamesTheComponentThatDies(t *testing.T) {
+	assets, dir := t.TempDir(), t.TempDir()
+	script := "#!/bin/sh\necho out of cheese\nexit 7\n"
+	if err := os.WriteFile(filepath.Join(assets, "etcd"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("KUBEBUILDER_ASSETS", assets)
+	_, err := testbed.Up(t.Context(), testbed.Options{Dir: dir, Progress: t.Output()})
+	for _, part := range []string{"etcd ended unexpectedly (exit status 7)", "out of cheese", "etcd.log"} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("the error does not say %q: %v", part, err)
+		}
+	}
+	if state := readState(t, dir); state.Phase != testbed.PhaseFailed || len(without(state.Live(), os.Getpid())) > 0 {
+		t.Errorf("phase %s, running: %v", state.Phase, state.Live())
+	}
+}
+
 func TestNothingIsLeftAfterKillOfTheSupervisor(t *testing.T) {
 	dir := t.TempDir()
 	self, err := os.Executable()

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -68,7 +69,11 @@ func goRun(ctx context.Context, module string, stdout io.Writer, line func(strin
 	for scan := bufio.NewScanner(stderr); scan.Scan(); {
 		line(scan.Text())
 	}
-	return cmd.Wait()
+	_, _ = io.Copy(io.Discard, stderr) // a line too long to scan must not block the tool
+	if err := cmd.Wait(); err != nil {
+		return errors.Join(context.Cause(ctx), err)
+	}
+	return nil
 }
 
 // goOutput runs the go tool and returns what it printed, its lines joined by blanks.
