@@ -63,7 +63,7 @@ func condition(kind string, status metav1.ConditionStatus, reason, message strin
 	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message, ObservedGeneration: generation, LastTransitionTime: metav1.Now()}
 }
 
-func isReady(t *testing.T, ai *appsv1alpha1.ApplicationInstance, status metav1.ConditionStatus, reason string) *appsv1alpha1.ApplicationInstance {
+func isReady(t *testing.T, ai *appsv1alpha1.ApplicationInstance, status metav1.ConditionStatus, reason string) {
 	t.Helper()
 	eventually(t, func() string {
 		if err := k8s.Get(t.Context(), client.ObjectKeyFromObject(ai), ai); err != nil {
@@ -78,7 +78,6 @@ func isReady(t *testing.T, ai *appsv1alpha1.ApplicationInstance, status metav1.C
 	if c := meta.FindStatusCondition(ai.Status.Conditions, appsv1alpha1.ConditionReady); c == nil || c.Status != status || c.Reason != reason {
 		t.Errorf("flat fields and condition disagree: %+v", ai.Status)
 	}
-	return ai
 }
 
 func TestManagedInstance(t *testing.T) {
@@ -103,8 +102,17 @@ func TestManagedInstance(t *testing.T) {
 	if c := ai.Status.LastAppliedChart; c == nil || c.Version != "1.0.0" || c.Name != "shop" || c.SourceType != appsv1alpha1.ChartSourceOCI {
 		t.Errorf("last applied chart is %+v", c)
 	}
+}
 
-	// A new version is not Ready before Flux has deployed it, also though the HelmRelease does not change at all and says Ready.
+// A new version is not Ready before Flux has deployed it, though the HelmRelease does not change at all and goes on saying Ready.
+func TestManagedInstanceMovesOn(t *testing.T) {
+	ns := gatedNamespace(t)
+	ai := managed(ns, "web")
+	create(t, ai)
+	hr := helmReleaseOf(t, ai)
+	install(t, hr, "1.0.0+0123456789ab")
+	isReady(t, ai, metav1.ConditionTrue, appsv1alpha1.ReasonInstalled)
+	repo := &sourcev1.OCIRepository{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}}
 	patch(t, ai, func() { ai.Spec.Chart.Version = "1.1.0" })
 	isReady(t, ai, metav1.ConditionUnknown, appsv1alpha1.ReasonProgressing)
 	if reload(t, repo); repo.Spec.Reference.Tag != "1.1.0" {
@@ -124,7 +132,13 @@ func TestManagedInstance(t *testing.T) {
 	}
 	install(t, hr, "1.1.0+0123456789ab")
 	isReady(t, ai, metav1.ConditionTrue, appsv1alpha1.ReasonInstalled)
+}
 
+func TestManagedValuesAndOwnership(t *testing.T) {
+	ns := gatedNamespace(t)
+	ai := managed(ns, "web")
+	create(t, ai)
+	hr := helmReleaseOf(t, ai)
 	// A value that is taken out goes from the HelmRelease too.
 	patch(t, ai, func() { ai.Spec.Values.Inline = &runtime.RawExtension{Raw: []byte(`{"replicas":3}`)} })
 	eventually(t, func() string {

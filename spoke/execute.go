@@ -56,11 +56,9 @@ func (v *visit) run(ctx context.Context) (engines.Run, error) {
 
 // start checks everything that has to hold, and sets the fence. It tells whether the run has started.
 func (r *operationReconciler) start(ctx context.Context, v *visit) (bool, error) {
-	if name := v.op.Spec.Engine; name != "" {
-		if _, err := r.registry.Get(name); err != nil {
-			v.to().Reject("spec.engine: " + err.Error())
-			return false, nil
-		}
+	if wrong := r.unknownEngine(v.op); wrong != "" {
+		v.to().Reject(wrong)
+		return false, nil
 	}
 	f, changes, err := r.gather(ctx, v)
 	if err != nil {
@@ -128,6 +126,17 @@ func (r *operationReconciler) gather(ctx context.Context, v *visit) (f facts, ch
 	}
 	f.rival = rival(v.op, others.Items)
 	return f, changes, nil
+}
+
+// unknownEngine says that spec.engine names an engine that this agent does not have, or nothing.
+func (r *operationReconciler) unknownEngine(op *opsv1alpha1.Operation) string {
+	if op.Spec.Engine == "" {
+		return ""
+	}
+	if _, err := r.registry.Get(op.Spec.Engine); err != nil {
+		return "spec.engine: " + err.Error()
+	}
+	return ""
 }
 
 // engineFor is the engine that the Operation names, or else its target; nil when this agent does not have it.

@@ -27,16 +27,13 @@ func (r *operationReconciler) expand(ctx context.Context, v *visit) error {
 	if v.op.Status.ExpandedAt != nil {
 		return r.rollUp(ctx, v)
 	}
-	scope, err := newScope(v.op, r.agentNamespace)
-	if err != nil {
-		v.to().Reject(err.Error())
-		return nil
+	scope, wrong := newScope(v.op, r.agentNamespace)
+	if wrong == "" {
+		wrong = r.unknownEngine(v.op)
 	}
-	if name := v.op.Spec.Engine; name != "" {
-		if _, err := r.registry.Get(name); err != nil {
-			v.to().Reject("spec.engine: " + err.Error())
-			return nil
-		}
+	if wrong != "" {
+		v.to().Reject(wrong)
+		return nil
 	}
 	matches, b, err := r.match(ctx, v, scope)
 	if err != nil {

@@ -24,8 +24,8 @@ type widgetEngine struct{}
 // stoppableEngine is the same and can cancel.
 type stoppableEngine struct{ widgetEngine }
 
-// lateEngine is the same with a kind whose CRD is not there at first.
-type lateEngine struct{ widgetEngine }
+// lateEngine is like it, with a kind whose CRD is not there at first.
+type lateEngine struct{}
 
 const (
 	widgetName    = opsv1alpha1.EngineWorkflow

@@ -25,27 +25,27 @@ type scope struct {
 	explicit bool
 }
 
-// newScope says what op may select. An error is the person's: it names the field.
-func newScope(op *opsv1alpha1.Operation, agentNamespace string) (scope, error) {
-	s := scope{selector: op.Spec.Selector, labels: labels.Everything(), namespaces: op.Spec.Selector.Namespaces, explicit: true}
+// newScope says what op may select, or what is wrong with the request: the field, and the fix.
+func newScope(op *opsv1alpha1.Operation, agentNamespace string) (s scope, wrong string) {
+	s = scope{selector: op.Spec.Selector, labels: labels.Everything(), namespaces: op.Spec.Selector.Namespaces, explicit: true}
 	if sel := op.Spec.Selector.LabelSelector; sel != nil {
 		var err error
 		if s.labels, err = metav1.LabelSelectorAsSelector(sel); err != nil {
-			return s, fmt.Errorf("spec.selector.labelSelector: %w", err)
+			return s, "spec.selector.labelSelector: " + err.Error()
 		}
 	}
 	if op.Namespace == agentNamespace {
 		s.explicit = len(s.namespaces) > 0
-		return s, nil
+		return s, ""
 	}
 	for _, ns := range s.namespaces {
 		if ns != op.Namespace {
-			return s, fmt.Errorf("spec.selector.namespaces: an Operation in namespace %s selects only there, not in %s; create it in the agent's namespace %s to select across namespaces",
+			return s, fmt.Sprintf("spec.selector.namespaces: an Operation in namespace %s selects only there, not in %s; create it in the agent's namespace %s to select across namespaces",
 				op.Namespace, ns, agentNamespace)
 		}
 	}
 	s.namespaces = []string{op.Namespace}
-	return s, nil
+	return s, ""
 }
 
 // closed says that a namespace which must be looked in is not open, if one is not.
