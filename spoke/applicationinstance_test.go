@@ -5,7 +5,9 @@ package spoke
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
+	"sync"
 	"testing"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
@@ -17,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
 
 func managed(namespace, name string) *appsv1alpha1.ApplicationInstance {
@@ -197,6 +200,55 @@ func TestInstanceBlocked(t *testing.T) {
 	elsewhere.Spec.Release.Namespace = "other"
 	create(t, elsewhere)
 	isReady(t, elsewhere, metav1.ConditionFalse, appsv1alpha1.ReasonNamespaceMismatch)
+}
+
+// Looking again at what is as it should be writes nothing: not a status, not an apply.
+func TestIdleWritesNothing(t *testing.T) {
+	ns := gatedNamespace(t)
+	ai := managed(ns, "web")
+	ai.Annotations = map[string]string{"ops.vworkspace.io/runcommand": string(widgetName)}
+	create(t, ai)
+	install(t, helmReleaseOf(t, ai), "1.0.0")
+	isReady(t, ai, metav1.ConditionTrue, appsv1alpha1.ReasonInstalled)
+	op := on(ns, "op", "web", opsv1alpha1.TypeRunCommand)
+	create(t, op)
+	finish(t, op)
+	reaches(t, op, opsv1alpha1.PhaseSucceeded, "")
+	waiting := on(ns, "waiting", "missing", opsv1alpha1.TypeRunCommand)
+	create(t, waiting)
+	blockedFrom(t, waiting, opsv1alpha1.ReasonTargetNotFound)
+
+	var mu sync.Mutex
+	var writes []string
+	faults.inject(t, ns, func(verb string, obj client.Object) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if name := obj.GetName(); name == "web" || name == "op" || name == "waiting" {
+			writes = append(writes, verb+" "+name)
+		}
+		return nil
+	})
+	defer faults.heal(ns)
+	// Each of these makes the agent look again; when it has dealt with what came after them, it has looked.
+	for _, obj := range []client.Object{ai, op, waiting, helmReleaseOf(t, ai)} {
+		patch(t, obj, func() {
+			labels := map[string]string{"touched": "yes"}
+			maps.Copy(labels, obj.GetLabels())
+			obj.SetLabels(labels)
+		})
+	}
+	for _, name := range []string{"last", "very-last"} {
+		create(t, placeholder(ns, name, "shop"))
+		next := selecting(ns, name, opsv1alpha1.InstanceSelector{Names: []string{"nobody"}})
+		create(t, next)
+		reaches(t, next, opsv1alpha1.PhaseSucceeded, "")
+		isReady(t, placeholder(ns, name, "shop"), metav1.ConditionTrue, appsv1alpha1.ReasonPlaceholder)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(writes) > 0 {
+		t.Errorf("idle, and yet: %v", writes)
+	}
 }
 
 // A HelmRelease of the same name that somebody else made is not taken over.

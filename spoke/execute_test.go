@@ -5,6 +5,7 @@ package spoke
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -568,11 +569,13 @@ func TestJob(t *testing.T) {
 	op.Spec.Parameters = parameters(t, `{"image":"nextcloud:30","command":["php","occ","status"]}`)
 	op.Spec.Approvals = &opsv1alpha1.ApprovalsSpec{}
 	create(t, op)
-	reaches(t, op, opsv1alpha1.PhaseRunning, "")
 	jobs := &batchv1.JobList{}
-	if err := k8s.List(t.Context(), jobs, client.InNamespace(ns)); err != nil || len(jobs.Items) != 1 {
-		t.Fatalf("%d Jobs, %v", len(jobs.Items), err)
-	}
+	eventually(t, func() string {
+		if err := k8s.List(t.Context(), jobs, client.InNamespace(ns)); err != nil || len(jobs.Items) != 1 {
+			return fmt.Sprintf("%d Jobs, %v", len(jobs.Items), err)
+		}
+		return ""
+	})
 	j := &jobs.Items[0]
 	if !metav1.IsControlledBy(j, op) {
 		t.Error("the Job does not go with the Operation")

@@ -83,6 +83,10 @@ func run(m *testing.M) (code int, err error) {
 	if k8s, err = client.NewWithWatch(restConfig, client.Options{Scheme: scheme}); err != nil {
 		return 1, err
 	}
+	// The agent has the rights of deploy/spoke and no others, so that a right which is missing there fails a test here.
+	if err := testbed.ApplyFiles(ctx, restConfig, filepath.Join("..", "deploy", "spoke"), filepath.Join("testdata", "widgets.rbac.yaml")); err != nil {
+		return 1, err
+	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- startAgent(ctx, scheme) }()
 	code = m.Run()
@@ -91,8 +95,14 @@ func run(m *testing.M) (code int, err error) {
 }
 
 func startAgent(ctx context.Context, scheme *runtime.Scheme) error {
-	local, err := ctrl.NewManager(restConfig, ctrl.Options{
+	agent := rest.CopyConfig(restConfig)
+	agent.Impersonate = rest.ImpersonationConfig{
+		UserName: "system:serviceaccount:vworkspace-agent:vworkspace-agent",
+		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:vworkspace-agent", "system:authenticated"},
+	}
+	local, err := ctrl.NewManager(agent, ctrl.Options{
 		Scheme: scheme, Cache: CacheOptions(), Metrics: metricsserver.Options{BindAddress: "0"},
+		LeaderElection: true, LeaderElectionID: "vworkspace-agent", LeaderElectionNamespace: opsv1alpha1.DefaultAgentNamespace,
 		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
 		NewClient: func(cfg *rest.Config, o client.Options) (client.Client, error) {
 			c, err := client.NewWithWatch(cfg, o)
@@ -209,6 +219,16 @@ func (l *faultList) funcs() interceptor.Funcs {
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, p client.Patch, opts ...client.PatchOption) error {
 			return around("patch", obj, func() error { return c.Patch(ctx, obj, p, opts...) })
+		},
+		Apply: func(ctx context.Context, c client.WithWatch, config runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+			obj := &metav1.PartialObjectMetadata{}
+			if named, ok := config.(interface {
+				GetNamespace() string
+				GetName() string
+			}); ok {
+				obj.Namespace, obj.Name = named.GetNamespace(), named.GetName()
+			}
+			return around("apply", obj, func() error { return c.Apply(ctx, config, opts...) })
 		},
 		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
 			return around(sub, obj, func() error { return c.SubResource(sub).Update(ctx, obj, opts...) })
