@@ -183,7 +183,7 @@ func TestLongestNames(t *testing.T) {
 // A thousand clusters get one work each, in a plan of two chunks - one of which a hub that was killed had begun to write.
 func TestThousandClusters(t *testing.T) {
 	const n = 1000
-	f := newFleet(t, n)
+	f := newBareFleet(t, n)
 	f.place("all", f.clusters...)
 	op := f.operation("backup", "all")
 	stale, err := placement.EncodePlan(placement.Plan{

@@ -52,19 +52,29 @@ type fleet struct {
 // newFleet makes a namespace and n available clusters.
 func newFleet(t testing.TB, n int) *fleet {
 	t.Helper()
+	return makeFleet(t, n, (*fleet).addCluster)
+}
+
+// newBareFleet makes a namespace and the namespaces of n clusters, which is all that a run needs unless a cluster stays silent.
+func newBareFleet(t testing.TB, n int) *fleet {
+	t.Helper()
+	return makeFleet(t, n, (*fleet).addNamespace)
+}
+
+func makeFleet(t testing.TB, n int, add func(*fleet, string) error) *fleet {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
 	id := fleets.Add(1)
 	f := &fleet{t: t, ctx: ctx, ns: fmt.Sprintf("fleet%d", id), options: Options{StatusInterval: 20 * time.Millisecond}}
 	f.must(api.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: f.ns}}))
-	var mu sync.Mutex
 	names := make([]int, n)
 	for i := range names {
 		names[i] = i
 	}
 	f.must(each(ctx, names, 32, func(_ context.Context, i int) error {
-		return f.addCluster(fmt.Sprintf("f%d-c%04d", id, i))
-	}, func(_ int, err error) { mu.Lock(); defer mu.Unlock(); t.Error(err) }))
+		return add(f, fmt.Sprintf("f%d-c%04d", id, i))
+	}, func(_ int, err error) { t.Error(err) }))
 	for i := range n {
 		f.clusters = append(f.clusters, fmt.Sprintf("f%d-c%04d", id, i))
 	}
@@ -78,8 +88,12 @@ func (f *fleet) must(err error) {
 	}
 }
 
+func (f *fleet) addNamespace(name string) error {
+	return api.Create(f.ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+}
+
 func (f *fleet) addCluster(name string) error {
-	if err := api.Create(f.ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); client.IgnoreAlreadyExists(err) != nil {
+	if err := f.addNamespace(name); client.IgnoreAlreadyExists(err) != nil {
 		return err
 	}
 	if err := api.Create(f.ctx, &clusterv1.ManagedCluster{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
@@ -145,7 +159,9 @@ func (f *fleet) eventually(what string, check func() (missing string, err error)
 		if missing == "" && err == nil {
 			return true, nil
 		}
-		last = missing
+		if last = missing; err != nil {
+			last = err.Error()
+		}
 		return false, client.IgnoreNotFound(err)
 	})
 	if err != nil {
@@ -258,14 +274,13 @@ func (f *fleet) works(op *opsv1alpha1.Operation) map[string]workv1.ManifestWork 
 // awaitWorks waits until there are n.
 func (f *fleet) awaitWorks(op *opsv1alpha1.Operation, n int) map[string]workv1.ManifestWork {
 	f.t.Helper()
-	var works map[string]workv1.ManifestWork
 	f.eventually(fmt.Sprintf("%d ManifestWorks", n), func() (string, error) {
-		if works = f.works(op); len(works) == n {
-			return "", nil
-		}
-		return fmt.Sprintf("%d", len(works)), nil
+		list := &metav1.PartialObjectMetadataList{}
+		list.SetGroupVersionKind(workv1.SchemeGroupVersion.WithKind("ManifestWorkList"))
+		err := api.List(f.ctx, list, client.MatchingLabels{opsv1alpha1.LabelOperation: string(op.UID)})
+		return differs(fmt.Sprint(len(list.Items)), fmt.Sprint(n)), err
 	})
-	return works
+	return f.works(op)
 }
 
 func (f *fleet) placementNamed(name string) *clusterv1beta1.Placement {

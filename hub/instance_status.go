@@ -30,8 +30,7 @@ const (
 // An Upgrade that ran on the spoke moved the version there, and left the version before in an annotation. The hub takes the new one over
 // when the spoke runs it and all of this was seen on an object that carries the hub's latest manifest: then what differs has come after
 // the hub's own last word. The version before is not compared, because two Upgrades may run between two reports. What was taken over need
-// not be sent. A person who has asked for a version since then has the last word: one that was taken
-// over and set back by hand is sent.
+// not be sent. A person who has asked for a version since then has the last word: one that was taken over and set back by hand is sent.
 func deliver(want, sent delivery, f feedback) step {
 	current := f.string(feedbackHubGeneration) == strconv.FormatInt(sent.Manifest, 10)
 	theirs := f.string(feedbackWantedVersion)

@@ -88,7 +88,7 @@ func (r *run) missing(message string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, cluster := range r.tally.NotStarted(0) {
-		r.tally.Apply(placement.ClusterResult{
+		r.note(placement.ClusterResult{
 			Cluster: cluster, State: placement.Failed, Reason: opsv1alpha1.ReasonResultLost, Message: message,
 		})
 	}
@@ -126,9 +126,7 @@ func (r *OperationReconciler) keep(ctx context.Context, p *pass, all bool) error
 		if err := r.storeResults(ctx, p.op, i, data); err != nil {
 			return fmt.Errorf("store chunk %d of the results: %w", i, err)
 		}
-		p.run.mu.Lock()
-		p.run.kept[i] = keptChunk{results: len(results), at: p.now}
-		p.run.mu.Unlock()
+		p.run.stored(i, len(results), p.now)
 	}
 	return nil
 }
@@ -144,21 +142,19 @@ func (r *run) unkept(i int, now time.Time, every time.Duration, all bool) (resul
 	if len(results) == r.kept[i].results {
 		return nil, false, 0
 	}
-	due = all || len(results) == size || r.hubMade(results)
+	due = all || len(results) == size || r.kept[i].urgent
 	if left := r.kept[i].at.Add(every).Sub(now); !due && left > 0 {
 		return nil, false, left
 	}
 	return results, true, 0
 }
 
-// hubMade tells whether there is a result that no ManifestWork tells, and that is to be acted on.
-func (r *run) hubMade(results []placement.ClusterResult) bool {
-	for _, result := range results {
-		if result.Withdrawn && !r.withdrawn[result.Cluster] {
-			return true
-		}
-	}
-	return false
+// stored records that so many results of a chunk are stored. One that came while they were being written is still to be.
+func (r *run) stored(i, results int, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	final, _ := r.tally.Chunk(i)
+	r.kept[i] = keptChunk{results: results, at: now, urgent: r.kept[i].urgent && len(final) > results}
 }
 
 func (r *OperationReconciler) storeResults(ctx context.Context, op *opsv1alpha1.Operation, i int, data []byte) error {

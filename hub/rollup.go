@@ -32,10 +32,11 @@ func (r *OperationReconciler) rollUp(ctx context.Context, p *pass) error {
 	}
 	s.Failures = failures
 	s.SetProgress(clusters)
-	if started && s.ExpandedAt == nil {
+	err := r.keep(ctx, p, d.Done)
+	if err == nil && started && s.ExpandedAt == nil {
+		// Whoever reads this later takes a cluster without a work and without a kept result for one whose work was deleted.
 		s.ExpandedAt = &metav1.Time{Time: placement.At(p.now)}
 	}
-	err := r.keep(ctx, p, d.Done)
 	if !d.Done || err != nil {
 		message := d.Message
 		if d.Done {

@@ -51,6 +51,8 @@ type trouble struct {
 type keptChunk struct {
 	results int
 	at      time.Time
+	// urgent is set when the chunk has a result that is not stored yet and that no ManifestWork tells.
+	urgent bool
 }
 
 // begin takes up a plan of which nothing was done yet.
@@ -102,23 +104,28 @@ func (r *run) lost(cluster, message string) bool {
 	if known, planned := r.tally.Result(cluster); !planned || known.State == "" {
 		return false
 	}
-	delete(r.silent, cluster)
-	delete(r.gone, cluster)
-	return r.tally.Apply(placement.ClusterResult{
+	return r.note(placement.ClusterResult{
 		Cluster: cluster, State: placement.Failed, Reason: opsv1alpha1.ReasonResultLost, Message: message,
 	})
 }
 
-// settle records a result that the hub itself came to.
+// settle records the end of a cluster that the hub itself came to.
 func (r *run) settle(result placement.ClusterResult) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.tally.Apply(result)
-	if result.State.Terminal() {
-		delete(r.silent, result.Cluster)
-		delete(r.gone, result.Cluster)
-		delete(r.troubles, result.Cluster)
+	r.note(result)
+}
+
+// note is settle for callers that hold the lock; it tells whether anything changed.
+func (r *run) note(result placement.ClusterResult) bool {
+	delete(r.silent, result.Cluster)
+	delete(r.gone, result.Cluster)
+	delete(r.troubles, result.Cluster)
+	changed := r.tally.Apply(result)
+	if i := r.tally.Index(result.Cluster); changed && i >= 0 {
+		r.kept[i/placement.ChunkSize].urgent = true
 	}
+	return changed
 }
 
 // sent records that a cluster was told at a time.

@@ -14,11 +14,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"vworkspace.io/fleet/e2e/testbed"
 )
@@ -34,6 +36,7 @@ func TestMain(m *testing.M) { os.Exit(runTests(m)) }
 
 func runTests(m *testing.M) int {
 	ctx := context.Background()
+	logf.SetLogger(logr.Discard())
 	env := &envtest.Environment{ErrorIfCRDPathMissing: true}
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		dir, err := testbed.Assets(ctx, os.Stderr)
