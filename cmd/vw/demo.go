@@ -9,14 +9,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"vworkspace.io/fleet/e2e/demo"
-	"vworkspace.io/fleet/e2e/testbed"
 )
 
 const demoLong = `Bring up a local fleet (one hub and three clusters: real kube-apiservers, Open Cluster Management, Flux), install a small
@@ -74,7 +72,7 @@ func runDemo(ctx context.Context, o demo.Options, keep, asJSON bool, out, errOut
 		return err
 	}
 	if keep && ctx.Err() == nil {
-		fmt.Fprint(progress, tryNext(d, kubectl(ctx)))
+		fmt.Fprint(progress, tryNext(d, kubectl(d)))
 		<-ctx.Done()
 	}
 	if playErr == nil {
@@ -108,15 +106,11 @@ func tryNext(d *demo.Demo, kubectl string) string {
 }
 
 // kubectl is the person's own, or else the one that the fleet was built with.
-func kubectl(ctx context.Context) string {
+func kubectl(d *demo.Demo) string {
 	if _, err := exec.LookPath("kubectl"); err == nil {
 		return "kubectl"
 	}
-	dir, err := testbed.Assets(ctx, nil)
-	if err != nil {
-		return "kubectl"
-	}
-	return filepath.Join(dir, "kubectl")
+	return d.Fleet.Kubectl()
 }
 
 func isTerminal(w io.Writer) bool {

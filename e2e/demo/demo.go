@@ -16,8 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	clusterv1beta1 "open-cluster-management.io/api/cluster/v1beta1"
-	clusterv1beta2 "open-cluster-management.io/api/cluster/v1beta2"
 	workv1 "open-cluster-management.io/api/work/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -60,7 +58,7 @@ func Scheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		clientgoscheme.AddToScheme, appsv1alpha1.AddToScheme, opsv1alpha1.AddToScheme,
-		clusterv1beta1.Install, clusterv1beta2.Install, workv1.Install,
+		workv1.Install,
 	} {
 		if err := add(scheme); err != nil {
 			panic(err) // only a kind registered twice fails, and that is a bug of this list
@@ -121,11 +119,8 @@ func (d *Demo) install(ctx context.Context, hub, spoke string) (err error) {
 		}
 	}
 	d.screen.Say("hub controller and %d agents are running; namespace %q is opened to them on every cluster", len(d.Fleet.Spokes), Namespace)
-	p, binding := placement()
-	for _, object := range []client.Object{binding, p} {
-		if err := d.Hub.Create(ctx, object); err != nil {
-			return fmt.Errorf("create %s on the hub: %w", object.GetName(), err)
-		}
+	if err := d.Fleet.Place(ctx, Namespace, Placement); err != nil {
+		return err
 	}
 	return d.installShops(ctx)
 }

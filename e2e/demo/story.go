@@ -8,8 +8,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	clusterv1beta1 "open-cluster-management.io/api/cluster/v1beta1"
-	clusterv1beta2 "open-cluster-management.io/api/cluster/v1beta2"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -18,8 +16,8 @@ import (
 const (
 	// Namespace of the shops, on the hub and on every spoke.
 	Namespace = "shops"
-	// placementName is the Placement that picks every cluster.
-	placementName = "everywhere"
+	// Placement picks every cluster.
+	Placement = "everywhere"
 	// perCluster is how many shops run on each spoke.
 	perCluster = 2
 
@@ -68,7 +66,7 @@ func operation(name string, kind opsv1alpha1.OperationType, engine opsv1alpha1.O
 		TypeMeta:   metav1.TypeMeta{APIVersion: opsv1alpha1.GroupVersion.String(), Kind: "Operation"},
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: Namespace},
 		Spec: opsv1alpha1.OperationSpec{
-			Placement:  &opsv1alpha1.PlacementSpec{PlacementRef: opsv1alpha1.PlacementRef{Name: placementName}},
+			Placement:  &opsv1alpha1.PlacementSpec{PlacementRef: opsv1alpha1.PlacementRef{Name: Placement}},
 			Selector:   &opsv1alpha1.InstanceSelector{LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "shop"}}},
 			Type:       kind,
 			Engine:     engine,
@@ -119,16 +117,4 @@ func shop(name, cluster, disk string, chart appsv1alpha1.ChartSpec) *appsv1alpha
 			Values:  &appsv1alpha1.ValuesSpec{Source: appsv1alpha1.ValuesInline, Inline: &runtime.RawExtension{Raw: values}},
 		},
 	}
-}
-
-// placement selects every cluster of the fleet, and binding lets the namespace see them.
-func placement() (*clusterv1beta1.Placement, *clusterv1beta2.ManagedClusterSetBinding) {
-	return &clusterv1beta1.Placement{
-			TypeMeta:   metav1.TypeMeta{APIVersion: clusterv1beta1.GroupVersion.String(), Kind: "Placement"},
-			ObjectMeta: metav1.ObjectMeta{Name: placementName, Namespace: Namespace},
-		}, &clusterv1beta2.ManagedClusterSetBinding{
-			TypeMeta:   metav1.TypeMeta{APIVersion: clusterv1beta2.GroupVersion.String(), Kind: "ManagedClusterSetBinding"},
-			ObjectMeta: metav1.ObjectMeta{Name: "global", Namespace: Namespace},
-			Spec:       clusterv1beta2.ManagedClusterSetBindingSpec{ClusterSet: "global"},
-		}
 }

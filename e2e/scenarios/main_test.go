@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -67,7 +66,7 @@ func fleetOperation(name string, mutate func(*opsv1alpha1.OperationSpec), parame
 	op := &opsv1alpha1.Operation{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: demo.Namespace},
 		Spec: opsv1alpha1.OperationSpec{
-			Placement:  &opsv1alpha1.PlacementSpec{PlacementRef: opsv1alpha1.PlacementRef{Name: "everywhere"}},
+			Placement:  &opsv1alpha1.PlacementSpec{PlacementRef: opsv1alpha1.PlacementRef{Name: demo.Placement}},
 			Selector:   &opsv1alpha1.InstanceSelector{},
 			Type:       opsv1alpha1.TypeRunCommand,
 			Engine:     opsv1alpha1.EngineJob,
@@ -84,7 +83,7 @@ func fleetOperation(name string, mutate func(*opsv1alpha1.OperationSpec), parame
 func command(takes time.Duration) map[string]any {
 	return map[string]any{
 		"image": "registry.example.com/shop:1.0.0", "command": []string{"true"},
-		"podAnnotations": map[string]string{"testbed.vworkspace.io/duration": takes.String()},
+		"podAnnotations": map[string]string{testbed.AnnotationDuration: takes.String()},
 	}
 }
 
@@ -203,11 +202,7 @@ func oneJobPerInstance(t *testing.T, op *opsv1alpha1.Operation) {
 // kubectl runs the real kubectl against the hub.
 func kubectl(t *testing.T, args ...string) string {
 	t.Helper()
-	dir, err := testbed.Assets(t.Context(), os.Stderr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), filepath.Join(dir, "kubectl"), append([]string{"--kubeconfig", fleet.Fleet.Hub.KubeconfigPath, "-n", demo.Namespace}, args...)...)
+	cmd := exec.CommandContext(t.Context(), fleet.Fleet.Kubectl(), append([]string{"--kubeconfig", fleet.Fleet.Hub.KubeconfigPath, "-n", demo.Namespace}, args...)...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/e2e/demo"
+	"vworkspace.io/fleet/e2e/testbed"
 )
 
 // causeOf is the cause that the hub tells for a cluster.
@@ -30,7 +31,7 @@ func causeOf(op *opsv1alpha1.Operation, cluster string) string {
 // TestFailingPods: the exit code and the last words of a failing pod reach the hub.
 func TestFailingPods(t *testing.T) {
 	parameters := command(0)
-	parameters["podAnnotations"] = map[string]string{"testbed.vworkspace.io/outcome": "fail", "testbed.vworkspace.io/message": "carts are locked"}
+	parameters["podAnnotations"] = map[string]string{testbed.AnnotationOutcome: testbed.OutcomeFail, testbed.AnnotationMessage: "carts are locked"}
 	op := fleetOperation("failing-pods", nil, parameters)
 	create(t, op)
 	ended(t, op, opsv1alpha1.PhaseFailed)
