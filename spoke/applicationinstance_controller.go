@@ -28,7 +28,7 @@ const (
 	// instanceFieldManager owns what an instance is made into.
 	instanceFieldManager = "vworkspace-agent"
 	// refusedInterval is how often something is tried again that the API server refused and no watch tells of.
-	refusedInterval = 5 * time.Minute
+	refusedInterval = time.Minute
 )
 
 // instanceReconciler keeps HelmReleases as ApplicationInstances want them, and says how they are.

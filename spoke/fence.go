@@ -24,7 +24,12 @@ func (v *visit) fence(ctx context.Context, reason, message string) error {
 		return err
 	}
 	v.to().Run(reason, message)
-	return v.write(ctx)
+	if err := v.write(ctx); err != nil {
+		// Not started, as far as we know. Nothing later in this visit may write it after all: the target's lock is given back by then.
+		v.op.Status = *v.before.DeepCopy()
+		return err
+	}
+	return nil
 }
 
 // holdByFinalizer keeps the Operation from vanishing while it has effects that have to be stopped or cleaned up.

@@ -75,7 +75,7 @@ func (v *instanceVisit) put(ctx context.Context, want *unstructured.Unstructured
 	switch {
 	case apierrors.IsConflict(err):
 		return &refusal{appsv1alpha1.ReasonFieldConflict, fmt.Sprintf("%s %s: %v", want.GetKind(), want.GetName(), err)}, nil
-	case apierrors.IsInvalid(err):
+	case apierrors.IsInvalid(err), apierrors.IsForbidden(err):
 		return &refusal{appsv1alpha1.ReasonNotApplied, err.Error()}, nil
 	case err != nil:
 		return nil, fmt.Errorf("apply %s %s: %w", want.GetKind(), want.GetName(), err)

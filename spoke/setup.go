@@ -9,6 +9,7 @@ import (
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -136,6 +137,19 @@ func watchedKinds(scheme *runtime.Scheme, registry *engines.Registry) ([]client.
 	return kinds, nil
 }
 
+// options of a controller whose log lines say which object of which cluster they are about.
+func options(mgr mcmanager.Manager, workers int) controller.TypedOptions[mcreconcile.Request] {
+	return controller.TypedOptions[mcreconcile.Request]{
+		MaxConcurrentReconciles: workers,
+		LogConstructor: func(r *mcreconcile.Request) logr.Logger {
+			if r == nil {
+				return mgr.GetLogger()
+			}
+			return mgr.GetLogger().WithValues("cluster", r.ClusterName, "namespace", r.Namespace, "name", r.Name)
+		},
+	}
+}
+
 func setupOperations(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options) error {
 	r := &operationReconciler{
 		sites: s, registry: o.Engines, clock: o.Clock, agentNamespace: o.AgentNamespace, locks: newTargetLocks(), pace: newPace(),
@@ -145,7 +159,7 @@ func setupOperations(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options
 		Watches(&opsv1alpha1.Operation{}, enqueue(operationsOfOperation)).
 		Watches(&appsv1alpha1.ApplicationInstance{}, enqueue(operationsOfInstance)).
 		Watches(&corev1.Namespace{}, enqueue(operationsOfNamespace)).
-		WithOptions(controller.TypedOptions[mcreconcile.Request]{MaxConcurrentReconciles: workers}).
+		WithOptions(options(mgr, workers)).
 		Build(r)
 	if err != nil {
 		return err
@@ -160,7 +174,7 @@ func setupInstances(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options)
 		Watches(&corev1.Namespace{}, enqueue(func(ctx context.Context, c client.Client, ns client.Object) []client.ObjectKey {
 			return instanceKeys(ctx, c, client.InNamespace(ns.GetName()))
 		})).
-		WithOptions(controller.TypedOptions[mcreconcile.Request]{MaxConcurrentReconciles: workers}).
+		WithOptions(options(mgr, workers)).
 		Build(r)
 	if err != nil {
 		return err
@@ -174,6 +188,7 @@ func setupClaims(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options) er
 	c, err := mcbuilder.ControllerManagedBy(mgr).Named("clusterclaim").
 		Watches(&appsv1alpha1.ApplicationInstance{}, claimsHandler).
 		Watches(&corev1.Namespace{}, claimsHandler).
+		WithOptions(options(mgr, 1)).
 		Build(&claimsReconciler{sites: s, registry: o.Engines})
 	if err != nil {
 		return err
