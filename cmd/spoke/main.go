@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -44,6 +45,10 @@ func main() {
 	}
 	if err != nil {
 		os.Exit(2) // package flag has said why
+	}
+	if os.Getenv("GOGC") == "" {
+		// The agent's heap is a few MB: collecting twice as often as by default costs next to nothing and keeps it small.
+		debug.SetGCPercent(50)
 	}
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&f.zap)))
 	if err := run(ctrl.SetupSignalHandler(), f); err != nil {
