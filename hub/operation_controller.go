@@ -38,6 +38,7 @@ type pass struct {
 	now    time.Time
 	run    *run
 	again  time.Duration // when to look again; 0 when only an event needs to
+	wrote  bool          // the API server has accepted the status
 }
 
 // after asks for another pass after d at the latest. The smallest wins; 0 does not ask.
@@ -62,10 +63,12 @@ func (r *OperationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 	if belongsToSpoke(op) {
 		return ctrl.Result{}, nil
 	}
-	p := &pass{op: op.DeepCopy(), stored: op, now: r.Clock.Now()}
-	err := r.step(ctx, p)
-	if errWrite := r.writeStatus(ctx, p); errWrite != nil {
-		err = errors.Join(err, errWrite)
+	p := r.newPass(op)
+	err := r.take(ctx, p)
+	if err == nil && p.fenced() {
+		// The API server has accepted the fence: the run may begin at once.
+		p = r.newPass(p.op)
+		err = r.take(ctx, p)
 	}
 	switch {
 	case onlyConflict(err):
@@ -75,6 +78,20 @@ func (r *OperationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: p.again}, nil
+}
+
+func (r *OperationReconciler) newPass(op *opsv1alpha1.Operation) *pass {
+	return &pass{op: op.DeepCopy(), stored: op, now: r.Clock.Now()}
+}
+
+// take one step, and write the status once: also when the step failed.
+func (r *OperationReconciler) take(ctx context.Context, p *pass) error {
+	return errors.Join(r.step(ctx, p), r.writeStatus(ctx, p))
+}
+
+// fenced tells whether this pass has written the fence.
+func (p *pass) fenced() bool {
+	return p.wrote && p.op.Status.Phase == opsv1alpha1.PhaseRunning && p.stored.Status.Phase != opsv1alpha1.PhaseRunning
 }
 
 // step chooses what an Operation needs by where its stored status says that it stands.
@@ -122,6 +139,7 @@ func (r *OperationReconciler) writeStatus(ctx context.Context, p *pass) error {
 	if err := r.Status().Patch(ctx, p.op, patch); err != nil {
 		return client.IgnoreNotFound(err)
 	}
+	p.wrote = true
 	if p.run != nil {
 		p.run.wroteAt(p.now)
 	}

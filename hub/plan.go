@@ -5,6 +5,7 @@ package hub
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -44,12 +45,12 @@ func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
 		return nil
 	}
 	plan, err := r.plan(ctx, p)
+	if errors.Is(err, placement.ErrPlanCorrupt) {
+		p.transition().Fail(opsv1alpha1.ReasonResultLost, fmt.Sprintf("%v; nothing was begun: delete the Operation and create it again", err))
+		return nil
+	}
 	if err != nil || plan == nil {
 		return err
-	}
-	if len(plan.Groups) == 0 {
-		p.transition().Fail(opsv1alpha1.ReasonNoClusters, "the Placement selects no cluster")
-		return nil
 	}
 	name := planName(p.op)
 	p.op.Status.Plan = &opsv1alpha1.PlanStatus{
@@ -64,7 +65,7 @@ func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
 }
 
 // fence marks the Operation as running. The finalizer comes first, so that from the first ManifestWork on the Operation cannot
-// disappear without its works being taken care of. The works follow in a later pass, one that has read the fence.
+// disappear without its works being taken care of. The works follow in a later pass, when the fence has been accepted.
 func (r *OperationReconciler) fence(ctx context.Context, p *pass, plan placement.Plan) error {
 	if !controllerutil.ContainsFinalizer(p.op, opsv1alpha1.OperationFinalizer) {
 		status := p.op.Status
@@ -92,50 +93,69 @@ func (r *OperationReconciler) fence(ctx context.Context, p *pass, plan placement
 // plan returns the frozen plan of an Operation, made now if there is none; nil when something stands in the way, which is then in the
 // status.
 func (r *OperationReconciler) plan(ctx context.Context, p *pass) (*placement.Plan, error) {
-	stored, err := r.readPlan(ctx, p.op)
-	if err != nil || stored != nil {
-		return stored, err
-	}
 	var groups []placement.Group
+	var obstacle *obstacle
+	var err error
 	if p.op.Spec.Placement != nil {
-		groups, err = r.decided(ctx, p)
+		groups, obstacle, err = r.decided(ctx, p.op)
 	} else {
-		groups, err = r.home(ctx, p)
+		groups, obstacle, err = r.home(ctx, p.op)
 	}
-	if err != nil || groups == nil {
+	if err != nil {
 		return nil, err
+	}
+	if obstacle != nil {
+		// A plan that was made before the obstacle came up, by a hub that was killed before it could say so, still holds.
+		if stored, err := r.readPlan(ctx, p.op); err != nil || stored != nil {
+			return stored, err
+		}
+		p.meet(*obstacle)
+		return nil, nil
 	}
 	return r.freeze(ctx, p.op, placement.Plan{Spec: r.sentSpec(p.op), Groups: groups})
 }
 
-// decided are the clusters that the Placement selects; nil when it has not decided, which is then in the status. A Placement that
-// selects nobody gives an empty list: nothing is frozen then, and the Operation ends.
-func (r *OperationReconciler) decided(ctx context.Context, p *pass) ([]placement.Group, error) {
-	name := p.op.Spec.Placement.PlacementRef.Name
-	found, err := find(ctx, r.Client, types.NamespacedName{Namespace: p.op.Namespace, Name: name}, &clusterv1beta1.Placement{})
+// obstacle is what stands in the way of a plan.
+type obstacle struct {
+	reason, message string
+	final           bool // waiting does not help
+}
+
+// meet says in the status what stands in the way. What can be put right is waited for, but no longer than the start deadline.
+func (p *pass) meet(o obstacle) {
+	left := blockedSince(&p.op.Status, p.now).Add(startDeadline(p.op)).Sub(p.now)
+	if o.final || left <= 0 {
+		p.transition().Fail(o.reason, o.message)
+		return
+	}
+	p.transition().Block(o.reason, o.message)
+	p.after(left)
+}
+
+// decided are the clusters that the Placement selects.
+func (r *OperationReconciler) decided(ctx context.Context, op *opsv1alpha1.Operation) ([]placement.Group, *obstacle, error) {
+	name := op.Spec.Placement.PlacementRef.Name
+	found, err := find(ctx, r.Client, types.NamespacedName{Namespace: op.Namespace, Name: name}, &clusterv1beta1.Placement{})
 	if err != nil {
-		return nil, fmt.Errorf("read Placement %s: %w", name, err)
+		return nil, nil, fmt.Errorf("read Placement %s: %w", name, err)
 	}
 	if found == nil {
-		p.block(opsv1alpha1.ReasonPlacementNotFound, fmt.Sprintf(
-			"spec.placement.placementRef.name: there is no Placement %q in namespace %s", name, p.op.Namespace))
-		return nil, nil
+		return nil, &obstacle{reason: opsv1alpha1.ReasonPlacementNotFound, message: fmt.Sprintf(
+			"spec.placement.placementRef.name: there is no Placement %q in namespace %s", name, op.Namespace)}, nil
 	}
 	decisions := &clusterv1beta1.PlacementDecisionList{}
-	if err := r.List(ctx, decisions, client.InNamespace(p.op.Namespace), client.MatchingLabels{clusterv1beta1.PlacementLabel: name}); err != nil {
-		return nil, fmt.Errorf("read the decisions of Placement %s: %w", name, err)
+	if err := r.List(ctx, decisions, client.InNamespace(op.Namespace), client.MatchingLabels{clusterv1beta1.PlacementLabel: name}); err != nil {
+		return nil, nil, fmt.Errorf("read the decisions of Placement %s: %w", name, err)
 	}
 	groups, pending := placement.Resolve(found, decisions.Items)
 	switch {
 	case pending != "":
-		p.block(opsv1alpha1.ReasonPlacementPending, pending)
-		return nil, nil
+		return nil, &obstacle{reason: opsv1alpha1.ReasonPlacementPending, message: pending}, nil
 	case len(groups) == 0:
-		p.transition().Accept("")
-		p.transition().Fail(opsv1alpha1.ReasonNoClusters, noClusters(found))
-		return nil, nil
+		return nil, &obstacle{reason: opsv1alpha1.ReasonNoClusters, message: noClusters(found), final: true}, nil
+	default:
+		return groups, nil, nil
 	}
-	return groups, nil
 }
 
 // noClusters repeats what the Placement says about why it selects nobody.
@@ -149,41 +169,28 @@ func noClusters(p *clusterv1beta1.Placement) string {
 	return message
 }
 
-// home is the one cluster that the target was delivered to; nil when there is none, which is then in the status.
-func (r *OperationReconciler) home(ctx context.Context, p *pass) ([]placement.Group, error) {
-	name := p.op.Spec.TargetRef.Name
-	instance, err := find(ctx, r.Client, types.NamespacedName{Namespace: p.op.Namespace, Name: name}, &appsv1alpha1.ApplicationInstance{})
+// home is the one cluster that the target was delivered to.
+func (r *OperationReconciler) home(ctx context.Context, op *opsv1alpha1.Operation) ([]placement.Group, *obstacle, error) {
+	name := op.Spec.TargetRef.Name
+	instance, err := find(ctx, r.Client, types.NamespacedName{Namespace: op.Namespace, Name: name}, &appsv1alpha1.ApplicationInstance{})
 	if err != nil {
-		return nil, fmt.Errorf("read ApplicationInstance %s: %w", name, err)
+		return nil, nil, fmt.Errorf("read ApplicationInstance %s: %w", name, err)
 	}
 	if instance == nil {
-		p.block(opsv1alpha1.ReasonTargetNotFound, fmt.Sprintf(
+		return nil, &obstacle{reason: opsv1alpha1.ReasonTargetNotFound, message: fmt.Sprintf(
 			"spec.targetRef.name: there is no ApplicationInstance %q in namespace %s of the hub; create it there with the label %s, or set spec.placement",
-			name, p.op.Namespace, appsv1alpha1.LabelClusterID))
-		return nil, nil
+			name, op.Namespace, appsv1alpha1.LabelClusterID)}, nil
 	}
 	cluster := instance.Status.Cluster
 	if cluster == "" {
 		cluster = instance.Labels[appsv1alpha1.LabelClusterID]
 	}
 	if cluster == "" {
-		p.block(opsv1alpha1.ReasonTargetNotFound, fmt.Sprintf(
+		return nil, &obstacle{reason: opsv1alpha1.ReasonTargetNotFound, message: fmt.Sprintf(
 			"spec.targetRef.name: ApplicationInstance %q is not delivered to a cluster; give it the label %s, or set spec.placement",
-			name, appsv1alpha1.LabelClusterID))
-		return nil, nil
+			name, appsv1alpha1.LabelClusterID)}, nil
 	}
-	return []placement.Group{{Clusters: []string{cluster}}}, nil
-}
-
-// block waits for something to be put right, but no longer than the start deadline.
-func (p *pass) block(reason, message string) {
-	left := blockedSince(&p.op.Status, p.now).Add(startDeadline(p.op)).Sub(p.now)
-	if left <= 0 {
-		p.transition().Fail(reason, message)
-		return
-	}
-	p.transition().Block(reason, message)
-	p.after(left)
+	return []placement.Group{{Clusters: []string{cluster}}}, nil, nil
 }
 
 func planName(op *opsv1alpha1.Operation) string {
@@ -196,6 +203,12 @@ func (r *OperationReconciler) freeze(ctx context.Context, op *opsv1alpha1.Operat
 	chunks, err := placement.EncodePlan(plan)
 	if err != nil {
 		return nil, err
+	}
+	if len(chunks) > 1 {
+		// Only a plan that was not made may lose its other chunks.
+		if stored, err := r.readPlan(ctx, op); err != nil || stored != nil {
+			return stored, err
+		}
 	}
 	for i := len(chunks) - 1; i > 0; i-- {
 		if err := r.replaceChunk(ctx, op, planChunk(op, i, chunks[i])); err != nil {

@@ -4,6 +4,7 @@ package hub
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -149,6 +150,27 @@ func TestFirstPlanWins(t *testing.T) {
 	}
 	f.report(op, f.clusters[0], succeeded(1))
 	f.await(op, opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded)
+}
+
+// The same for plans of several chunks: the chunks of the plan that holds are left alone.
+func TestFirstPlanWinsWhenItIsLarge(t *testing.T) {
+	f := newFleet(t, 0)
+	names := make([]string, 1100)
+	for i := range names {
+		names[i] = fmt.Sprintf("%s-%04d", f.ns, i)
+	}
+	f.place("all", names[:700]...)
+	op := f.operation("backup", "all", func(op *opsv1alpha1.Operation) { op.Spec.DryRun = true })
+	chunks, err := placement.EncodePlan(placement.Plan{Spec: op.Spec, Groups: []placement.Group{{Clusters: names}}})
+	f.must(err)
+	for i := range chunks {
+		f.must(api.Create(f.ctx, planChunk(op, i, chunks[i])))
+	}
+	f.startHub()
+	got := f.await(op, opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonDryRun)
+	if got.Status.Plan.Clusters != 1100 || got.Status.Plan.Chunks != 3 {
+		t.Errorf("%+v", got.Status.Plan)
+	}
 }
 
 func TestOperationsThatMakeNoSense(t *testing.T) {
