@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"strings"
-	"sync"
 	"testing"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
@@ -218,17 +217,13 @@ func TestIdleWritesNothing(t *testing.T) {
 	create(t, waiting)
 	blockedFrom(t, waiting, opsv1alpha1.ReasonTargetNotFound)
 
-	var mu sync.Mutex
 	var writes []string
 	faults.inject(t, ns, func(verb string, obj client.Object) error {
-		mu.Lock()
-		defer mu.Unlock()
 		if name := obj.GetName(); name == "web" || name == "op" || name == "waiting" {
 			writes = append(writes, verb+" "+name)
 		}
 		return nil
 	})
-	defer faults.heal(ns)
 	// Each of these makes the agent look again; when it has dealt with what came after them, it has looked.
 	for _, obj := range []client.Object{ai, op, waiting, helmReleaseOf(t, ai)} {
 		patch(t, obj, func() {
@@ -244,8 +239,7 @@ func TestIdleWritesNothing(t *testing.T) {
 		reaches(t, next, opsv1alpha1.PhaseSucceeded, "")
 		isReady(t, placeholder(ns, name, "shop"), metav1.ConditionTrue, appsv1alpha1.ReasonPlaceholder)
 	}
-	mu.Lock()
-	defer mu.Unlock()
+	faults.heal(ns)
 	if len(writes) > 0 {
 		t.Errorf("idle, and yet: %v", writes)
 	}

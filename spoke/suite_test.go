@@ -191,9 +191,9 @@ func (l *faultList) heal(namespace string) {
 }
 
 func (l *faultList) ask(verb string, obj client.Object) error {
-	l.mu.Lock()
+	l.mu.Lock() // while f runs too: the agent has several workers, and a test's f may keep count
+	defer l.mu.Unlock()
 	f := l.faults[obj.GetNamespace()]
-	l.mu.Unlock()
 	if f == nil {
 		return nil
 	}
