@@ -106,6 +106,17 @@ func (f *fleet) awaitGone(o client.Object) {
 	})
 }
 
+// awaitDeletion waits until the work of a cluster is being deleted, or gone.
+func (f *fleet) awaitDeletion(op *opsv1alpha1.Operation, cluster string) {
+	f.t.Helper()
+	f.eventually("the work of "+cluster+" is being deleted", func() (string, error) {
+		if w := f.work(op, cluster); w != nil && w.DeletionTimestamp.IsZero() {
+			return "it is not", nil
+		}
+		return "", nil
+	})
+}
+
 // Deleting a run cancels it on the clusters that can be reached, leaves the records of those that have ended, and does not wait for a
 // cluster that is away: that one finds the cancel when it comes back.
 func TestDeleteWhileRunning(t *testing.T) {
@@ -142,24 +153,14 @@ func TestDeleteWhileRunning(t *testing.T) {
 		t.Error("the work is deleted before its agent owns what is to be deleted with it")
 	}
 	f.report(op, f.clusters[1], running())
-	f.eventually("the work is being deleted", func() (string, error) {
-		if w := f.work(op, f.clusters[1]); w != nil && w.DeletionTimestamp.IsZero() {
-			return "it is not", nil
-		}
-		return "", nil
-	})
+	f.awaitDeletion(op, f.clusters[1])
 	f.awaitGone(op.DeepCopy())
 	away := f.work(op, f.clusters[3])
 	if away == nil || !isWithdrawn(away) || !saysCancel(away) || !away.DeletionTimestamp.IsZero() {
 		t.Fatalf("the cluster that is away: %+v", away)
 	}
 	f.report(op, f.clusters[3], running()) // it is back and applies what it finds
-	f.eventually("the work of the cluster that was away is being deleted", func() (string, error) {
-		if w := f.work(op, f.clusters[3]); w != nil && w.DeletionTimestamp.IsZero() {
-			return "it is not", nil
-		}
-		return "", nil
-	})
+	f.awaitDeletion(op, f.clusters[3])
 }
 
 func TestReapable(t *testing.T) {

@@ -201,12 +201,7 @@ func TestClustersThatDoNotAnswer(t *testing.T) {
 	f.report(op, f.clusters[2], report{})
 	f.report(op, f.clusters[0], report{phase: opsv1alpha1.PhaseCancelled, reason: opsv1alpha1.ReasonUserCancelled})
 	for _, c := range f.clusters[:3] {
-		f.eventually("the work of "+c+" is being deleted", func() (string, error) {
-			if w := f.work(op, c); w != nil && w.DeletionTimestamp.IsZero() {
-				return "it is not", nil
-			}
-			return "", nil
-		})
+		f.awaitDeletion(op, c)
 	}
 	if again := f.get(op); again.Status.Failures[0].Reason != opsv1alpha1.ReasonClusterUnreachable {
 		t.Errorf("%+v", again.Status.Failures)

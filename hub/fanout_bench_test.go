@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	workv1 "open-cluster-management.io/api/work/v1"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
@@ -74,7 +73,7 @@ func (f *fleet) lastWork() func(op *opsv1alpha1.Operation, n int) time.Time {
 	watcher, err := client.NewWithWatch(apiConfig, client.Options{Scheme: NewScheme()})
 	f.must(err)
 	list := &metav1.PartialObjectMetadataList{}
-	list.SetGroupVersionKind(workv1.SchemeGroupVersion.WithKind("ManifestWorkList"))
+	list.SetGroupVersionKind(workListKind)
 	return func(op *opsv1alpha1.Operation, n int) time.Time {
 		f.t.Helper()
 		ctx, cancel := context.WithTimeout(f.ctx, 5*patience)

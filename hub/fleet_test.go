@@ -276,7 +276,7 @@ func (f *fleet) awaitWorks(op *opsv1alpha1.Operation, n int) map[string]workv1.M
 	f.t.Helper()
 	f.eventually(fmt.Sprintf("%d ManifestWorks", n), func() (string, error) {
 		list := &metav1.PartialObjectMetadataList{}
-		list.SetGroupVersionKind(workv1.SchemeGroupVersion.WithKind("ManifestWorkList"))
+		list.SetGroupVersionKind(workListKind)
 		err := api.List(f.ctx, list, client.MatchingLabels{opsv1alpha1.LabelOperation: string(op.UID)})
 		return differs(fmt.Sprint(len(list.Items)), fmt.Sprint(n)), err
 	})
@@ -291,7 +291,7 @@ func (f *fleet) placementNamed(name string) *clusterv1beta1.Placement {
 }
 
 // instance makes an ApplicationInstance that is to be delivered to a cluster.
-func (f *fleet) instance(name, cluster string, change ...func(*appsv1alpha1.ApplicationInstance)) *appsv1alpha1.ApplicationInstance {
+func (f *fleet) instance(name, cluster string) *appsv1alpha1.ApplicationInstance {
 	f.t.Helper()
 	ai := &appsv1alpha1.ApplicationInstance{
 		ObjectMeta: metav1.ObjectMeta{
@@ -305,9 +305,6 @@ func (f *fleet) instance(name, cluster string, change ...func(*appsv1alpha1.Appl
 			Release: &appsv1alpha1.ReleaseSpec{Name: name, Namespace: f.ns},
 			Values:  &appsv1alpha1.ValuesSpec{Source: appsv1alpha1.ValuesInline, Inline: &runtime.RawExtension{Raw: []byte(`{"replicas":2}`)}},
 		},
-	}
-	for _, c := range change {
-		c(ai)
 	}
 	f.must(api.Create(f.ctx, ai))
 	return ai

@@ -42,7 +42,7 @@ type delivery struct {
 }
 
 func (d delivery) String() string {
-	data, _ := json.Marshal(d) //nolint:errcheck // numbers and strings always encode
+	data, _ := json.Marshal(d) // numbers and strings always encode
 	return string(data)
 }
 

@@ -33,7 +33,6 @@ const (
 // not be sent. A person who has asked for a version since then has the last word: one that was taken over and set back by hand is sent.
 func deliver(want, sent delivery, f feedback) step {
 	current := f.string(feedbackHubGeneration) == strconv.FormatInt(sent.Manifest, 10)
-	theirs := f.string(feedbackWantedVersion)
 	sameContent, sameVersion := want.Content == sent.Content, want.Version == sent.Version
 	untouched := sameContent && sameVersion && want.Generation == sent.Generation
 	switch {
@@ -41,13 +40,21 @@ func deliver(want, sent delivery, f feedback) step {
 		return stepTake
 	case untouched:
 		return stepNothing
-	case sameContent && sameVersion && (theirs == "" || theirs == want.Version):
-		return stepNote
-	case sameContent && current && theirs == want.Version && f.string(feedbackUpgradedFrom) != "":
+	case sameContent && satisfied(want.Version, sent.Version, current, f):
 		return stepNote
 	default:
 		return stepSend
 	}
+}
+
+// satisfied tells whether the spoke has the version that the hub wants without being sent anything: because it never had another, or
+// because an Upgrade brought it there.
+func satisfied(want, sent string, current bool, f feedback) bool {
+	theirs := f.string(feedbackWantedVersion)
+	if want == sent {
+		return theirs == "" || theirs == want
+	}
+	return current && theirs == want && f.string(feedbackUpgradedFrom) != ""
 }
 
 // upgraded tells whether the spoke has moved from a version to another one, and runs it.

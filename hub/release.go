@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -18,6 +19,9 @@ import (
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
+
+// workListKind is for reading the metadata of ManifestWorks only.
+var workListKind = schema.GroupVersionKind{Group: workv1.GroupName, Version: workv1.GroupVersion.Version, Kind: "ManifestWorkList"}
 
 // listPage is how many ManifestWorks are listed at once.
 const listPage = 500
@@ -82,7 +86,7 @@ func (r *OperationReconciler) liveWorks(ctx context.Context, op *opsv1alpha1.Ope
 	var works []metav1.PartialObjectMetadata
 	for next := ""; ; {
 		list := &metav1.PartialObjectMetadataList{}
-		list.SetGroupVersionKind(workv1.SchemeGroupVersion.WithKind("ManifestWorkList"))
+		list.SetGroupVersionKind(workListKind)
 		err := r.Live.List(ctx, list, client.MatchingLabels{opsv1alpha1.LabelOperation: string(op.UID)}, client.Limit(listPage), client.Continue(next))
 		if err != nil {
 			return nil, fmt.Errorf("list ManifestWorks: %w", err)

@@ -111,12 +111,7 @@ func TestTTLDeletesTheOperation(t *testing.T) {
 	f.awaitWorks(op, 1)
 	f.report(op, f.clusters[0], succeeded(1))
 	f.awaitGone(op.DeepCopy())
-	f.eventually("the work is being deleted", func() (string, error) {
-		if w := f.work(op, f.clusters[0]); w != nil && w.DeletionTimestamp.IsZero() {
-			return "it is not", nil
-		}
-		return "", nil
-	})
+	f.awaitDeletion(op, f.clusters[0])
 }
 
 // The number of status writes follows the time that a run takes, not the number of events.
