@@ -30,7 +30,8 @@ help: ## show this list
 
 .PHONY: demo
 demo: ## a local fleet with Operations running across it: vw demo (ARGS="--help" for more)
-	$(GO) run ./cmd/vw demo $(ARGS)
+	@echo "demo: compiling vw (the first time some minutes; then vw builds the fleet's binaries, and says how far it is)"
+	@$(GO) run ./cmd/vw demo $(ARGS)
 
 ##@ The loop
 

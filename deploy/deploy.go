@@ -9,6 +9,8 @@ import "embed"
 const (
 	// CRDs of the APIs; the hub and every spoke serve the same.
 	CRDs = "crds"
+	// Policies are admission rules of the APIs that a CRD cannot hold; the hub and every spoke have the same.
+	Policies = "policies"
 	// Hub is the namespace, the ServiceAccount and the rights of the hub's controller.
 	Hub = "hub"
 	// Spoke is the namespace, the ServiceAccounts and the rights of the agent.
@@ -17,5 +19,5 @@ const (
 
 // Manifests are the YAML files of the folders above.
 //
-//go:embed crds/*.yaml hub/*.yaml spoke/*.yaml
+//go:embed crds/*.yaml policies/*.yaml hub/*.yaml spoke/*.yaml
 var Manifests embed.FS

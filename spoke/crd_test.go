@@ -152,9 +152,9 @@ func TestOperationIsImmutable(t *testing.T) {
 	}
 }
 
-// The CRD's rule does not see that a key was renamed (see deploy/spoke/operation-policy.yaml, which does).
+// The CRD's rule does not see that a key was renamed (see deploy/policies/operation.yaml, which does).
 func TestParametersKeepTheirKeys(t *testing.T) {
-	if err := testbed.ApplyFiles(t.Context(), restConfig, filepath.Join("..", "deploy", "spoke", "operation-policy.yaml")); err != nil {
+	if err := testbed.ApplyFiles(t.Context(), restConfig, filepath.Join("..", "deploy", "policies", "operation.yaml")); err != nil {
 		t.Fatal(err)
 	}
 	ns := namespace(t, false)

@@ -174,9 +174,7 @@ func (r *operationReconciler) match(ctx context.Context, v *visit, s scope) ([]a
 	}
 	open := map[string]bool{}
 	for i := range namespaces.Items {
-		if isGated(&namespaces.Items[i]) {
-			open[namespaces.Items[i].Name] = true
-		}
+		open[namespaces.Items[i].Name] = isGated(&namespaces.Items[i])
 	}
 	if b := s.closed(open); b != nil {
 		return nil, b, nil

@@ -129,7 +129,12 @@ func TestExpandToNothing(t *testing.T) {
 	t.Run("a namespace that is not open", func(t *testing.T) {
 		op := selecting(agent, "shut-"+shut, opsv1alpha1.InstanceSelector{Namespaces: []string{shut, "missing-" + shut}})
 		create(t, op)
-		says(t, blockedFrom(t, op, opsv1alpha1.ReasonNamespaceNotGated), "namespace missing-"+shut+", "+shut, "managed-by=vworkspace")
+		says(t, blockedFrom(t, op, opsv1alpha1.ReasonNamespaceNotGated), "namespace "+shut+" is not open", "managed-by=vworkspace")
+	})
+	t.Run("a namespace that this cluster does not have", func(t *testing.T) {
+		op := selecting(agent, "missing-"+shut, opsv1alpha1.InstanceSelector{Namespaces: []string{"missing-" + shut}})
+		create(t, op)
+		says(t, reaches(t, op, opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonNoTargets), "missing-"+shut)
 	})
 	t.Run("its own namespace is not open", func(t *testing.T) {
 		op := selecting(shut, "op", opsv1alpha1.InstanceSelector{})

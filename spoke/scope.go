@@ -48,14 +48,16 @@ func newScope(op *opsv1alpha1.Operation, agentNamespace string) (s scope, wrong 
 	return s, ""
 }
 
-// closed says that a namespace which must be looked in is not open, if one is not.
+// closed says that a namespace which must be looked in is not open, if there is one that is not. open holds every namespace that exists. One
+// that does not exist holds nothing that could match, and is no mistake: a fleet Operation names its namespace to clusters that have never
+// heard of the application.
 func (s scope) closed(open map[string]bool) *blocker {
 	if !s.explicit {
 		return nil
 	}
 	var names []string
 	for _, ns := range s.namespaces {
-		if !open[ns] {
+		if gated, exists := open[ns]; exists && !gated {
 			names = append(names, ns)
 		}
 	}
@@ -63,7 +65,7 @@ func (s scope) closed(open map[string]bool) *blocker {
 		return nil
 	}
 	slices.Sort(names)
-	return blocked(opsv1alpha1.ReasonNamespaceNotGated, "not open to vWorkspace, or missing: namespace %s; create it and label it %s=%s",
+	return blocked(opsv1alpha1.ReasonNamespaceNotGated, "namespace %s is not open to vWorkspace: label it %s=%s",
 		strings.Join(names, ", "), appsv1alpha1.LabelNamespaceGate, appsv1alpha1.NamespaceGated)
 }
 

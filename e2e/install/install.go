@@ -49,9 +49,9 @@ func Binaries(ctx context.Context, dir string) (hub, spoke string, err error) {
 // them waits in the API server.
 func Install(ctx context.Context, fleet *testbed.Fleet, hub, spoke string) (*Installation, error) {
 	group, ctx2 := errgroup.WithContext(ctx)
-	group.Go(func() error { return applyFolders(ctx2, fleet.Hub.Config(), deploy.CRDs, deploy.Hub) })
+	group.Go(func() error { return applyFolders(ctx2, fleet.Hub.Config(), deploy.CRDs, deploy.Policies, deploy.Hub) })
 	for _, c := range fleet.Spokes {
-		group.Go(func() error { return applyFolders(ctx2, c.Config(), deploy.CRDs, deploy.Spoke) })
+		group.Go(func() error { return applyFolders(ctx2, c.Config(), deploy.CRDs, deploy.Policies, deploy.Spoke) })
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
