@@ -66,7 +66,7 @@ func (r *OperationReconciler) send(ctx context.Context, p *pass, c courier, clus
 	err = r.Create(ctx, work)
 	switch {
 	case err == nil:
-		p.run.sent(cluster, work.CreationTimestamp.Time)
+		p.run.sent(cluster, p.now)
 		return nil
 	case apierrors.IsAlreadyExists(err):
 		return r.recognise(ctx, p, cluster)

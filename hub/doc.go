@@ -10,8 +10,9 @@
 //	             +-> retain (ConfigMaps), then the ManifestWorks go
 //
 // One file per step. What is decided is decided in package placement, or in a pure function beside the step; a step only acts. A pass
-// over an Operation reads, acts, and writes the status once at its end. Two writes come before any effect: the plan, so that
-// every later pass - also one of another process - acts on the same clusters, and the fence, so that no stale read begins a run twice.
+// over an Operation reads, acts, and writes the status once at its end. Two writes come before any effect: the plan, so that every later
+// pass - also one of another process - acts on the same clusters, and the fence, a status that says Running and bears the digest of that
+// plan, so that no stale read begins a run twice and no forged plan is followed.
 //
 // What is kept in memory (run) only saves work: it is built again from the plan, the kept results and the live ManifestWorks.
 package hub

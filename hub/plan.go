@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -44,29 +45,23 @@ func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
 		p.transition().Block(opsv1alpha1.ReasonAwaitingApproval, "spec.approvals.required: this release cannot verify an approval, so the Operation stays blocked")
 		return nil
 	}
-	plan, err := r.plan(ctx, p)
-	if errors.Is(err, placement.ErrPlanCorrupt) {
-		p.transition().Fail(opsv1alpha1.ReasonResultLost, fmt.Sprintf("%v; nothing was begun: delete the Operation and create it again", err))
-		return nil
-	}
-	if err != nil || plan == nil {
+	plan, stored, err := r.plan(ctx, p)
+	if err != nil || stored == nil {
 		return err
 	}
-	name := planName(p.op)
-	p.op.Status.Plan = &opsv1alpha1.PlanStatus{
-		Name: name, Chunks: int32(placement.Chunks(plan.Len())), Clusters: int32(plan.Len()),
-	}
 	if p.op.Spec.DryRun {
+		p.op.Status.Plan = stored
 		p.transition().Accept("")
-		p.transition().Succeed(opsv1alpha1.ReasonDryRun, fmt.Sprintf("would run on %d clusters; they are in the ConfigMaps %s-0 ...", plan.Len(), name))
+		p.transition().Succeed(opsv1alpha1.ReasonDryRun, fmt.Sprintf(
+			"would run on %d clusters; they are in the ConfigMaps %s-0 ...", plan.Len(), p.op.Status.Plan.Name))
 		return nil
 	}
-	return r.fence(ctx, p, *plan)
+	return r.fence(ctx, p, plan, stored)
 }
 
 // fence marks the Operation as running. The finalizer comes first, so that from the first ManifestWork on the Operation cannot
 // disappear without its works being taken care of. The works follow in a later pass, when the fence has been accepted.
-func (r *OperationReconciler) fence(ctx context.Context, p *pass, plan placement.Plan) error {
+func (r *OperationReconciler) fence(ctx context.Context, p *pass, plan placement.Plan, stored *opsv1alpha1.PlanStatus) error {
 	if !controllerutil.ContainsFinalizer(p.op, opsv1alpha1.OperationFinalizer) {
 		status := p.op.Status
 		controllerutil.AddFinalizer(p.op, opsv1alpha1.OperationFinalizer)
@@ -83,6 +78,7 @@ func (r *OperationReconciler) fence(ctx context.Context, p *pass, plan placement
 	}
 	counts := run.tally.Clusters()
 	run.mu.Unlock()
+	p.op.Status.Plan = stored // never without the fence: see mustBeUnplanned
 	p.op.Status.Summary = &opsv1alpha1.Summary{Clusters: &counts}
 	p.op.Status.SetProgress(counts)
 	p.transition().Accept("")
@@ -90,29 +86,25 @@ func (r *OperationReconciler) fence(ctx context.Context, p *pass, plan placement
 	return nil
 }
 
-// plan returns the frozen plan of an Operation, made now if there is none; nil when something stands in the way, which is then in the
-// status.
-func (r *OperationReconciler) plan(ctx context.Context, p *pass) (*placement.Plan, error) {
+// plan makes and stores the plan of an Operation; stored is nil when something stands in the way, which is then in the status.
+func (r *OperationReconciler) plan(ctx context.Context, p *pass) (plan placement.Plan, stored *opsv1alpha1.PlanStatus, err error) {
 	var groups []placement.Group
 	var obstacle *obstacle
-	var err error
 	if p.op.Spec.Placement != nil {
 		groups, obstacle, err = r.decided(ctx, p.op)
 	} else {
 		groups, obstacle, err = r.home(ctx, p.op)
 	}
 	if err != nil {
-		return nil, err
+		return plan, nil, err
 	}
 	if obstacle != nil {
-		// A plan that was made before the obstacle came up, by a hub that was killed before it could say so, still holds.
-		if stored, err := r.readPlan(ctx, p.op); err != nil || stored != nil {
-			return stored, err
-		}
 		p.meet(*obstacle)
-		return nil, nil
+		return plan, nil, nil
 	}
-	return r.freeze(ctx, p.op, placement.Plan{Spec: r.sentSpec(p.op), Groups: groups})
+	plan = placement.Plan{Spec: r.sentSpec(p.op), Groups: groups}
+	stored, err = r.freeze(ctx, p.op, plan)
+	return plan, stored, err
 }
 
 // obstacle is what stands in the way of a plan.
@@ -197,77 +189,88 @@ func planName(op *opsv1alpha1.Operation) string {
 	return opsv1alpha1.RunName(op.Name, op.UID, opsv1alpha1.PartPlan)
 }
 
-// freeze stores a plan. The first chunk is written last and makes the plan: whatever the other chunks hold before that belongs to an
-// attempt that was broken off, and is replaced. When a first chunk is there already, that plan holds and not this one.
-func (r *OperationReconciler) freeze(ctx context.Context, op *opsv1alpha1.Operation, plan placement.Plan) (*placement.Plan, error) {
+// freeze stores a plan and says what goes into the status. The plan is made when the status that names it, with its digest, is
+// written together with the fence: ConfigMaps that are there before that belong to an attempt that was broken off, or to somebody who would
+// like to choose the clusters. They are kept if they say the same and replaced if not. After that the plan holds: see readPlan.
+func (r *OperationReconciler) freeze(ctx context.Context, op *opsv1alpha1.Operation, plan placement.Plan) (*opsv1alpha1.PlanStatus, error) {
 	chunks, err := placement.EncodePlan(plan)
 	if err != nil {
 		return nil, err
 	}
-	if len(chunks) > 1 {
-		// Only a plan that was not made may lose its other chunks.
-		if stored, err := r.readPlan(ctx, op); err != nil || stored != nil {
-			return stored, err
-		}
-	}
-	for i := len(chunks) - 1; i > 0; i-- {
-		if err := r.replaceChunk(ctx, op, planChunk(op, i, chunks[i])); err != nil {
+	for i := range chunks {
+		if err := r.storeChunk(ctx, op, planChunk(op, i, chunks[i])); err != nil {
 			return nil, fmt.Errorf("write chunk %d of the plan: %w", i, err)
 		}
 	}
-	err = r.Create(ctx, planChunk(op, 0, chunks[0]))
-	if apierrors.IsAlreadyExists(err) {
-		return r.readPlan(ctx, op)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("write chunk 0 of the plan: %w", err)
-	}
-	return &plan, nil
+	return &opsv1alpha1.PlanStatus{
+		Name: planName(op), Chunks: int32(len(chunks)), Clusters: int32(plan.Len()), Digest: placement.Digest(chunks[0]),
+	}, nil
 }
 
-// replaceChunk creates an immutable chunk, in the place of one that an attempt broken off has left.
-func (r *OperationReconciler) replaceChunk(ctx context.Context, op *opsv1alpha1.Operation, chunk *corev1.ConfigMap) error {
+// storeChunk creates an immutable chunk, in the place of another one if need be.
+func (r *OperationReconciler) storeChunk(ctx context.Context, op *opsv1alpha1.Operation, chunk *corev1.ConfigMap) error {
 	err := r.Create(ctx, chunk)
 	if !apierrors.IsAlreadyExists(err) {
 		return err
 	}
-	old, err := r.ownChunk(ctx, op, chunk.Name)
-	if err != nil || old == nil || bytes.Equal(old.BinaryData[chunkKey], chunk.BinaryData[chunkKey]) {
+	old, err := find(ctx, r.Live, client.ObjectKeyFromObject(chunk), &corev1.ConfigMap{})
+	if err != nil {
 		return err
 	}
-	if err := r.Delete(ctx, old, client.Preconditions{UID: &old.UID}); client.IgnoreNotFound(err) != nil {
-		return err
+	if old != nil {
+		if same(old, chunk) {
+			return nil
+		}
+		if err := r.mustBeUnplanned(ctx, op); err != nil {
+			return err
+		}
+		if err := r.Delete(ctx, old, client.Preconditions{UID: &old.UID}); client.IgnoreNotFound(err) != nil {
+			return err
+		}
 	}
 	return r.Create(ctx, chunk)
 }
 
-// readPlan returns the stored plan, or nil when none was made.
-func (r *OperationReconciler) readPlan(ctx context.Context, op *opsv1alpha1.Operation) (*placement.Plan, error) {
-	name := planName(op)
-	first, err := r.ownChunk(ctx, op, name+"-0")
-	if err != nil || first == nil {
-		return nil, err
-	}
-	n, err := placement.PlanChunks(first.BinaryData[chunkKey])
+// same tells whether a ConfigMap is the chunk that is to be written, down to what protects it.
+func same(old, chunk *corev1.ConfigMap) bool {
+	return bytes.Equal(old.BinaryData[chunkKey], chunk.BinaryData[chunkKey]) && ptr.Deref(old.Immutable, false) &&
+		old.Labels[opsv1alpha1.LabelOperation] == chunk.Labels[opsv1alpha1.LabelOperation] && metav1.IsControlledBy(old, &metav1.ObjectMeta{UID: chunk.OwnerReferences[0].UID})
+}
+
+// mustBeUnplanned fails with a conflict when the Operation has a plan that this pass, reading from the cache, does not know of.
+func (r *OperationReconciler) mustBeUnplanned(ctx context.Context, op *opsv1alpha1.Operation) error {
+	live, err := find(ctx, r.Live, client.ObjectKeyFromObject(op), &opsv1alpha1.Operation{})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	chunks := [][]byte{first.BinaryData[chunkKey]}
-	for i := 1; i < n; i++ {
-		chunk, err := r.ownChunk(ctx, op, name+"-"+strconv.Itoa(i))
+	if live == nil || live.UID != op.UID || live.Status.Plan != nil {
+		return apierrors.NewConflict(schema.GroupResource{Group: opsv1alpha1.GroupVersion.Group, Resource: "operations"}, op.Name,
+			errors.New("it has been planned"))
+	}
+	return nil
+}
+
+// readPlan returns the plan that the status names. It fails with placement.ErrPlanCorrupt when that is not what is stored.
+func (r *OperationReconciler) readPlan(ctx context.Context, op *opsv1alpha1.Operation) (placement.Plan, error) {
+	recorded := op.Status.Plan
+	if recorded == nil {
+		return placement.Plan{}, fmt.Errorf("%w: the status names none", placement.ErrPlanCorrupt)
+	}
+	chunks := make([][]byte, recorded.Chunks)
+	for i := range chunks {
+		chunk, err := r.ownChunk(ctx, op, recorded.Name+"-"+strconv.Itoa(i))
 		if err != nil {
-			return nil, err
+			return placement.Plan{}, err
 		}
 		if chunk == nil {
-			return nil, fmt.Errorf("%w: ConfigMap %s-%d is missing", placement.ErrPlanCorrupt, name, i)
+			return placement.Plan{}, fmt.Errorf("%w: ConfigMap %s-%d is missing", placement.ErrPlanCorrupt, recorded.Name, i)
 		}
-		chunks = append(chunks, chunk.BinaryData[chunkKey])
+		chunks[i] = chunk.BinaryData[chunkKey]
 	}
-	plan, err := placement.DecodePlan(chunks)
-	if err != nil {
-		return nil, err
+	if len(chunks) == 0 || placement.Digest(chunks[0]) != recorded.Digest {
+		return placement.Plan{}, fmt.Errorf("%w: ConfigMap %s-0 is not the one that was written", placement.ErrPlanCorrupt, recorded.Name)
 	}
-	return &plan, nil
+	return placement.DecodePlan(chunks)
 }
 
 // ownChunk reads a ConfigMap of the Operation; nil when there is none. One that is not the Operation's is an error: the name is

@@ -132,44 +132,67 @@ func TestPlanIsFrozen(t *testing.T) {
 	}
 }
 
-// A hub that was killed after its plan was made and before its status said so finds that plan.
-func TestFirstPlanWins(t *testing.T) {
+// A hub that was killed after it wrote its plan and before its status said so finds the same plan and leaves it as it is.
+func TestPlanThatIsThereAlready(t *testing.T) {
 	f := newFleet(t, 2)
 	f.place("all", f.clusters...)
 	op := f.operation("backup", "all")
-	chunks, err := placement.EncodePlan(placement.Plan{
-		Spec:   Options{}.complete().sentSpec(op),
-		Groups: []placement.Group{{Clusters: f.clusters[:1]}},
-	})
+	f.must(api.Get(f.ctx, client.ObjectKeyFromObject(op), op))
+	chunks, err := placement.EncodePlan(placement.Plan{Spec: Options{}.complete().sentSpec(op), Groups: []placement.Group{{Clusters: f.clusters}}})
 	f.must(err)
-	f.must(api.Create(f.ctx, planChunk(op, 0, chunks[0])))
+	chunk := planChunk(op, 0, chunks[0])
+	f.must(api.Create(f.ctx, chunk))
 	f.startHub()
-	f.awaitWorks(op, 1)
-	if got := f.await(op, opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonRollingOut); got.Status.Plan.Clusters != 1 {
-		t.Errorf("%+v", got.Status.Plan)
+	f.awaitWorks(op, 2)
+	after := &corev1.ConfigMap{}
+	f.must(api.Get(f.ctx, client.ObjectKeyFromObject(chunk), after))
+	if after.UID != chunk.UID {
+		t.Error("it was written again")
 	}
-	f.report(op, f.clusters[0], succeeded(1))
-	f.await(op, opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded)
 }
 
-// The same for plans of several chunks: the chunks of the plan that holds are left alone.
-func TestFirstPlanWinsWhenItIsLarge(t *testing.T) {
-	f := newFleet(t, 0)
-	names := make([]string, 1100)
-	for i := range names {
-		names[i] = fmt.Sprintf("%s-%04d", f.ns, i)
+// ConfigMaps can be written by people who may not choose clusters. A plan counts only when the status bears its digest: one that lay
+// there before the hub planned is replaced, also where it has more chunks.
+func TestPlanOfSomebodyElse(t *testing.T) {
+	f := newFleet(t, 2)
+	f.place("one", f.clusters[0])
+	op := f.operation("backup", "one")
+	many := make([]string, 1100)
+	for i := range many {
+		many[i] = fmt.Sprintf("%s-%04d", f.ns, i)
 	}
-	f.place("all", names[:700]...)
-	op := f.operation("backup", "all", func(op *opsv1alpha1.Operation) { op.Spec.DryRun = true })
-	chunks, err := placement.EncodePlan(placement.Plan{Spec: op.Spec, Groups: []placement.Group{{Clusters: names}}})
+	forged := placement.Plan{Spec: op.Spec, Groups: []placement.Group{{Clusters: append(many, f.clusters[1])}}}
+	forged.Spec.Selector = &opsv1alpha1.InstanceSelector{Namespaces: []string{"kube-system"}}
+	chunks, err := placement.EncodePlan(forged)
 	f.must(err)
 	for i := range chunks {
 		f.must(api.Create(f.ctx, planChunk(op, i, chunks[i])))
 	}
 	f.startHub()
-	got := f.await(op, opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonDryRun)
-	if got.Status.Plan.Clusters != 1100 || got.Status.Plan.Chunks != 3 {
-		t.Errorf("%+v", got.Status.Plan)
+	got := f.await(op, opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonRollingOut)
+	works := f.awaitWorks(op, 1)
+	if w, there := works[f.clusters[0]]; !there || strings.Contains(string(w.Spec.Workload.Manifests[0].Raw), "kube-system") || got.Status.Plan.Clusters != 1 {
+		t.Errorf("%+v %+v", works, got.Status.Plan)
+	}
+}
+
+// Nor is one that was put into the place of the hub's own, whenever that was.
+func TestPlanThatWasChangedIsNotFollowed(t *testing.T) {
+	f := newFleet(t, 2)
+	f.place("one", f.clusters[0])
+	stop := f.startHub()
+	op := f.operation("backup", "one")
+	f.awaitWorks(op, 1)
+	stop()
+	got := f.get(op)
+	forged, err := placement.EncodePlan(placement.Plan{Spec: Options{}.complete().sentSpec(op), Groups: []placement.Group{{Clusters: f.clusters}}})
+	f.must(err)
+	f.must(api.Delete(f.ctx, planChunk(op, 0, nil)))
+	f.must(api.Create(f.ctx, planChunk(op, 0, forged[0])))
+	f.startHub()
+	got = f.await(got, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost)
+	if !strings.Contains(got.Status.Message, "is not the one that was written") || len(f.works(op)) > 1 {
+		t.Errorf("%+v", got.Status)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -47,9 +48,8 @@ func (r *OperationReconciler) load(ctx context.Context, p *pass) (bool, error) {
 	}
 	plan, err := r.readPlan(ctx, p.op)
 	switch {
-	case errors.Is(err, placement.ErrPlanCorrupt) || (err == nil && plan == nil):
-		p.transition().Fail(opsv1alpha1.ReasonResultLost, fmt.Sprintf(
-			"the frozen plan %s-0 ... is gone or damaged; what runs on the clusters goes on there", planName(p.op)))
+	case errors.Is(err, placement.ErrPlanCorrupt):
+		p.transition().Fail(opsv1alpha1.ReasonResultLost, fmt.Sprintf("%v; what was begun on the clusters goes on there", err))
 		return false, nil
 	case err != nil:
 		return false, err
@@ -61,7 +61,7 @@ func (r *OperationReconciler) load(ctx context.Context, p *pass) (bool, error) {
 		}
 	}
 	run.mu.Lock()
-	run.begin(*plan)
+	run.begin(plan)
 	for i, results := range kept {
 		run.kept[i] = keptChunk{results: len(results), at: p.now}
 		for _, result := range results {
@@ -108,7 +108,13 @@ func (r *OperationReconciler) keptResults(ctx context.Context, op *opsv1alpha1.O
 	if err != nil || chunk == nil {
 		return nil, err
 	}
-	return placement.DecodeResults(chunk.BinaryData[chunkKey])
+	results, err := placement.DecodeResults(chunk.BinaryData[chunkKey])
+	if err != nil {
+		// Somebody has damaged it. Live works say it again; of the others it is lost, and they must not be run again.
+		logf.FromContext(ctx).Error(err, "kept results cannot be read", "chunk", i)
+		return nil, nil
+	}
+	return results, nil
 }
 
 // keep stores final results: every one that is not stored yet when all is set, else those that are due.

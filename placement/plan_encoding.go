@@ -14,8 +14,8 @@ import (
 // ErrPlanCorrupt means that the chunks of a plan do not belong together.
 var ErrPlanCorrupt = errors.New("the chunks of the plan do not belong together")
 
-// planChunk is one chunk of an encoded plan. The first one is the plan's commit record: it is written last, it says how many others
-// there are and what is in them, and a plan without it was never made.
+// planChunk is one chunk of an encoded plan. The first one says how many others there are and what is in them, so that its digest is the
+// whole plan's.
 type planChunk struct {
 	Clusters  int                        `json:"clusters,omitempty"`  // of the whole plan; first chunk only
 	Operation *opsv1alpha1.OperationSpec `json:"operation,omitempty"` // first chunk only
@@ -29,7 +29,7 @@ type chunkGroup struct {
 	Group
 }
 
-// EncodePlan splits a plan into chunks. Whoever stores them must store the first one last: see DecodePlan.
+// EncodePlan splits a plan into chunks. The same plan gives the same chunks.
 func EncodePlan(p Plan) ([][]byte, error) {
 	parts := split(p.Groups)
 	chunks := make([][]byte, len(parts))
@@ -40,7 +40,7 @@ func EncodePlan(p Plan) ([][]byte, error) {
 			return nil, fmt.Errorf("encode chunk %d of the plan: %w", i, err)
 		}
 		chunks[i] = data
-		others = append(others, digest(data))
+		others = append(others, Digest(data))
 	}
 	first, err := pack(planChunk{Clusters: p.Len(), Operation: &p.Spec, Others: others, Groups: parts[0]})
 	if err != nil {
@@ -50,17 +50,8 @@ func EncodePlan(p Plan) ([][]byte, error) {
 	return chunks, nil
 }
 
-// PlanChunks reads from the first chunk how many chunks the plan has.
-func PlanChunks(first []byte) (int, error) {
-	var c planChunk
-	if err := unpack(first, &c); err != nil {
-		return 0, fmt.Errorf("decode chunk 0 of the plan: %w", err)
-	}
-	return 1 + len(c.Others), nil
-}
-
-// DecodePlan puts the chunks of a plan together again. It fails with ErrPlanCorrupt when they were not made together, which can only
-// happen when two hubs that both thought they led wrote one plan each: acting on a mixture of both would be worse than not acting.
+// DecodePlan puts the chunks of a plan together again. It fails with ErrPlanCorrupt when they were not made together: acting on a mixture
+// of two plans would be worse than not acting.
 func DecodePlan(chunks [][]byte) (Plan, error) {
 	var p Plan
 	for i, data := range chunks {
@@ -73,7 +64,7 @@ func DecodePlan(chunks [][]byte) (Plan, error) {
 				return Plan{}, fmt.Errorf("%w: %d chunks are there and %d belong to it", ErrPlanCorrupt, len(chunks), 1+len(c.Others))
 			}
 			for j, want := range c.Others {
-				if digest(chunks[j+1]) != want {
+				if Digest(chunks[j+1]) != want {
 					return Plan{}, fmt.Errorf("%w: chunk %d is another plan's", ErrPlanCorrupt, j+1)
 				}
 			}
@@ -120,7 +111,8 @@ func split(groups []Group) [][]chunkGroup {
 	return parts
 }
 
-func digest(data []byte) string {
+// Digest of a chunk. That of the first chunk stands for the whole plan.
+func Digest(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
 }

@@ -324,6 +324,11 @@ type PlanStatus struct {
 	Chunks int32 `json:"chunks"`
 	// Clusters is the number of clusters planned.
 	Clusters int32 `json:"clusters"`
+	// Digest is the SHA-256 of the first chunk, which holds those of the others. A plan that was changed since is not followed:
+	// ConfigMaps can be written by more people than Operations' statuses.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Digest string `json:"digest,omitempty"`
 }
 
 // OperationStatus is where an Operation stands. It has the same shape on the hub, on a cluster and on an instance.
