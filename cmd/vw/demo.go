@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"vworkspace.io/fleet/e2e/demo"
+	"vworkspace.io/fleet/e2e/testbed"
 )
 
 const demoLong = `Bring up a local fleet (one hub and three clusters: real kube-apiservers, Open Cluster Management, Flux), install a small
@@ -62,6 +63,8 @@ func runDemo(ctx context.Context, o demo.Options, keep, asJSON bool, out, errOut
 		progress = errOut
 	}
 	o.Screen = demo.NewScreen(progress, isTerminal(progress))
+	ctx, cancel := testbed.WithParent(ctx)
+	defer cancel()
 	d, err := demo.Start(ctx, o)
 	if err != nil {
 		return err

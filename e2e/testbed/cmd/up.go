@@ -7,14 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"vworkspace.io/fleet/e2e/testbed"
 )
-
-// parentEvery is how often the supervisor looks whether its parent still lives.
-const parentEvery = 500 * time.Millisecond
 
 type upOptions struct {
 	dir              string
@@ -28,7 +24,7 @@ type upOptions struct {
 func up(ctx context.Context, o upOptions, out io.Writer) error {
 	if !o.detached {
 		var stop context.CancelFunc
-		ctx, stop = withParent(ctx)
+		ctx, stop = testbed.WithParent(ctx)
 		defer stop()
 	}
 	f, err := testbed.Up(ctx, testbed.Options{
@@ -44,27 +40,6 @@ func up(ctx context.Context, o upOptions, out io.Writer) error {
 	case <-f.Failed():
 	}
 	return errors.Join(f.Err(), f.Down())
-}
-
-// withParent ends the context when the parent process is gone: `go run` does not pass on that it was killed.
-func withParent(ctx context.Context) (context.Context, context.CancelFunc) {
-	parent := os.Getppid()
-	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		ticker := time.NewTicker(parentEvery)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-				if os.Getppid() != parent {
-					cancel()
-				}
-			}
-		}
-	}()
-	return ctx, cancel
 }
 
 // describe tells what is there and what to try.
