@@ -16,6 +16,11 @@ BENCH         ?= .
 GOLANGCI_LINT  = $(GO) tool -modfile=.ci/tools/lint/go.mod golangci-lint
 CONTROLLER_GEN = $(GO) tool -modfile=.ci/tools/generate/go.mod controller-gen
 
+# The testbed's modules are fetched while our own code is compiled: one waits for the network, the other for the processor. What
+# goes wrong here is told by whoever needs the modules next. Where Kubernetes is in the module cache, so is the rest.
+FETCH_COMPONENTS = (ls -d "$$($(GO) env GOMODCACHE)"/k8s.io/kubernetes@* >/dev/null 2>&1 || \
+	$(GO) -C e2e/testbed/components list -deps tool >/dev/null 2>&1 &)
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -31,6 +36,7 @@ help: ## show this list
 .PHONY: demo
 demo: ## a local fleet with Operations running across it: vw demo (ARGS="--help" for more)
 	@echo "demo: compiling vw (the first time some minutes; then vw builds the fleet's binaries, and says how far it is)"
+	@$(FETCH_COMPONENTS)
 	@$(GO) run ./cmd/vw demo $(ARGS)
 
 ##@ The loop
@@ -98,6 +104,7 @@ bench: ## every benchmark (BENCH=<regexp> for some)
 .PHONY: assets
 assets: ## build the testbed's Kubernetes and OCM binaries, once per machine
 	@echo "assets: the testbed's control-plane binaries (built once per machine, about 10 minutes on two cores; then at once)"
+	@$(FETCH_COMPONENTS)
 	@$(GO) run ./e2e/testbed/cmd assets
 
 ##@ Tidying
