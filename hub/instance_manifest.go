@@ -25,6 +25,8 @@ const (
 	annotationHubGeneration = "apps.vworkspace.io/hub-generation"
 	// annotationDelivery is on the ManifestWork: what the hub last sent, see delivery.
 	annotationDelivery = "apps.vworkspace.io/delivery"
+	// annotationTakenOver is on the hub's instance, see takenOver. It is written together with the version that was taken over.
+	annotationTakenOver = "apps.vworkspace.io/taken-over"
 	// labelInstance is on the ManifestWork of an ApplicationInstance; its value is the instance's UID.
 	labelInstance = "apps.vworkspace.io/instance"
 )
@@ -44,6 +46,12 @@ type delivery struct {
 func (d delivery) String() string {
 	data, _ := json.Marshal(d) // numbers and strings always encode
 	return string(data)
+}
+
+// takenOver is the mark of a version that the hub took over from a spoke that had the given manifest. With the version it tells what was
+// taken over from what a person asks for; with the manifest it ends when the hub sends another one.
+func takenOver(version string, manifest int64) string {
+	return version + " over manifest " + strconv.FormatInt(manifest, 10)
 }
 
 // deliveryOf a ManifestWork; zero when it says nothing that can be read, and then everything is sent again.
@@ -111,6 +119,7 @@ var notDelivered = []string{
 	appsv1alpha1.AnnotationUpgradedFrom,
 	appsv1alpha1.AnnotationUpgradedBy,
 	annotationHubGeneration,
+	annotationTakenOver,
 	workv1.ManifestConfigSpecHashAnnotationKey,
 }
 

@@ -25,13 +25,13 @@ const (
 )
 
 // deliver decides what is to be done about a ManifestWork, from what the hub wants (want, of the instance as it is now), what it last
-// sent, and what the spoke reports.
+// sent, whether the version that it wants is one that it took over, and what the spoke reports.
 //
 // An Upgrade that ran on the spoke moved the version there, and left the version before in an annotation. The hub takes the new one over
 // when the spoke runs it and all of this was seen on an object that carries the hub's latest manifest: then what differs has come after
 // the hub's own last word. The version before is not compared, because two Upgrades may run between two reports. What was taken over need
-// not be sent. A person who has asked for a version since then has the last word: one that was taken over and set back by hand is sent.
-func deliver(want, sent delivery, f feedback) step {
+// not be sent, whatever the spoke reports by then: it may be in the middle of the next Upgrade, and a manifest would put that back. A person who has asked for a version since then has the last word: one that was taken over and set back by hand is sent.
+func deliver(want, sent delivery, taken bool, f feedback) step {
 	current := f.string(feedbackHubGeneration) == strconv.FormatInt(sent.Manifest, 10)
 	sameContent, sameVersion := want.Content == sent.Content, want.Version == sent.Version
 	untouched := sameContent && sameVersion && want.Generation == sent.Generation
@@ -40,7 +40,7 @@ func deliver(want, sent delivery, f feedback) step {
 		return stepTake
 	case untouched:
 		return stepNothing
-	case sameContent && satisfied(want.Version, sent.Version, current, f):
+	case sameContent && (taken || satisfied(want.Version, sent.Version, current, f)):
 		return stepNote
 	default:
 		return stepSend

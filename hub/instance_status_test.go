@@ -72,19 +72,27 @@ func TestDeliver(t *testing.T) {
 		{"set back by hand before the take-over was noted", delivery{Generation: 3, Version: "1.0.0", Content: "a"}, moved, stepSend},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if got := deliver(tc.want, sent, feedback{values: tc.spoke.values()}); got != tc.step {
+			if got := deliver(tc.want, sent, false, feedback{values: tc.spoke.values()}); got != tc.step {
 				t.Errorf("%s, want %s", got, tc.step)
 			}
 		})
 	}
+	// What was taken over is never sent, also when the spoke is in the middle of the next Upgrade by the time that this is noted.
+	next := with(moved, func(s *spoke) { s.wanted, s.upgradedFrom, s.ready = "1.2.0", "1.1.0", "Unknown" })
+	if got := deliver(delivery{Generation: 2, Version: "1.1.0", Content: "a"}, sent, true, feedback{values: next.values()}); got != stepNote {
+		t.Errorf("taken over, and upgraded again: %s", got)
+	}
+	if takenOver("1.1.0", 1) == takenOver("1.1.0", 2) || takenOver("1.1.0", 1) == takenOver("1.0.0", 1) {
+		t.Error("the mark must tell versions and manifests apart")
+	}
 	// After a take-over was noted, setting the version back is an order like any other.
 	noted := delivery{Manifest: 1, Generation: 2, Version: "1.1.0", Content: "a"}
-	if got := deliver(delivery{Generation: 3, Version: "1.0.0", Content: "a"}, noted, feedback{values: moved.values()}); got != stepSend {
+	if got := deliver(delivery{Generation: 3, Version: "1.0.0", Content: "a"}, noted, false, feedback{values: moved.values()}); got != stepSend {
 		t.Errorf("set back by hand: %s", got)
 	}
 	// And until the spoke has applied that order, its old report takes nothing over.
 	ordered := delivery{Manifest: 3, Generation: 3, Version: "1.0.0", Content: "a"}
-	if got := deliver(ordered, ordered, feedback{values: moved.values()}); got != stepNothing {
+	if got := deliver(ordered, ordered, false, feedback{values: moved.values()}); got != stepNothing {
 		t.Errorf("set back by hand and sent: %s", got)
 	}
 }

@@ -200,14 +200,15 @@ func (r *InstanceReconciler) send(ctx context.Context, ai *appsv1alpha1.Applicat
 		return work, nil // somebody deleted it; when it is gone it is made again
 	}
 	want, sent := deliveryOf(desired), deliveryOf(work)
-	switch deliver(want, sent, feedbackOf(work)) {
+	taken := ai.Annotations[annotationTakenOver] == takenOver(want.Version, sent.Manifest)
+	switch deliver(want, sent, taken, feedbackOf(work)) {
 	case stepSend:
 		return work, r.patchWork(ctx, work, desired, want)
 	case stepNote:
 		want.Manifest = sent.Manifest
 		return work, r.patchWork(ctx, work, nil, want)
 	case stepTake:
-		return work, r.takeOver(ctx, ai, feedbackOf(work).string(feedbackWantedVersion))
+		return work, r.takeOver(ctx, ai, feedbackOf(work).string(feedbackWantedVersion), sent.Manifest)
 	case stepNothing:
 		return work, nil
 	default:
@@ -230,9 +231,10 @@ func (r *InstanceReconciler) patchWork(ctx context.Context, work, desired *workv
 }
 
 // takeOver makes the version that the spoke runs the one that the hub wants, unless the hub's instance was written in the meantime.
-func (r *InstanceReconciler) takeOver(ctx context.Context, ai *appsv1alpha1.ApplicationInstance, version string) error {
+func (r *InstanceReconciler) takeOver(ctx context.Context, ai *appsv1alpha1.ApplicationInstance, version string, manifest int64) error {
 	status, before := ai.Status, ai.DeepCopy()
 	ai.Spec.Chart.Version = version
+	metav1.SetMetaDataAnnotation(&ai.ObjectMeta, annotationTakenOver, takenOver(version, manifest))
 	if err := r.Patch(ctx, ai, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
 		return fmt.Errorf("take over version %s from the cluster: %w", version, err)
 	}
