@@ -4,13 +4,16 @@ package testbed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -156,7 +159,7 @@ func (f *Fleet) join(ctx context.Context, spoke *Cluster) error {
 			"--kube-api-qps=200", "--kube-api-burst=400",
 			"--hub-kube-api-qps=200", "--hub-kube-api-burst=400",
 		})
-		return command, clusterAvailable(hub, spoke.Name), err
+		return command, clusterAvailable(hub, spoke.Name, filepath.Join(hubKubeconfigDir, "kubeconfig")), err
 	})
 	return err
 }
@@ -175,9 +178,29 @@ func (f *Fleet) planOCM(c *Cluster, name string, args []string) (Command, probe,
 	}, httpReady(serverURL(port) + "/healthz"), nil
 }
 
-func clusterAvailable(hub clusterclient.Interface, name string) probe {
+// registerGrace is how long an agent that has its certificate may take to create its ManagedCluster.
+const registerGrace = 5 * time.Second
+
+// clusterAvailable waits for the hub to call a cluster Available.
+//
+// While it has no certificate, the agent creates its ManagedCluster, as the bootstrap user; when it has one it stops trying, also if it had
+// not come to it (ocm v1.2.1, pkg/registration/spoke). On a busy machine it happens that approval and signing are faster, and the agent is
+// forbidden everything for ever. Then the ManagedCluster is created here, as the hub's admin who imports a cluster does.
+func clusterAvailable(hub clusterclient.Interface, name, certified string) probe {
+	var since time.Time
 	return func(ctx context.Context) error {
 		mc, err := hub.ClusterV1().ManagedClusters().Get(ctx, name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			if _, statErr := os.Stat(certified); statErr != nil {
+				return err
+			}
+			if since.IsZero() {
+				since = time.Now()
+			}
+			if time.Since(since) >= registerGrace {
+				return errors.Join(err, importCluster(ctx, hub, name))
+			}
+		}
 		if err != nil {
 			return err
 		}
@@ -186,6 +209,15 @@ func clusterAvailable(hub clusterclient.Interface, name string) probe {
 		}
 		return nil
 	}
+}
+
+func importCluster(ctx context.Context, hub clusterclient.Interface, name string) error {
+	mc := &clusterv1.ManagedCluster{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: clusterv1.ManagedClusterSpec{HubAcceptsClient: true}}
+	_, err := hub.ClusterV1().ManagedClusters().Create(ctx, mc, metav1.CreateOptions{})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("create ManagedCluster %s: %w", name, err)
+	}
+	return nil
 }
 
 var templated = regexp.MustCompile(`{{[^}]*}}`)
