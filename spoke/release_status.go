@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
+	"vworkspace.io/fleet/engines/helm"
 )
 
 // Conditions and states that Flux writes and its API module does not name.
@@ -68,7 +69,7 @@ func examine(hr *helmv2.HelmRelease, wanted, sourceFailure string) finding {
 // settled tells whether Flux is done with exactly what is wanted.
 func settled(hr *helmv2.HelmRelease, latest *helmv2.Snapshot, wanted string) bool {
 	if hr.Status.ObservedGeneration != hr.Generation || latest == nil || latest.Status != helmDeployed ||
-		(!meta.IsStatusConditionTrue(hr.Status.Conditions, fluxReady) && !inSync(hr)) ||
+		(!meta.IsStatusConditionTrue(hr.Status.Conditions, fluxReady) && !helm.InSync(hr)) ||
 		meta.IsStatusConditionTrue(hr.Status.Conditions, fluxReconciling) ||
 		meta.IsStatusConditionTrue(hr.Status.Conditions, fluxStalled) {
 		return false
@@ -76,26 +77,7 @@ func settled(hr *helmv2.HelmRelease, latest *helmv2.Snapshot, wanted string) boo
 	if d := hr.Status.LastAttemptedConfigDigest; d != "" && d != latest.ConfigDigest {
 		return false
 	}
-	return wanted == "" || sameVersion(wanted, latest.ChartVersion)
-}
-
-// inSync tells whether Flux is content although Ready still holds the words of a failure before: asked back to the very version that it never
-// left, it (helm-controller v1.4.0) finds nothing to do, forgets its failures, and leaves Ready=False as it was. Which version that is, the
-// caller compares.
-func inSync(hr *helmv2.HelmRelease) bool {
-	s := &hr.Status
-	latest := s.History.Latest()
-	return s.Failures+s.InstallFailures+s.UpgradeFailures == 0 && s.LastAttemptedGeneration == hr.Generation &&
-		meta.IsStatusConditionFalse(s.Conditions, helmv2.ReleasedCondition) && !meta.IsStatusConditionTrue(s.Conditions, helmv2.RemediatedCondition) &&
-		latest != nil && sameVersion(s.LastAttemptedRevision, latest.ChartVersion)
-}
-
-// sameVersion compares without build metadata: Flux appends the digest of an OCI chart there.
-func sameVersion(a, b string) bool { return bareVersion(a) == bareVersion(b) }
-
-func bareVersion(v string) string {
-	v, _, _ = strings.Cut(v, "+")
-	return strings.TrimPrefix(v, "v")
+	return wanted == "" || helm.SameVersion(latest.ChartVersion, wanted)
 }
 
 // failed tells whether Flux has given up on this generation, or has gone back.

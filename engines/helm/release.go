@@ -61,7 +61,7 @@ func (w *wanted) attempted(live *release) bool {
 	if s.LastAttemptedGeneration != live.hr.Generation {
 		return false
 	}
-	if goal := w.goal(); goal != "" && !sameVersion(s.LastAttemptedRevision, goal) {
+	if goal := w.goal(); goal != "" && !SameVersion(s.LastAttemptedRevision, goal) {
 		return false
 	}
 	digest := live.ociDigest()
@@ -76,7 +76,7 @@ func (w *wanted) deployed(live *release) bool {
 	switch {
 	case ready == nil || ready.ObservedGeneration != hr.Generation:
 		return false
-	case ready.Status != metav1.ConditionTrue && !inSync(hr):
+	case ready.Status != metav1.ConditionTrue && !InSync(hr):
 		return false
 	case hr.Status.ObservedGeneration != hr.Generation, latest == nil || latest.Status != statusDeployed:
 		return false
@@ -86,15 +86,6 @@ func (w *wanted) deployed(live *release) bool {
 		return false
 	}
 	return latest.OCIDigest == "" || hr.Status.LastAttemptedRevisionDigest == "" || latest.OCIDigest == hr.Status.LastAttemptedRevisionDigest
-}
-
-// inSync tells whether Flux is content although Ready still holds the words of a failure before. When a release is asked back to the very
-// version that it never left, Flux (helm-controller v1.4.0, atomic_release.go) finds nothing to do, forgets its failures, and leaves
-// Ready=False as it was. While it is at work, or has given up, it is Reconciling or Stalled and counts failures.
-func inSync(hr *helmv2.HelmRelease) bool {
-	s := &hr.Status
-	return s.Failures+s.InstallFailures+s.UpgradeFailures == 0 && isFalse(hr, helmv2.ReleasedCondition) &&
-		!isTrue(hr, fluxmeta.ReconcilingCondition) && !isTrue(hr, fluxmeta.StalledCondition) && !isTrue(hr, helmv2.RemediatedCondition)
 }
 
 // failed says how the upgrade failed, and what Flux did about it.

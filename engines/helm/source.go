@@ -77,7 +77,7 @@ func (w *wanted) judgeChart(live *release, goal string) *engines.Outcome {
 		return chartNotFound(goal, stalled)
 	case stalled != nil:
 		return chartInvalid(goal, stalled)
-	case chart.Status.ObservedGeneration == chart.Generation && chart.Status.Artifact != nil && sameVersion(chart.Status.Artifact.Revision, goal):
+	case chart.Status.ObservedGeneration == chart.Generation && chart.Status.Artifact != nil && SameVersion(chart.Status.Artifact.Revision, goal):
 		return nil
 	case failed != nil && absent.MatchString(failed.Message):
 		return chartNotFound(goal, failed)

@@ -22,8 +22,8 @@ func plainVersion(v string) string {
 	return strings.TrimPrefix(v, "v")
 }
 
-// sameVersion tells whether what Flux calls got is the version wanted.
-func sameVersion(got, wanted string) bool { return plainVersion(got) == plainVersion(wanted) }
+// SameVersion tells whether what Flux calls got is the version wanted: build metadata and a leading v do not count.
+func SameVersion(got, wanted string) bool { return plainVersion(got) == plainVersion(wanted) }
 
 // tagOf is the OCI tag of a chart version: a tag cannot hold a plus sign, and Helm writes an underscore for it.
 func tagOf(version string) string { return strings.ReplaceAll(version, "+", "_") }
