@@ -146,7 +146,9 @@ func (r *InstanceReconciler) bring(ctx context.Context, ai *appsv1alpha1.Applica
 	}
 	work, err := r.send(ctx, ai)
 	if err != nil {
-		m.ready(metav1.ConditionUnknown, appsv1alpha1.ReasonNotYetReported, "cannot write the ManifestWork: "+err.Error())
+		if !apierrors.IsConflict(err) { // somebody else wrote in between: the next pass sees it, and nothing is wrong
+			m.ready(metav1.ConditionUnknown, appsv1alpha1.ReasonNotYetReported, "cannot write the ManifestWork: "+err.Error())
+		}
 		return err
 	}
 	mirror(ai, work, m.now)
@@ -216,9 +218,13 @@ func (r *InstanceReconciler) send(ctx context.Context, ai *appsv1alpha1.Applicat
 	}
 }
 
-// patchWork writes what is delivered, and with desired the manifest.
+// patchWork writes what is delivered, and with desired the manifest, if the work is still as it was read: a note made on a stale read would
+// say that the spoke has an older manifest than it has, and the next report would be judged by that.
 func (r *InstanceReconciler) patchWork(ctx context.Context, work, desired *workv1.ManifestWork, d delivery) error {
-	change := map[string]any{"metadata": map[string]any{"annotations": map[string]string{annotationDelivery: d.String()}}}
+	change := map[string]any{"metadata": map[string]any{
+		"resourceVersion": work.ResourceVersion,
+		"annotations":     map[string]string{annotationDelivery: d.String()},
+	}}
 	if desired != nil {
 		change["spec"] = desired.Spec
 	}
