@@ -35,7 +35,7 @@ help: ## show this list
 
 .PHONY: demo
 demo: ## a local fleet with Operations running across it: vw demo (ARGS="--help" for more)
-	@echo "demo: compiling vw (the first time some minutes; then vw builds the fleet's binaries, and says how far it is)"
+	@echo "demo: compiling vw (the first time some minutes; then vw builds the fleet's binaries, and says how far it is)" >&2
 	@$(FETCH_COMPONENTS)
 	@$(GO) run ./cmd/vw demo $(ARGS)
 
@@ -103,7 +103,7 @@ bench: ## every benchmark (BENCH=<regexp> for some)
 
 .PHONY: assets
 assets: ## build the testbed's Kubernetes and OCM binaries, once per machine
-	@echo "assets: the testbed's control-plane binaries (built once per machine, about 10 minutes on two cores; then at once)"
+	@echo "assets: the testbed's control-plane binaries (built once per machine, 10 to 15 minutes on two cores; then at once)"
 	@$(FETCH_COMPONENTS)
 	@$(GO) run ./e2e/testbed/cmd assets
 
