@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -80,6 +82,18 @@ func TestAgentMissing(t *testing.T) {
 		err := spoke(t, fleet.Fleet.Spokes[1]).List(ctx, &left, client.MatchingLabels{opsv1alpha1.LabelRoot: string(op.UID)})
 		return err == nil && len(left.Items) == 0, fmt.Sprintf("%d Operations left, %v", len(left.Items), err)
 	})
+	if err := agent.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	// The agent is back at work once it runs something new; by then it would have taken up the old Operation too.
+	next := fleetOperation("agent-is-back", nil, command(0))
+	create(t, next)
+	ended(t, next, opsv1alpha1.PhaseSucceeded)
+	for where, made := range jobs(t.Context(), t, op) {
+		if strings.HasPrefix(where, "spoke2/") && len(made) > 0 {
+			t.Errorf("%s ran after it was reported as failed", where)
+		}
+	}
 }
 
 // TestChartVersionMissing: a version that nobody published fails and says which.
@@ -113,11 +127,12 @@ func TestDeleteRunning(t *testing.T) {
 		}
 		return n == clusters*perCluster, fmt.Sprintf("%d jobs", n)
 	})
+	ran := jobs(t.Context(), t, op)
 	if err := fleet.Hub.Delete(t.Context(), op); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "works, Operations and Jobs to go", func(ctx context.Context) (bool, string) {
-		left := len(works(ctx, t, op))
+		left := len(works(ctx, t, op)) + stillThere(ctx, t, ran)
 		for _, c := range fleet.Fleet.Spokes {
 			var list opsv1alpha1.OperationList
 			if err := spoke(t, c).List(ctx, &list, client.MatchingLabels{opsv1alpha1.LabelRoot: string(op.UID)}); err != nil {
@@ -127,6 +142,26 @@ func TestDeleteRunning(t *testing.T) {
 		}
 		return left == 0, fmt.Sprintf("%d left", left)
 	})
+}
+
+// stillThere counts which of the Jobs, by cluster and instance, exist.
+func stillThere(ctx context.Context, t *testing.T, ran map[string][]batchv1.Job) int {
+	t.Helper()
+	n := 0
+	for _, c := range fleet.Fleet.Spokes {
+		cl := spoke(t, c)
+		for where, made := range ran {
+			if cluster, _, _ := strings.Cut(where, "/"); cluster != c.Name {
+				continue
+			}
+			for i := range made {
+				if err := cl.Get(ctx, client.ObjectKeyFromObject(&made[i]), &batchv1.Job{}); !apierrors.IsNotFound(err) {
+					n++
+				}
+			}
+		}
+	}
+	return n
 }
 
 // TestCancel: spec.cancel stops the run on every cluster, and the hub says Cancelled.
