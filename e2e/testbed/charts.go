@@ -18,7 +18,6 @@ import (
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/registry"
-	"helm.sh/helm/v3/pkg/repo"
 )
 
 // charts serves packaged charts from this process, as a Helm repository and as an OCI registry, over plain HTTP.
@@ -80,26 +79,22 @@ func (c *charts) publish(dir string, folders []string) error {
 	if err != nil {
 		return fmt.Errorf("serve charts: %w", err)
 	}
+	index := newChartIndex()
 	for _, folder := range folders {
 		found, err := chartDirs(folder)
 		if err != nil {
 			return err
 		}
 		for _, chartDir := range found {
-			if err := c.publishOne(client, dir, chartDir); err != nil {
+			if err := c.publishOne(client, index, dir, chartDir); err != nil {
 				return fmt.Errorf("serve chart %s: %w", chartDir, err)
 			}
 		}
 	}
-	index, err := repo.IndexDirectory(dir, c.repoURL)
-	if err != nil {
-		return fmt.Errorf("index the charts: %w", err)
-	}
-	index.SortEntries()
-	return index.WriteFile(filepath.Join(dir, "index.yaml"), 0o644)
+	return index.write(dir)
 }
 
-func (c *charts) publishOne(client *registry.Client, dir, chartDir string) error {
+func (c *charts) publishOne(client *registry.Client, index *chartIndex, dir, chartDir string) error {
 	loaded, err := loader.LoadDir(chartDir)
 	if err != nil {
 		return err
@@ -115,6 +110,7 @@ func (c *charts) publishOne(client *registry.Client, dir, chartDir string) error
 	if err != nil {
 		return err
 	}
+	index.add(loaded.Metadata, archive, data)
 	_, err = client.Push(data, c.reference(loaded.Metadata))
 	return err
 }
