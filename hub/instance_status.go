@@ -29,14 +29,15 @@ const (
 //
 // An Upgrade that ran on the spoke moved the version there, and left the version before in an annotation. The hub takes the new one over
 // when the spoke runs it and all of this was seen on an object that carries the hub's latest manifest: then what differs has come after
-// the hub's own last word. The version before is not compared, because two Upgrades may run between two reports. What was taken over need
-// not be sent, whatever the spoke reports by then: it may be in the middle of the next Upgrade, and a manifest would put that back. A person who has asked for a version since then has the last word: one that was taken over and set back by hand is sent.
+// the hub's own last word. What was taken over need not be sent, whatever the spoke reports by then: it may
+// be in the middle of the next Upgrade, and a manifest would put that back. A person who has asked for a version since then has the last word:
+// one that was taken over and set back by hand is sent.
 func deliver(want, sent delivery, taken bool, f feedback) step {
 	current := f.string(feedbackHubGeneration) == strconv.FormatInt(sent.Manifest, 10)
 	sameContent, sameVersion := want.Content == sent.Content, want.Version == sent.Version
 	untouched := sameContent && sameVersion && want.Generation == sent.Generation
 	switch {
-	case sameVersion && (untouched || !sameContent) && current && upgraded(want.Version, f):
+	case sameVersion && (untouched || !sameContent) && current && upgradedTo(want.Version, f) != "":
 		return stepTake
 	case untouched:
 		return stepNothing
@@ -57,13 +58,20 @@ func satisfied(want, sent string, current bool, f feedback) bool {
 	return current && theirs == want && f.string(feedbackUpgradedFrom) != ""
 }
 
-// upgraded tells whether the spoke has moved from a version to another one, and runs it.
-func upgraded(from string, f feedback) bool {
-	to := f.string(feedbackWantedVersion)
-	return from != "" && to != "" && to != from &&
-		f.string(feedbackUpgradedFrom) != "" &&
-		f.string(feedbackReady) == string(metav1.ConditionTrue) &&
-		f.string(feedbackRunningVersion) == to
+// upgradedTo is the version other than from that an Upgrade on the spoke has brought to run there, or "".
+//
+// While a further Upgrade is on its way, or has failed and was rolled back, that is the version which that one started from: two Upgrades may
+// run between two reports, so that nothing else tells of the first. What runs for another reason is not taken: after the hub's last word, the
+// version from before it may still run.
+func upgradedTo(from string, f feedback) string {
+	wanted, before, running := f.string(feedbackWantedVersion), f.string(feedbackUpgradedFrom), f.string(feedbackRunningVersion)
+	switch {
+	case from == "" || wanted == "" || wanted == from || before == "" || running == from:
+		return ""
+	case running == wanted && f.string(feedbackReady) == string(metav1.ConditionTrue), running == before:
+		return running
+	}
+	return ""
 }
 
 // mirror writes what the spoke reports into the status of the hub's instance. work is nil while there is none in the cache.

@@ -64,6 +64,12 @@ func TestDeliver(t *testing.T) {
 		{"upgrade failed", sent, with(moved, func(s *spoke) { s.ready = "False" }), stepNothing},
 		{"version edited on the spoke by hand", sent, with(moved, func(s *spoke) { s.upgradedFrom = "" }), stepNothing},
 		{"upgraded twice between two reports", sent, with(moved, func(s *spoke) { s.upgradedFrom = "1.0.5" }), stepTake},
+		{"upgraded twice between two reports, the second time in vain", sent, with(moved, func(s *spoke) {
+			s.ready, s.wanted, s.upgradedFrom = "False", "1.2.0", "1.1.0"
+		}), stepTake},
+		{"upgraded on top of an order of the hub that never ran", sent, with(moved, func(s *spoke) {
+			s.ready, s.wanted, s.running, s.upgradedFrom = "False", "1.2.0", "0.9.0", "1.0.0"
+		}), stepNothing},
 		{"upgraded, and edited on the hub", delivery{Generation: 2, Version: "1.0.0", Content: "b"}, moved, stepTake},
 		{"upgraded, and another version on the hub", delivery{Generation: 2, Version: "2.0.0", Content: "a"}, moved, stepSend},
 		{"taken over: nothing to send", delivery{Generation: 2, Version: "1.1.0", Content: "a"}, moved, stepNote},
@@ -81,6 +87,9 @@ func TestDeliver(t *testing.T) {
 	next := with(moved, func(s *spoke) { s.wanted, s.upgradedFrom, s.ready = "1.2.0", "1.1.0", "Unknown" })
 	if got := deliver(delivery{Generation: 2, Version: "1.1.0", Content: "a"}, sent, true, feedback{values: next.values()}); got != stepNote {
 		t.Errorf("taken over, and upgraded again: %s", got)
+	}
+	if got := upgradedTo("1.0.0", feedback{values: next.values()}); got != "1.1.0" {
+		t.Errorf("in the middle of a second upgrade: took over %q, want what runs", got)
 	}
 	if takenOver("1.1.0", 1) == takenOver("1.1.0", 2) || takenOver("1.1.0", 1) == takenOver("1.0.0", 1) {
 		t.Error("the mark must tell versions and manifests apart")

@@ -210,7 +210,7 @@ func (r *InstanceReconciler) send(ctx context.Context, ai *appsv1alpha1.Applicat
 		want.Manifest = sent.Manifest
 		return work, r.patchWork(ctx, work, nil, want)
 	case stepTake:
-		return work, r.takeOver(ctx, ai, feedbackOf(work).string(feedbackWantedVersion), sent.Manifest)
+		return work, r.takeOver(ctx, ai, upgradedTo(want.Version, feedbackOf(work)), sent.Manifest)
 	case stepNothing:
 		return work, nil
 	default:
