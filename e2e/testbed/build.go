@@ -3,6 +3,7 @@
 package testbed
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -153,7 +154,7 @@ func copyManifests(ctx context.Context, module string, m manifest, scratch, to s
 	if err := os.MkdirAll(scratch, 0o755); err != nil {
 		return err
 	}
-	files, err := fs.Glob(os.DirFS(filepath.Join(root, m.dir)), "*.yaml")
+	files, err := fs.Glob(os.DirFS(filepath.Join(root, m.dir)), cmp.Or(m.files, "*.yaml"))
 	if err != nil || len(files) == 0 {
 		return fmt.Errorf("no manifests in %s of module %s: its layout changed, see components.go", m.dir, m.module)
 	}

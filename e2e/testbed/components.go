@@ -31,17 +31,26 @@ var (
 	kubectl               = component{"kubectl", "k8s.io/kubernetes/cmd/kubectl"}
 	kubeScheduler         = component{"kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"}
 	ocm                   = component{"ocm", "./ocm"}
-	sourceController      = component{"source-controller", "github.com/fluxcd/source-controller"}
-	helmController        = component{"helm-controller", "github.com/fluxcd/helm-controller"}
 	kwok                  = component{"kwok", "sigs.k8s.io/kwok/cmd/kwok"}
 )
 
-// fleetComponents is what Up needs, envtestComponents what Assets returns.
+// Components of the engines, see engines.go.
+var (
+	sourceController   = component{"source-controller", "github.com/fluxcd/source-controller"}
+	helmController     = component{"helm-controller", "github.com/fluxcd/helm-controller"}
+	velero             = component{"velero", "./velero"}
+	veleroAWS          = component{"velero-plugin-for-aws", "github.com/vmware-tanzu/velero-plugin-for-aws/velero-plugin-for-aws"}
+	s3                 = component{"gofakes3", "github.com/johannesboyne/gofakes3/cmd/gofakes3"}
+	argo               = component{"argo", "./argo"}
+	volSync            = component{"volsync", "github.com/backube/volsync/cmd"}
+	snapshotController = component{"snapshot-controller", "github.com/kubernetes-csi/external-snapshotter/v8/cmd/snapshot-controller"}
+	csi                = component{"csi", "./csi"}
+)
+
+// fleetComponents is what every fleet needs, envtestComponents what Assets returns.
 var (
 	envtestComponents = []component{kubeAPIServer, etcdServer, kubectl}
-	fleetComponents   = []component{
-		kubeAPIServer, etcdServer, kubectl, kubeControllerManager, kubeScheduler, ocm, kwok, sourceController, helmController,
-	}
+	fleetComponents   = []component{kubeAPIServer, etcdServer, kubectl, kubeControllerManager, kubeScheduler, ocm, kwok}
 )
 
 // manifest is a folder of a dependency whose YAML files the testbed applies.
@@ -49,17 +58,24 @@ type manifest struct {
 	name   string // folder in the cache
 	module string
 	dir    string // within the module
+	files  string // pattern of the files; every one when empty
 }
 
 // Manifests, by the cluster that they belong to.
 var (
-	ocmHubCRDs   = manifest{"ocm-hub", "open-cluster-management.io/ocm", "manifests/cluster-manager/hub/crds"}
-	ocmSpokeCRDs = manifest{"ocm-spoke", "open-cluster-management.io/ocm", "manifests/klusterlet/managed"}
-	sourceCRDs   = manifest{"source-controller", "github.com/fluxcd/source-controller", "config/crd/bases"}
-	helmCRDs     = manifest{"helm-controller", "github.com/fluxcd/helm-controller", "config/crd/bases"}
+	ocmHubCRDs     = manifest{"ocm-hub", "open-cluster-management.io/ocm", "manifests/cluster-manager/hub/crds", ""}
+	ocmSpokeCRDs   = manifest{"ocm-spoke", "open-cluster-management.io/ocm", "manifests/klusterlet/managed", ""}
+	sourceCRDs     = manifest{"source-controller", "github.com/fluxcd/source-controller", "config/crd/bases", ""}
+	helmCRDs       = manifest{"helm-controller", "github.com/fluxcd/helm-controller", "config/crd/bases", ""}
+	veleroCRDs     = manifest{"velero", "github.com/vmware-tanzu/velero", "config/crd/v1/bases", ""}
+	veleroDataCRDs = manifest{"velero-data", "github.com/vmware-tanzu/velero", "config/crd/v2alpha1/bases", ""}
+	argoCRDs       = manifest{"argo", "github.com/argoproj/argo-workflows/v3", "manifests/base/crds/minimal", "argoproj.io_*.yaml"}
+	volSyncCRDs    = manifest{"volsync", "github.com/backube/volsync", "config/crd/bases", ""}
+	snapshotCRDs   = manifest{"snapshot", "github.com/kubernetes-csi/external-snapshotter/client/v8", "config/crd", "snapshot.storage.k8s.io_*.yaml"}
 )
 
-var fleetManifests = []manifest{ocmHubCRDs, ocmSpokeCRDs, sourceCRDs, helmCRDs}
+// fleetManifests are those that every fleet needs.
+var fleetManifests = []manifest{ocmHubCRDs, ocmSpokeCRDs}
 
 // linkFlags stamps the Kubernetes version into the binaries. They change the link step only, so that compiled
 // packages are shared with every other build of this module.

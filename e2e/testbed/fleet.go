@@ -23,6 +23,10 @@ type Fleet struct {
 	// It speaks plain HTTP: set `insecure: true` in an OCIRepository.
 	OCIURL string
 
+	// S3URL is the S3 server (http://HOST:PORT) that the spokes' Veleros write to; empty without the engine velero.
+	S3URL string
+
+	engines   []string
 	dir       layout
 	bin       *binaries
 	sup       *supervisor
@@ -42,7 +46,8 @@ func Up(ctx context.Context, o Options) (*Fleet, error) {
 		return nil, fmt.Errorf("testbed options: %w", err)
 	}
 	p := newProgress(o.Progress)
-	bin, err := ensure(ctx, p, providedBy(os.Getenv(assetsVariable), envtestComponents), fleetComponents, fleetManifests)
+	components, manifests := needs(o.Engines)
+	bin, err := ensure(ctx, p, providedBy(os.Getenv(assetsVariable), envtestComponents), components, manifests)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +55,7 @@ func Up(ctx context.Context, o Options) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Fleet{bin: bin, temporary: o.Dir == ""}
+	f := &Fleet{bin: bin, engines: o.Engines, temporary: o.Dir == ""}
 	if f.temporary {
 		if o.Dir, err = os.MkdirTemp("", "vworkspace-fleet-"); err != nil {
 			return nil, fmt.Errorf("create the fleet's folder: %w", err)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 
+	"golang.org/x/sync/errgroup"
+
 	_ "embed"
 )
 
@@ -18,8 +20,8 @@ const fluxNamespace = "flux-system"
 //go:embed manifests/flux.yaml
 var fluxManifest []byte
 
-// prepareFlux installs Flux' CRDs on a spoke.
-func (f *Fleet) prepareFlux(ctx context.Context, spoke *Cluster) error {
+// startFlux starts source-controller and helm-controller.
+func (f *Fleet) startFlux(ctx context.Context, spoke *Cluster) error {
 	err := ApplyFiles(ctx, spoke.config, f.bin.manifestDir(sourceCRDs), f.bin.manifestDir(helmCRDs))
 	if err == nil {
 		err = Apply(ctx, spoke.config, fluxManifest)
@@ -27,7 +29,10 @@ func (f *Fleet) prepareFlux(ctx context.Context, spoke *Cluster) error {
 	if err != nil {
 		return fmt.Errorf("prepare %s for Flux: %w", spoke.Name, err)
 	}
-	return nil
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return f.startSourceController(ctx, spoke) })
+	group.Go(func() error { return f.startHelmController(ctx, spoke) })
+	return group.Wait()
 }
 
 // startSourceController fetches charts and serves them to helm-controller.
@@ -36,7 +41,7 @@ func (f *Fleet) startSourceController(ctx context.Context, spoke *Cluster) error
 	if err := os.MkdirAll(store, 0o755); err != nil {
 		return err
 	}
-	return f.startFlux(ctx, spoke, sourceController, func(port int) []string {
+	return f.startFluxController(ctx, spoke, sourceController, func(port int) []string {
 		return []string{
 			"--storage-path=" + store, "--storage-addr=" + address(port), "--storage-adv-addr=" + address(port),
 		}
@@ -45,14 +50,14 @@ func (f *Fleet) startSourceController(ctx context.Context, spoke *Cluster) error
 
 // startHelmController installs and upgrades Helm releases.
 func (f *Fleet) startHelmController(ctx context.Context, spoke *Cluster) error {
-	return f.startFlux(ctx, spoke, helmController, func(int) []string {
+	return f.startFluxController(ctx, spoke, helmController, func(int) []string {
 		return []string{"--requeue-dependency=2s"} // a release waits for its chart: look again soon
 	})
 }
 
-// startFlux starts one of Flux' controllers. Their metrics, health and storage all have default ports, on which a
+// startFluxController starts one of Flux' controllers. Their metrics, health and storage all have default ports, on which a
 // second spoke's would collide.
-func (f *Fleet) startFlux(ctx context.Context, spoke *Cluster, c component, flags func(storagePort int) []string) error {
+func (f *Fleet) startFluxController(ctx context.Context, spoke *Cluster, c component, flags func(storagePort int) []string) error {
 	_, err := f.sup.launch(ctx, func() (Command, probe, error) {
 		ports, err := freePorts(2)
 		if err != nil {

@@ -22,6 +22,8 @@ type Options struct {
 	Dir string
 	// Clusters is how many spokes join the hub: spoke1, spoke2, ... A hub alone, with OCM's controllers, if 0.
 	Clusters int
+	// Engines are those whose executors run on each spoke, of AllEngines; all of them if nil.
+	Engines []string
 	// Charts are folders of Helm charts to serve: a chart, FOLDER/NAME or FOLDER/NAME/VERSION.
 	Charts []string
 	// Progress gets a line for everything that is built or becomes ready; nil for none.
@@ -34,6 +36,12 @@ type Options struct {
 func (o *Options) complete() error {
 	if o.Clusters < 0 || o.Clusters > maxClusters {
 		return fmt.Errorf("clusters: %d is not between 0 and %d", o.Clusters, maxClusters)
+	}
+	if o.Engines == nil {
+		o.Engines = AllEngines
+	}
+	if err := checkEngines(o.Engines); err != nil {
+		return err
 	}
 	if o.Timeout < 0 {
 		return errors.New("timeout: must not be negative")

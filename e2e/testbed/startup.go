@@ -4,20 +4,27 @@ package testbed
 
 import (
 	"context"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 )
 
 // startAll starts everything in parallel, each part as soon as what it needs is there:
 //
+//	S3 server
 //	etcd -> hub:    control plane -> OCM's CRDs (joinable) -> OCM's controllers
 //	     -> spokes: control plane -> OCM's CRDs -> wait until joinable -> klusterlet -> Available
-//	                              -> Flux' CRDs -> source-controller, helm-controller
+//	                              -> the engines' CRDs -> their controllers
 //	                              -> scheduler, node, KWOK
 func (f *Fleet) startAll(ctx context.Context) error {
 	etcdURL, err := f.startEtcd(ctx)
 	if err != nil {
 		return err
+	}
+	if slices.Contains(f.engines, EngineVelero) {
+		if err := f.startS3(ctx); err != nil {
+			return err
+		}
 	}
 	joinable := make(chan struct{})
 	group, ctx := errgroup.WithContext(ctx)
@@ -56,15 +63,7 @@ func (f *Fleet) startSpoke(ctx context.Context, spoke *Cluster, etcdURL string, 
 			return context.Cause(ctx)
 		}
 	})
-	group.Go(func() error {
-		if err := f.prepareFlux(ctx, spoke); err != nil {
-			return err
-		}
-		flux, ctx := errgroup.WithContext(ctx)
-		flux.Go(func() error { return f.startSourceController(ctx, spoke) })
-		flux.Go(func() error { return f.startHelmController(ctx, spoke) })
-		return flux.Wait()
-	})
+	group.Go(func() error { return f.startEngines(ctx, spoke) })
 	group.Go(func() error { return f.startScheduler(ctx, spoke) })
 	group.Go(func() error { return f.startKWOK(ctx, spoke) })
 	return group.Wait()
