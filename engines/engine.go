@@ -15,8 +15,13 @@ type Engine interface {
 	// Name is the value of spec.engine that picks this engine.
 	Name() opsv1alpha1.OperationEngine
 
+	// Parameters is a pointer to a new struct that spec.parameters is decoded into for Operations of a type, nil when the engine does
+	// nothing of that type. The struct is what people read: the reference and the JSON Schemas are generated from its fields, their doc
+	// comments and their jsonschema tags.
+	Parameters(t opsv1alpha1.OperationType) any
+
 	// Kinds are the executor's objects that decide how a run stands. They are watched as soon as their CRD is served; until
-	// then the spoke reports EngineNotInstalled.
+	// then the spoke reports EngineNotInstalled. Only those with the label ops.vworkspace.io/operation are seen, but for Flux's.
 	Kinds() []client.Object
 
 	// Plan says what shall exist for a run. The same run always plans the same, and another run's objects never have the same names.
@@ -43,10 +48,18 @@ type Canceler interface {
 	Cancel(ctx context.Context, r client.Reader, run Run) (Cancellation, error)
 }
 
+// Chooser is an Engine that does not need all of its Kinds for every run.
+type Chooser interface {
+	// Needs are the kinds that an Operation cannot run without, of those that a cluster may not serve. Kinds are then only what is watched when it
+	// is served. The Operation may be invalid.
+	Needs(op *opsv1alpha1.Operation) []client.Object
+}
+
 // Cancellation is what stops a run.
 type Cancellation struct {
 	// Delete these objects, with everything that belongs to them: in the foreground, so that the run is seen to run until that has
-	// stopped. Where metadata.uid is set, delete that object only (a precondition), not another one of its name.
+	// stopped. Where metadata.uid is set, delete that object only (a precondition), not another one of its name; where
+	// metadata.resourceVersion is set too, only as it was then, and in the background: Cancel is asked again when it has changed.
 	Delete []client.Object
 	// Apply these changes.
 	Apply []Change

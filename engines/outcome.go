@@ -4,6 +4,7 @@ package engines
 
 import (
 	"fmt"
+	"time"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
@@ -28,6 +29,17 @@ type Outcome struct {
 	Reason string
 	// Message for people: the cause, with the executor's own words. Never a secret. Cut to 1,024 bytes.
 	Message string
+	// Waiting is the reason of the Blocked condition while the run waits for a person, such as AwaitingResume; empty otherwise. Message
+	// says what the person can do.
+	Waiting string
+	// Untimed means that spec.timeout does not count now: the executor has the run in its queue, or the run has done what was asked and goes on
+	// for its own sake.
+	Untimed bool
+	// Began is when the executor began, by its own word; spec.timeout counts from then. Zero counts from the fence.
+	Began time.Time
+	// Next is what to put in place before the run can go on, when it has several steps. It is recorded like the plan, so a step must be
+	// named by what is in status.resources and not by what a cache shows.
+	Next []Change
 	// Progress in the executor's own measure, such as "12/40 items"; empty when it has none.
 	Progress string
 	// Degraded is the reason why a success is not an entire one; empty otherwise.

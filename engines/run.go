@@ -9,6 +9,9 @@ import (
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
 
+// DefaultServiceAccount is whom the pods of a run act as when nobody names another. It has no rights to begin with.
+const DefaultServiceAccount = "vworkspace-operation-runner"
+
 // Run is one execution of one Operation on one ApplicationInstance. Engines read it and never change it.
 type Run struct {
 	// Operation with spec.targetRef; its status says what was applied so far.
@@ -39,6 +42,17 @@ func (r Run) Labels() map[string]string {
 	if r.Cluster != "" {
 		labels[appsv1alpha1.LabelClusterID] = r.Cluster
 	}
+	return labels
+}
+
+// excludeFromBackup keeps Velero from copying an object.
+const excludeFromBackup = "velero.io/exclude-from-backup"
+
+// RunnerLabels are for what does the work of a run and goes with it, such as a Job and its pods. Velero leaves them out of Backups: one that
+// came back with a Restore would have no owner, and do its work again.
+func (r Run) RunnerLabels() map[string]string {
+	labels := r.Labels()
+	labels[excludeFromBackup] = "true"
 	return labels
 }
 

@@ -6,13 +6,21 @@ package all
 import (
 	"vworkspace.io/fleet/engines"
 	"vworkspace.io/fleet/engines/helm"
+	"vworkspace.io/fleet/engines/helmhookjob"
 	"vworkspace.io/fleet/engines/job"
+	"vworkspace.io/fleet/engines/velero"
+	"vworkspace.io/fleet/engines/volsync"
+	"vworkspace.io/fleet/engines/workflow"
 )
 
 // Default holds every engine that this project ships.
 func Default() *engines.Registry {
 	return engines.NewRegistry(
 		helm.New(),
+		helmhookjob.New(),
 		job.New(),
+		velero.New(velero.DefaultNamespace),
+		volsync.New(),
+		workflow.New(),
 	)
 }

@@ -3,13 +3,14 @@
 package enginetest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -31,6 +32,9 @@ type Subject struct {
 	Live []client.Object
 	// Artefacts are the kinds that the engine creates and that outlive the Operation; what it creates besides are runners and go with it.
 	Artefacts []string
+	// Namespace of the executor, when what the engine creates lives there and not in the run's; an object there cannot be owned by the
+	// Operation, so its kind is listed in Artefacts.
+	Namespace string
 }
 
 // Conform holds an engine to the laws of package engines. The factory makes a new subject for each law, so that none sees what another did.
@@ -46,6 +50,7 @@ func Conform(t *testing.T, factory func(t testing.TB) Subject) {
 		{"created objects are the run's own", createdObjectsAreOwned},
 		{"long names are cut", longNamesFit},
 		{"the run is not changed", runIsReadOnly},
+		{"a type without parameters is refused", unsupportedTypeIsRefused},
 		{"an unknown parameter is refused by its path", unknownParameterIsRefused},
 		{"a run that is not applied is not over", notAppliedIsRunning},
 		{"a recorded object that is gone is a lost result", goneIsLost},
@@ -138,7 +143,7 @@ func (b *bench) another() engines.Run {
 
 func planIsDetermined(t *testing.T, b *bench) {
 	first := sayChanges(t, b.scheme, b.plan(t, b.Run))
-	if diff := cmp.Diff(first, sayChanges(t, b.scheme, b.plan(t, b.Run))); diff != "" {
+	if diff := gocmp.Diff(first, sayChanges(t, b.scheme, b.plan(t, b.Run))); diff != "" {
 		t.Errorf("two plans of one run (-first +second):\n%s", diff)
 	}
 }
@@ -146,7 +151,7 @@ func planIsDetermined(t *testing.T, b *bench) {
 func planSurvivesItself(t *testing.T, b *bench) {
 	first := b.plan(t, b.Run)
 	b.apply(t, first)
-	if diff := cmp.Diff(sayChanges(t, b.scheme, first), sayChanges(t, b.scheme, b.plan(t, b.Run))); diff != "" {
+	if diff := gocmp.Diff(sayChanges(t, b.scheme, first), sayChanges(t, b.scheme, b.plan(t, b.Run))); diff != "" {
 		t.Errorf("the plan before and after a crash (-before +after):\n%s", diff)
 	}
 }
@@ -168,8 +173,8 @@ func plansAreDisjoint(t *testing.T, b *bench) {
 func createdObjectsAreOwned(t *testing.T, b *bench) {
 	for _, c := range b.plan(t, b.Run) {
 		name := kindOf(t, b.scheme, c.Object) + "/" + c.Object.GetName()
-		if c.Object.GetNamespace() != b.Run.Namespace() {
-			t.Errorf("%s is in namespace %q, not in the run's", name, c.Object.GetNamespace())
+		if want := cmp.Or(b.Namespace, b.Run.Namespace()); c.Object.GetNamespace() != want {
+			t.Errorf("%s is in namespace %q, want %q", name, c.Object.GetNamespace(), want)
 		}
 		if c.Verb != engines.VerbCreate {
 			continue
@@ -211,13 +216,27 @@ func runIsReadOnly(t *testing.T, b *bench) {
 		} else {
 			b.observe(t, b.Run)
 		}
-		if diff := cmp.Diff(operation, b.Run.Operation) + cmp.Diff(target, b.Run.Target); diff != "" {
+		if diff := gocmp.Diff(operation, b.Run.Operation) + gocmp.Diff(target, b.Run.Target); diff != "" {
 			t.Errorf("%s changed the run (-before +after):\n%s", what, diff)
 		}
 	}
 	check("Plan")
 	b.start(t)
 	check("Observe")
+}
+
+func unsupportedTypeIsRefused(t *testing.T, b *bench) {
+	for _, typ := range opsv1alpha1.OperationTypes() {
+		run := b.Run
+		run.Operation = run.Operation.DeepCopy()
+		run.Operation.Spec.Type = typ
+		_, err := b.Engine.Plan(t.Context(), b.Reader(), run)
+		var invalid *engines.InvalidError
+		refused := errors.As(err, &invalid) && invalid.Errs[0].Field == "spec.type"
+		if supported := b.Engine.Parameters(typ) != nil; refused == supported {
+			t.Errorf("%s: Parameters says supported = %v, and Plan says %v", typ, supported, err)
+		}
+	}
 }
 
 func unknownParameterIsRefused(t *testing.T, b *bench) {

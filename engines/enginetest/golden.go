@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
@@ -38,6 +39,10 @@ type (
 		Message  string               `json:"message,omitempty"`
 		Progress string               `json:"progress,omitempty"`
 		Degraded string               `json:"degraded,omitempty"`
+		Waiting  string               `json:"waiting,omitempty"`
+		Untimed  bool                 `json:"untimed,omitempty"`
+		Began    *metav1.Time         `json:"began,omitempty"`
+		Next     []saidChange         `json:"next,omitempty"`
 		Outputs  map[string]string    `json:"outputs,omitempty"`
 		LogsRef  *opsv1alpha1.LogsRef `json:"logsRef,omitempty"`
 		Error    *saidError           `json:"error,omitempty"`
@@ -56,8 +61,9 @@ type (
 	}
 )
 
-// Golden runs every case below dir.
-func Golden(t *testing.T, engine engines.Engine, dir string) {
+// Golden runs every case below dir. What exists beside live.yaml comes from more, which is given a case's folder: objects whose stored form
+// nobody can read, such as a release record, are made from a form that people can.
+func Golden(t *testing.T, engine engines.Engine, dir string, more ...func(t testing.TB, folder string) []client.Object) {
 	t.Helper()
 	folders, err := filepath.Glob(filepath.Join(dir, "*", "operation.yaml"))
 	if err != nil || len(folders) == 0 {
@@ -65,11 +71,11 @@ func Golden(t *testing.T, engine engines.Engine, dir string) {
 	}
 	for _, file := range folders {
 		folder := filepath.Dir(file)
-		t.Run(filepath.Base(folder), func(t *testing.T) { runCase(t, engine, folder) })
+		t.Run(filepath.Base(folder), func(t *testing.T) { runCase(t, engine, folder, more) })
 	}
 }
 
-func runCase(t *testing.T, engine engines.Engine, folder string) {
+func runCase(t *testing.T, engine engines.Engine, folder string, more []func(t testing.TB, folder string) []client.Object) {
 	s := newScheme()
 	run := engines.Run{
 		Operation: readOne[*opsv1alpha1.Operation](t, filepath.Join(folder, "operation.yaml")),
@@ -77,25 +83,45 @@ func runCase(t *testing.T, engine engines.Engine, folder string) {
 		Cluster:   "cluster1",
 	}
 	live := ReadObjects(t, filepath.Join(folder, "live.yaml"))
+	for _, objects := range more {
+		live = append(live, objects(t, folder)...)
+	}
 	if run.Target != nil {
 		live = append(live, run.Target)
 	}
 	r := NewCluster(t, live...).Reader()
 
+	keepsSecrets := secretsOf(live)
 	changes, err := engine.Plan(t.Context(), r, run)
+	keepsSecrets(t, "Plan", sayError(err))
 	compare(t, filepath.Join(folder, "plan.yaml"), saidPlan{Changes: sayChanges(t, s, changes), Error: sayError(err)})
 
 	o, err := engine.Observe(t.Context(), r, run)
 	if len(o.Message) > opsv1alpha1.MaxMessage {
 		t.Errorf("the message has %d bytes", len(o.Message))
 	}
-	compare(t, filepath.Join(folder, "outcome.yaml"), saidOutcome{
-		State: o.State, Reason: o.Reason, Message: o.Message, Progress: o.Progress,
-		Degraded: o.Degraded, Outputs: o.Outputs, LogsRef: o.LogsRef, Error: sayError(err),
-	})
+	said := sayOutcome(t, s, o, err)
+	compare(t, filepath.Join(folder, "outcome.yaml"), said)
+	said.Next = nil
+	keepsSecrets(t, "Observe", said)
 	if canceler, ok := engine.(engines.Canceler); ok {
-		compare(t, filepath.Join(folder, "cancel.yaml"), sayCancel(t.Context(), t, s, canceler, r, run))
+		said := sayCancel(t.Context(), t, s, canceler, r, run)
+		compare(t, filepath.Join(folder, "cancel.yaml"), said)
+		keepsSecrets(t, "Cancel", said.Message, said.Error)
 	}
+}
+
+func sayOutcome(t testing.TB, s *runtime.Scheme, o engines.Outcome, err error) saidOutcome {
+	t.Helper()
+	said := saidOutcome{
+		State: o.State, Reason: o.Reason, Message: o.Message, Progress: o.Progress, Degraded: o.Degraded,
+		Waiting: o.Waiting, Untimed: o.Untimed, Next: sayChanges(t, s, o.Next),
+		Outputs: o.Outputs, LogsRef: o.LogsRef, Error: sayError(err),
+	}
+	if !o.Began.IsZero() {
+		said.Began = &metav1.Time{Time: o.Began.UTC()}
+	}
+	return said
 }
 
 func sayCancel(ctx context.Context, t testing.TB, s *runtime.Scheme, c engines.Canceler, r client.Reader, run engines.Run) saidCancel {
@@ -133,7 +159,7 @@ func sayError(err error) *saidError {
 	case err == nil:
 		return nil
 	case errors.As(err, &invalid):
-		return &saidError{Kind: "Invalid", Message: err.Error()}
+		return &saidError{Kind: "Invalid", Reason: invalid.Reason, Message: err.Error()}
 	case errors.As(err, &blocked):
 		return &saidError{Kind: "Blocked", Reason: blocked.Reason, Message: err.Error()}
 	default:

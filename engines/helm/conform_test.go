@@ -17,6 +17,8 @@ func TestConform(t *testing.T) {
 	for _, name := range []string{
 		"managed-plan-version", "managed-plan-values", "managed-plan-oci", "managed-plan-keeps-earlier", "managed-plan-retry", "managed-plan-retry-oci",
 		"adopted-plan-version", "adopted-plan-both", "adopted-plan-oci", "adopted-plan-retry",
+		"managed-rollback-plan", "managed-rollback-plan-with-values", "adopted-rollback-plan",
+		"adopted-rollback-plan-oci",
 	} {
 		t.Run(name, func(t *testing.T) {
 			enginetest.Conform(t, func(t testing.TB) enginetest.Subject {

@@ -26,6 +26,14 @@ func New() Engine { return Engine{} }
 // Name is helm.
 func (Engine) Name() opsv1alpha1.OperationEngine { return opsv1alpha1.EngineHelm }
 
+// Parameters of an Upgrade; the engine does nothing else.
+func (Engine) Parameters(t opsv1alpha1.OperationType) any {
+	if t != opsv1alpha1.TypeUpgrade {
+		return nil
+	}
+	return &Parameters{}
+}
+
 // Kinds are HelmReleases, and where their charts come from. None of them carries the run's label: they belong to the target.
 func (Engine) Kinds() []client.Object {
 	return []client.Object{&helmv2.HelmRelease{}, &sourcev1.HelmChart{}, &sourcev1.OCIRepository{}, &sourcev1.HelmRepository{}}
@@ -44,8 +52,11 @@ func (Engine) Plan(ctx context.Context, r client.Reader, run engines.Run) ([]eng
 	if err := p.checkTarget(run.Target); err != nil {
 		return nil, err
 	}
-	want := &wanted{run: run, version: p.TargetVersion, values: p.ValuesPatch}
 	live, err := readRelease(ctx, r, run.Namespace(), run.Target.Spec.Release.Name)
+	if err != nil {
+		return nil, err
+	}
+	want, err := wantedOf(p, run, live)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +86,11 @@ func (Engine) Observe(ctx context.Context, r client.Reader, run engines.Run) (en
 	if err != nil {
 		return engines.Outcome{}, err
 	}
-	want := &wanted{run: run, version: p.TargetVersion, values: p.ValuesPatch}
+	want, err := wantedOf(p, run, live)
+	if err != nil && !run.Applied() {
+		// Nothing was begun, and Plan ends such a run. An error here would be tried again for ever.
+		return engines.Running(opsv1alpha1.ReasonEngineStarted, "%s", err), nil
+	}
 	return want.observe(live), nil
 }
 

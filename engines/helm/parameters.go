@@ -13,10 +13,14 @@ import (
 	"vworkspace.io/fleet/engines"
 )
 
-// Parameters of the engine: spec.parameters of an Operation with engine helm. At least one of the two is required.
+// Parameters of the engine: spec.parameters of an Operation with engine helm. At least one of them is required.
 type Parameters struct {
 	// TargetVersion of the chart: one exact semantic version. Default: the version stays.
 	TargetVersion string `json:"targetVersion,omitempty"`
+	// Rollback goes back to the chart version before: that of the newest revision in Flux's history that was deployed well and has another
+	// version than the one that is asked for now. The values stay; valuesPatch may change them along. Not together with targetVersion.
+	// Default false.
+	Rollback bool `json:"rollback,omitempty"`
 	// ValuesPatch is merged over the chart values that are there: objects are merged, everything else, lists too, is replaced. A value
 	// cannot be removed, so null is refused. Not the place for secrets.
 	ValuesPatch map[string]any `json:"valuesPatch,omitempty"`
@@ -24,8 +28,8 @@ type Parameters struct {
 
 // decode reads and checks what op asks for. The error is an *engines.InvalidError that lists everything that is wrong.
 func decode(op *opsv1alpha1.Operation) (*Parameters, error) {
-	if op.Spec.Type != opsv1alpha1.TypeUpgrade {
-		return nil, engines.Invalid(field.NotSupported(field.NewPath("spec", "type"), op.Spec.Type, []opsv1alpha1.OperationType{opsv1alpha1.TypeUpgrade}))
+	if err := engines.Supports(Engine{}, op.Spec.Type); err != nil {
+		return nil, err
 	}
 	p := &Parameters{}
 	if err := engines.DecodeParameters(op, p); err != nil {
@@ -39,8 +43,11 @@ func decode(op *opsv1alpha1.Operation) (*Parameters, error) {
 
 func (p *Parameters) validate(at *field.Path) field.ErrorList {
 	var errs field.ErrorList
-	if p.TargetVersion == "" && len(p.ValuesPatch) == 0 {
+	switch {
+	case p.TargetVersion == "" && !p.Rollback && len(p.ValuesPatch) == 0:
 		errs = append(errs, field.Required(at.Child("targetVersion"), "set targetVersion, valuesPatch or both: there is nothing to upgrade to"))
+	case p.TargetVersion != "" && p.Rollback:
+		errs = append(errs, field.Forbidden(at.Child("rollback"), "finds the version by itself: leave it out, or leave targetVersion out"))
 	}
 	if v := p.TargetVersion; v != "" && !exactVersion(v) {
 		errs = append(errs, field.Invalid(at.Child("targetVersion"), v,

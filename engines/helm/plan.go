@@ -20,6 +20,19 @@ type wanted struct {
 	run     engines.Run
 	version string
 	values  map[string]any
+	// back tells that the version was found in the history, and not given.
+	back bool
+}
+
+// wantedOf is what the parameters say, and for a rollback what the history does. The error is an *engines.InvalidError.
+func wantedOf(p *Parameters, run engines.Run, live *release) (*wanted, error) {
+	w := &wanted{run: run, version: p.TargetVersion, values: p.ValuesPatch, back: p.Rollback}
+	if !w.back {
+		return w, nil
+	}
+	var err error
+	w.version, err = w.versionBefore(live)
+	return w, err
 }
 
 // planManaged changes the ApplicationInstance. Before that it tells Flux to look for new charts, and to try once more where nothing
@@ -149,7 +162,11 @@ func (w *wanted) marks(obj client.Object, from string) map[string]string {
 	if w.made(obj) {
 		from = obj.GetAnnotations()[appsv1alpha1.AnnotationUpgradedFrom]
 	}
-	return map[string]string{appsv1alpha1.AnnotationUpgradedBy: w.token(), appsv1alpha1.AnnotationUpgradedFrom: from}
+	marks := map[string]string{appsv1alpha1.AnnotationUpgradedBy: w.token(), appsv1alpha1.AnnotationUpgradedFrom: from}
+	if w.back {
+		marks[appsv1alpha1.AnnotationRolledBackTo] = w.version
+	}
+	return marks
 }
 
 // retries tells whether Flux has to be asked to try again, because what is wanted is written there already and was not reached. Once the

@@ -22,7 +22,7 @@ func build(run engines.Run, p *Parameters) *batchv1.Job {
 		ObjectMeta: metav1.ObjectMeta{
 			Name:            run.Name(),
 			Namespace:       run.Namespace(),
-			Labels:          run.Labels(),
+			Labels:          run.RunnerLabels(),
 			OwnerReferences: []metav1.OwnerReference{run.OwnerReference()},
 		},
 		Spec: batchv1.JobSpec{
@@ -31,7 +31,7 @@ func build(run engines.Run, p *Parameters) *batchv1.Job {
 			// The next attempt waits until the one before has really ended: two copies of a command at once are worse than a late one.
 			PodReplacementPolicy: ptr.To(batchv1.Failed),
 			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: run.Labels(), Annotations: p.PodAnnotations},
+				ObjectMeta: metav1.ObjectMeta{Labels: run.RunnerLabels(), Annotations: p.PodAnnotations},
 				Spec:       p.podSpec(),
 			},
 		},
@@ -42,7 +42,7 @@ func build(run engines.Run, p *Parameters) *batchv1.Job {
 func (p *Parameters) podSpec() corev1.PodSpec {
 	account, token := p.ServiceAccountName, true
 	if account == "" {
-		account, token = DefaultServiceAccount, false
+		account, token = engines.DefaultServiceAccount, false
 	}
 	spec := corev1.PodSpec{
 		RestartPolicy:                corev1.RestartPolicyNever,

@@ -3,8 +3,7 @@
 // Package job is the engine that runs one command in one pod, as a Kubernetes Job.
 //
 //	spec.parameters -> Parameters -> Job (restricted, no TTL, owned by the Operation)
-//	Job conditions, and its pods' statuses -> Outcome
+//	Job conditions, and its pods' statuses -> Outcome (package jobs)
 //
-// The Job's own conditions decide; pods only explain. Kubernetes may start a pod twice (a node that was lost comes back), so the
-// command is run at least once.
+// Kubernetes may start a pod twice (a node that was lost comes back), so the command is run at least once.
 package job

@@ -4,14 +4,10 @@ package job
 
 import (
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines"
 )
-
-// DefaultServiceAccount is what a Job runs as when its parameters name no ServiceAccount. It needs no rights: its token is not mounted.
-const DefaultServiceAccount = "vworkspace-operation-runner"
 
 // Parameters of the engine: spec.parameters of an Operation with engine job.
 type Parameters struct {
@@ -23,7 +19,7 @@ type Parameters struct {
 	Args []string `json:"args,omitempty"`
 	// Env of the container. Take secrets from a Secret by valueFrom.secretKeyRef; a value written here is readable in the Operation.
 	Env []corev1.EnvVar `json:"env,omitempty"`
-	// ServiceAccountName of the pod. Its token is mounted only when it is named here. Default DefaultServiceAccount, without a token.
+	// ServiceAccountName of the pod. Its token is mounted only when it is named here. Default vworkspace-operation-runner, without a token.
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 	// TimeoutSeconds bounds the Job from its start on, over all attempts. No bound by default; spec.timeout bounds the run as well.
 	TimeoutSeconds *int64 `json:"timeoutSeconds,omitempty"`
@@ -71,9 +67,8 @@ type SecurityContext struct {
 
 // decode reads and checks what op asks for. The error is an *engines.InvalidError that lists everything that is wrong.
 func decode(op *opsv1alpha1.Operation) (*Parameters, error) {
-	if op.Spec.Type == opsv1alpha1.TypeUpgrade {
-		return nil, engines.Invalid(field.Invalid(field.NewPath("spec", "type"), op.Spec.Type,
-			"engine job runs a command and cannot move a release to another chart version: set spec.engine to helm, or spec.type to RunCommand or Migration"))
+	if err := engines.Supports(Engine{}, op.Spec.Type); err != nil {
+		return nil, err
 	}
 	p := &Parameters{}
 	if err := engines.DecodeParameters(op, p); err != nil {

@@ -23,6 +23,8 @@ const (
 	// the version before. The hub takes over a version from a spoke only when this is the version that
 	// the hub itself asked for: a compare-and-swap across two API servers.
 	AnnotationUpgradedFrom = "apps.vworkspace.io/upgraded-from"
+	// AnnotationRolledBackTo is on an instance or a release whose last Upgrade asked to roll back: the version that was chosen.
+	AnnotationRolledBackTo = "apps.vworkspace.io/rolled-back-to"
 	// AnnotationUpgradedBy holds the UID of the Operation that last moved spec.chart.version or spec.values.
 	AnnotationUpgradedBy = "apps.vworkspace.io/upgraded-by"
 

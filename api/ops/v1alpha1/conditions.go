@@ -49,6 +49,10 @@ const (
 	ReasonEngineCompleted = "EngineCompleted"
 	// ReasonEngineFailed: the executor says that it failed.
 	ReasonEngineFailed = "EngineFailed"
+	// ReasonPuttingBack: the run has ended, and what was prepared for it is being put back.
+	ReasonPuttingBack = "PuttingBack"
+	// ReasonNotPutBack: what was prepared for the run could not be put back.
+	ReasonNotPutBack = "NotPutBack"
 	// ReasonNoChange: what was asked for was so already.
 	ReasonNoChange = "NoChange"
 	// ReasonResultLost: the executor's object went before its result was read. Not run again.
@@ -72,6 +76,8 @@ const (
 	ReasonConflictingOperation = "ConflictingOperation"
 	// ReasonAwaitingApproval: an approval is required and there is none.
 	ReasonAwaitingApproval = "AwaitingApproval"
+	// ReasonAwaitingResume: the run goes on when a person resumes it in its executor.
+	ReasonAwaitingResume = "AwaitingResume"
 	// ReasonFieldConflict: a field that would have to be changed is owned by somebody who would change it back.
 	ReasonFieldConflict = "FieldConflict"
 	// ReasonNameConflict: an object with the run's name exists and is not the run's.

@@ -27,6 +27,11 @@ const (
 	TypeRunbook OperationType = "Runbook"
 )
 
+// OperationTypes are all of them.
+func OperationTypes() []OperationType {
+	return []OperationType{TypeBackup, TypeRestore, TypeUpgrade, TypeMigration, TypeRunCommand, TypeRunbook}
+}
+
 // OperationEngine is the executor that an Operation runs on.
 // +kubebuilder:validation:Enum=velero;workflow;job;helm;volsync;helmHookJob
 type OperationEngine string
@@ -261,6 +266,56 @@ type ResourceRef struct {
 	UID types.UID `json:"uid,omitempty"`
 }
 
+// PreparationState is where a preparation stands.
+// +kubebuilder:validation:Enum=Started;Done;Undone
+type PreparationState string
+
+const (
+	// PreparationStarted may have had effects.
+	PreparationStarted PreparationState = "Started"
+	// PreparationDone is done: the engine may start.
+	PreparationDone PreparationState = "Done"
+	// PreparationUndone was put back, or could not be: then Message says so.
+	PreparationUndone PreparationState = "Undone"
+)
+
+// Preparation is something that is done to the target before the engine starts, and put back after the run has ended.
+type Preparation struct {
+	// Name of the preparation: SuspendRelease (a Restore suspends the target's HelmRelease).
+	// +required
+	Name string `json:"name"`
+	// State of the preparation.
+	// +required
+	State PreparationState `json:"state"`
+	// StartedAt is when it was begun.
+	// +optional
+	StartedAt metav1.Time `json:"startedAt,omitempty"`
+	// Object that was changed.
+	// +optional
+	Object *ResourceRef `json:"object,omitempty"`
+	// Message says what keeps it from being put back.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+}
+
+// Verdict is how a run ended, before that is announced as its phase.
+type Verdict struct {
+	// Phase that the Operation will have.
+	// +required
+	Phase OperationPhase `json:"phase"`
+	// Reason in one word.
+	// +required
+	Reason string `json:"reason"`
+	// Message for people.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+	// Time of the end.
+	// +required
+	Time metav1.Time `json:"time"`
+}
+
 // Counts of clusters or instances by state. They add up to Total.
 type Counts struct {
 	// Total that the Operation covers.
@@ -346,7 +401,8 @@ type OperationStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`
-	// Blocked repeats the Blocked condition as a flat field, for scalar status feedback.
+	// Blocked repeats the Blocked condition as a flat field, for scalar status feedback. A Pending Operation waits to start; a Running one waits
+	// for a person, such as a suspended workflow.
 	// +optional
 	Blocked bool `json:"blocked,omitempty"`
 	// Progress is done/total of clusters (hub), of instances (cluster), or in the engine's own measure (instance).
@@ -375,11 +431,20 @@ type OperationStatus struct {
 	// LogsRef points at the logs.
 	// +optional
 	LogsRef *LogsRef `json:"logsRef,omitempty"`
-	// Resources that the run made or changed; on an instance only.
+	// Resources that the run made or changed, in their order; on an instance only.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:MaxItems=64
 	Resources []ResourceRef `json:"resources,omitempty"`
+	// Preparations of the target, in their order; on an instance only. All of them are put back before the run ends.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	Preparations []Preparation `json:"preparations,omitempty"`
+	// Verdict is how the run ended, while its preparations are being put back; on an instance only.
+	// +optional
+	Verdict *Verdict `json:"verdict,omitempty"`
 	// Summary counts what lies below; on expanding levels only.
 	// +optional
 	Summary *Summary `json:"summary,omitempty"`

@@ -53,32 +53,47 @@ func (t Transitioner) Block(reason, message string) {
 
 // Run sets the fence, or records progress of a run: startedAt is kept once set.
 func (t Transitioner) Run(reason, message string) {
+	t.run(reason, message, func() { t.unblock(reason) })
+}
+
+func (t Transitioner) run(reason, message string, blocked func()) {
 	t.move(PhaseRunning, reason, message, func() {
 		if t.status.StartedAt == nil {
 			t.status.StartedAt = t.now.DeepCopy()
 		}
-		t.unblock(reason)
+		blocked()
 		t.set(ConditionRunning, metav1.ConditionTrue, reason, message)
 	})
 }
 
+// Await records that a run waits for a person: it is Running, and Blocked for the reason in waiting.
+func (t Transitioner) Await(waiting, reason, message string) {
+	t.run(reason, message, func() {
+		t.status.Blocked = true
+		t.set(ConditionBlocked, metav1.ConditionTrue, waiting, message)
+	})
+}
+
 // Succeed ends the Operation well.
-func (t Transitioner) Succeed(reason, message string) { t.end(PhaseSucceeded, reason, message) }
+func (t Transitioner) Succeed(reason, message string) { t.End(PhaseSucceeded, reason, message) }
 
 // Fail ends the Operation badly.
-func (t Transitioner) Fail(reason, message string) { t.end(PhaseFailed, reason, message) }
+func (t Transitioner) Fail(reason, message string) { t.End(PhaseFailed, reason, message) }
 
 // Reject ends an Operation that makes no sense; message names the field and the fix.
-func (t Transitioner) Reject(message string) {
+func (t Transitioner) Reject(message string) { t.RejectBecause(ReasonValidationFailed, message) }
+
+// RejectBecause is Reject with a reason that says more than ValidationFailed.
+func (t Transitioner) RejectBecause(reason, message string) {
 	if t.status.Phase.Terminal() {
 		return
 	}
-	t.set(ConditionAccepted, metav1.ConditionFalse, ReasonValidationFailed, message)
-	t.end(PhaseFailed, ReasonValidationFailed, message)
+	t.set(ConditionAccepted, metav1.ConditionFalse, reason, message)
+	t.End(PhaseFailed, reason, message)
 }
 
 // Cancel ends the Operation because a person asked for it.
-func (t Transitioner) Cancel(reason, message string) { t.end(PhaseCancelled, reason, message) }
+func (t Transitioner) Cancel(reason, message string) { t.End(PhaseCancelled, reason, message) }
 
 // Degrade records that the Operation ended, or will end, well but not entirely.
 func (t Transitioner) Degrade(reason, message string) {
@@ -87,9 +102,11 @@ func (t Transitioner) Degrade(reason, message string) {
 	}
 }
 
-func (t Transitioner) end(phase OperationPhase, reason, message string) {
+// End ends the Operation in one of the three terminal phases.
+func (t Transitioner) End(phase OperationPhase, reason, message string) {
 	t.move(phase, reason, message, func() {
 		t.status.FinishedAt = t.now.DeepCopy()
+		t.status.Verdict = nil
 		t.unblock(reason)
 		if meta.FindStatusCondition(t.status.Conditions, ConditionRunning) != nil {
 			t.set(ConditionRunning, metav1.ConditionFalse, reason, message)
