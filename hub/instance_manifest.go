@@ -118,6 +118,7 @@ var notDelivered = []string{
 	corev1.LastAppliedConfigAnnotation,
 	appsv1alpha1.AnnotationUpgradedFrom,
 	appsv1alpha1.AnnotationUpgradedBy,
+	appsv1alpha1.AnnotationRolledBackTo,
 	annotationHubGeneration,
 	annotationTakenOver,
 	workv1.ManifestConfigSpecHashAnnotationKey,

@@ -3,6 +3,7 @@
 package spoke
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,38 +30,47 @@ type refusal struct {
 // place again, which changes nothing where it is already; once it is not, nothing is created for this run any more.
 func (r *operationReconciler) apply(ctx context.Context, v *visit, engine engines.Engine, run engines.Run) error {
 	if run.Target == nil {
-		v.to().Fail(opsv1alpha1.ReasonTargetNotFound, "the target was deleted before anything was applied to it")
+		v.end(opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonTargetNotFound, "the target was deleted before anything was applied to it")
 		return nil
 	}
 	changes, err := engine.Plan(ctx, v.live, run)
 	if refused := planRefused(err); refused != nil {
-		v.to().Fail(refused.reason, refused.message)
+		v.end(opsv1alpha1.PhaseFailed, refused.reason, refused.message)
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("plan: %w", err)
 	}
-	recorded := make([]opsv1alpha1.ResourceRef, 0, len(changes))
+	recorded, refused, err := v.putAll(ctx, changes, run)
+	switch {
+	case err != nil:
+		return v.notApplied(err)
+	case refused != nil:
+		v.end(opsv1alpha1.PhaseFailed, refused.reason, refused.message)
+	default:
+		v.op.Status.Resources = recorded
+	}
+	return nil
+}
+
+// putAll makes the changes in their order.
+func (v *visit) putAll(ctx context.Context, changes []engines.Change, run engines.Run) ([]opsv1alpha1.ResourceRef, *refusal, error) {
+	made := make([]opsv1alpha1.ResourceRef, 0, len(changes))
 	for _, change := range changes {
 		ref, refused, err := v.put(ctx, change, run)
-		if err != nil {
-			return v.notApplied(err)
+		if err != nil || refused != nil {
+			return nil, refused, err
 		}
-		if refused != nil {
-			v.to().Fail(refused.reason, refused.message)
-			return nil
-		}
-		recorded = append(recorded, ref)
+		made = append(made, ref)
 	}
-	v.op.Status.Resources = recorded
-	return nil
+	return made, nil, nil
 }
 
 // planRefused: after the fence there is no going back to waiting, so what blocks a plan now ends the run; nothing was applied.
 func planRefused(err error) *refusal {
 	var invalid *engines.InvalidError
 	if errors.As(err, &invalid) {
-		return &refusal{opsv1alpha1.ReasonValidationFailed, invalid.Error()}
+		return &refusal{cmp.Or(invalid.Reason, opsv1alpha1.ReasonValidationFailed), invalid.Error()}
 	}
 	var b *engines.BlockedError
 	if errors.As(err, &b) {
@@ -77,7 +87,7 @@ func (v *visit) notApplied(err error) error {
 		v.to().Run(opsv1alpha1.ReasonEngineStarted, message)
 		return err
 	}
-	v.to().Fail(opsv1alpha1.ReasonEngineFailed, fmt.Sprintf("gave up after %s: %s", deadline, message))
+	v.end(opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonEngineFailed, fmt.Sprintf("gave up after %s: %s", deadline, message))
 	return nil
 }
 

@@ -35,7 +35,7 @@ func (r *operationReconciler) cancelUnrecorded(ctx context.Context, v *visit, en
 	if err != nil {
 		return err
 	}
-	v.to().Cancel(opsv1alpha1.ReasonUserCancelled, "cancelled before anything was recorded: "+said)
+	v.end(opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled, "cancelled before anything was recorded: "+said)
 	return nil
 }
 
@@ -46,16 +46,21 @@ func (r *operationReconciler) timeOut(ctx context.Context, v *visit, engine engi
 	if err != nil {
 		return err
 	}
-	v.to().Fail(opsv1alpha1.ReasonTimeout, fmt.Sprintf("not done within spec.timeout (%s): %s", v.op.Spec.Timeout.Duration, said))
+	v.end(opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonTimeout, fmt.Sprintf("not done within spec.timeout (%s): %s", v.op.Spec.Timeout.Duration, said))
 	return nil
 }
 
-// overdue tells whether spec.timeout has gone by since the fence, and sees to it that the moment is not missed.
-func (v *visit) overdue() bool {
-	if v.op.Spec.Timeout == nil || v.op.Status.StartedAt == nil {
+// overdue tells whether spec.timeout has gone by since the executor began, or since the fence when it does not say, and sees to it that the
+// moment is not missed.
+func (v *visit) overdue(out engines.Outcome) bool {
+	if v.op.Spec.Timeout == nil || v.op.Status.StartedAt == nil || out.Untimed {
 		return false
 	}
-	left := v.op.Status.StartedAt.Add(v.op.Spec.Timeout.Duration).Sub(v.now)
+	since := v.op.Status.StartedAt.Time
+	if !out.Began.IsZero() {
+		since = out.Began
+	}
+	left := since.Add(v.op.Spec.Timeout.Duration).Sub(v.now)
 	if left > 0 {
 		v.lookAgain(left)
 	}
@@ -89,7 +94,8 @@ func (v *visit) stop(ctx context.Context, engine engines.Engine, run engines.Run
 }
 
 // deleteOwn deletes an object of the run and nothing else that may have its name by now. In the foreground: the object stays until all that
-// belongs to it is gone, so that Cancelled is not said while something is still at work.
+// belongs to it is gone, so that Cancelled is not said while something is still at work. An engine that gives a resourceVersion means the object
+// as it was then, and nothing belongs to it: it goes at once, or the engine is asked again.
 func (v *visit) deleteOwn(ctx context.Context, obj client.Object, run engines.Run) error {
 	there := obj.DeepCopyObject().(client.Object)
 	err := v.live.Get(ctx, client.ObjectKeyFromObject(obj), there)
@@ -101,8 +107,11 @@ func (v *visit) deleteOwn(ctx context.Context, obj client.Object, run engines.Ru
 	case there.GetLabels()[opsv1alpha1.LabelOperation] != string(run.UID()) || !there.GetDeletionTimestamp().IsZero():
 		return nil
 	}
-	uid := there.GetUID()
-	err = v.Delete(ctx, there, client.PropagationPolicy(metav1.DeletePropagationForeground), client.Preconditions{UID: &uid})
+	uid, asOf, propagation := there.GetUID(), (*string)(nil), metav1.DeletePropagationForeground
+	if seen := obj.GetResourceVersion(); seen != "" {
+		asOf, propagation = &seen, metav1.DeletePropagationBackground
+	}
+	err = v.Delete(ctx, there, client.PropagationPolicy(propagation), client.Preconditions{UID: &uid, ResourceVersion: asOf})
 	if err := client.IgnoreNotFound(err); err != nil {
 		return fmt.Errorf("delete %T %s/%s: %w", there, there.GetNamespace(), there.GetName(), err)
 	}

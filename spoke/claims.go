@@ -26,6 +26,7 @@ import (
 	mcreconcile "sigs.k8s.io/multicluster-runtime/pkg/reconcile"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines"
 )
 
@@ -96,7 +97,7 @@ func (r *claimsReconciler) wanted(ctx context.Context, s *site) (map[string]stri
 		if err != nil {
 			return nil, err
 		}
-		absent, err := s.absentKind(engine)
+		absent, err := s.absentKind(engine, &opsv1alpha1.Operation{})
 		if err != nil {
 			return nil, err
 		}

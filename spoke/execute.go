@@ -3,6 +3,7 @@
 package spoke
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,10 +26,13 @@ func (r *operationReconciler) execute(ctx context.Context, v *visit) error {
 		}
 		fenced = true
 	}
+	if v.op.Status.Verdict != nil {
+		return r.putBack(ctx, v)
+	}
 	engine, err := r.registry.Get(v.op.Status.Engine)
 	if err != nil {
 		// Only an agent that lost an engine between two versions gets here, and nobody else can say how the run ended.
-		v.to().Fail(opsv1alpha1.ReasonResultLost, fmt.Sprintf("the run was started by another version of the agent: %v", err))
+		v.end(opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost, fmt.Sprintf("the run was started by another version of the agent: %v", err))
 		return nil
 	}
 	run, err := v.run(ctx)
@@ -41,7 +45,10 @@ func (r *operationReconciler) execute(ctx context.Context, v *visit) error {
 				return err
 			}
 		}
-		if err := r.apply(ctx, v, engine, run); err != nil || v.terminal() {
+		if ready, err := r.prepare(ctx, v, run); err != nil || !ready {
+			return err
+		}
+		if err := r.apply(ctx, v, engine, run); err != nil || v.ended() {
 			return err
 		}
 	}
@@ -66,7 +73,7 @@ func (r *operationReconciler) start(ctx context.Context, v *visit) (bool, error)
 	}
 	var invalid *engines.InvalidError
 	if errors.As(f.plan, &invalid) {
-		v.to().Reject(invalid.Error())
+		v.to().RejectBecause(cmp.Or(invalid.Reason, opsv1alpha1.ReasonValidationFailed), invalid.Error())
 		return false, nil
 	}
 	v.accept()
@@ -74,6 +81,13 @@ func (r *operationReconciler) start(ctx context.Context, v *visit) (bool, error)
 		v.op.Status.Engine = f.engine.Name()
 	}
 	if b := firstBlocker(f); b != nil {
+		v.hold(b)
+		return false, nil
+	}
+	switch b, err := v.unprepared(ctx, f); {
+	case err != nil:
+		return false, err
+	case b != nil:
 		v.hold(b)
 		return false, nil
 	}
@@ -116,7 +130,7 @@ func (r *operationReconciler) gather(ctx context.Context, v *visit) (f facts, ch
 	if f.engine = r.engineFor(f); f.engine == nil {
 		return f, nil, nil
 	}
-	if f.absent, err = v.absentKind(f.engine); err != nil || f.absent != "" {
+	if f.absent, err = v.absentKind(f.engine, v.op); err != nil || f.absent != "" {
 		return f, nil, err
 	}
 	changes, f.plan = f.engine.Plan(ctx, v.live, engines.Run{Operation: v.op, Target: f.target, Cluster: v.name})
@@ -151,9 +165,13 @@ func (r *operationReconciler) engineFor(f facts) engines.Engine {
 	return nil
 }
 
-// absentKind is the first of an engine's kinds that the cluster does not serve, or "".
-func (s *site) absentKind(engine engines.Engine) (string, error) {
-	for _, obj := range engine.Kinds() {
+// absentKind is the first of the kinds that an Operation needs and the cluster does not serve, or "".
+func (s *site) absentKind(engine engines.Engine, op *opsv1alpha1.Operation) (string, error) {
+	needed := engine.Kinds()
+	if c, ok := engine.(engines.Chooser); ok {
+		needed = c.Needs(op)
+	}
+	for _, obj := range needed {
 		served, err := s.kinds.served(obj)
 		if err != nil {
 			return "", err

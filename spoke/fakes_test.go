@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -44,6 +45,8 @@ type widgetParameters struct {
 	Busy bool `json:"busy,omitempty"`
 	// Nothing plans nothing.
 	Nothing bool `json:"nothing,omitempty"`
+	// Steps is how many Widgets are made, one after the other; 1 by default.
+	Steps int `json:"steps,omitempty"`
 	// Poke applies a field to the Widget of this name instead of creating one.
 	Poke string `json:"poke,omitempty"`
 }
@@ -51,6 +54,9 @@ type widgetParameters struct {
 func (widgetEngine) Name() opsv1alpha1.OperationEngine    { return widgetName }
 func (stoppableEngine) Name() opsv1alpha1.OperationEngine { return stoppableName }
 func (lateEngine) Name() opsv1alpha1.OperationEngine      { return lateName }
+
+func (widgetEngine) Parameters(opsv1alpha1.OperationType) any { return &widgetParameters{} }
+func (lateEngine) Parameters(opsv1alpha1.OperationType) any   { return &widgetParameters{} }
 
 func (widgetEngine) Kinds() []client.Object { return []client.Object{testKind("Widget")} }
 func (lateEngine) Kinds() []client.Object   { return []client.Object{testKind("Gadget")} }
@@ -100,7 +106,8 @@ func observeKind(ctx context.Context, kind string, r client.Reader, run engines.
 	if !run.Applied() {
 		return engines.Succeeded(opsv1alpha1.ReasonNoChange, "there was nothing to do"), nil
 	}
-	ref := run.Operation.Status.Resources[0]
+	made := run.Operation.Status.Resources
+	ref := made[len(made)-1]
 	u := testKind(kind)
 	err := r.Get(ctx, client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}, u)
 	if apierrors.IsNotFound(err) || err == nil && u.GetUID() != ref.UID {
@@ -114,16 +121,43 @@ func observeKind(ctx context.Context, kind string, r client.Reader, run engines.
 	var out engines.Outcome
 	switch phase {
 	case "Done":
+		if next := nextStep(kind, run); next != nil {
+			out = engines.Running(opsv1alpha1.ReasonEngineRunning, "on to the next Widget")
+			out.Next = next
+			break
+		}
 		out = engines.Succeeded(opsv1alpha1.ReasonEngineCompleted, "done")
 		out.Degraded, _, _ = unstructured.NestedString(u.Object, "status", "degraded")
 		out.Outputs = map[string]string{"widget": ref.Name, "odd": "<&>"}
 	case "Broken":
 		out = engines.Failed("WidgetBroken", "%s", message)
+	case "Held":
+		out = engines.Running("WidgetHeld", "%s", message)
+		out.Waiting = opsv1alpha1.ReasonAwaitingResume
+	case "Queued":
+		out = engines.Running("WidgetQueued", "%s", message)
+		out.Untimed = true
 	default:
 		out = engines.Running(opsv1alpha1.ReasonEngineRunning, "the Widget is at it")
 	}
+	if began, _, _ := unstructured.NestedString(u.Object, "status", "began"); began != "" {
+		out.Began, _ = time.Parse(time.RFC3339, began)
+	}
 	out.Progress = message
 	return out, nil
+}
+
+// nextStep is the Widget after those that are recorded, if the run wants more.
+func nextStep(kind string, run engines.Run) []engines.Change {
+	var p widgetParameters
+	if err := engines.DecodeParameters(run.Operation, &p); err != nil || len(run.Operation.Status.Resources) >= p.Steps {
+		return nil
+	}
+	u := testKind(kind)
+	u.SetNamespace(run.Namespace())
+	u.SetName(run.Name(fmt.Sprint(len(run.Operation.Status.Resources))))
+	u.SetLabels(run.Labels())
+	return []engines.Change{engines.Create(u)}
 }
 
 func (stoppableEngine) Cancel(_ context.Context, _ client.Reader, run engines.Run) (engines.Cancellation, error) {

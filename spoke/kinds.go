@@ -6,11 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -31,6 +30,9 @@ import (
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
+
+// fluxGroups is what the API groups of Flux end with.
+const fluxGroups = ".toolkit.fluxcd.io"
 
 // lateKinds watches kinds whose CRD may be installed after the agent has started, and may go again: an informer for a kind that is not
 // served would keep the whole agent from starting. Their cache is a separate one for the same reason: whoever waits for the
@@ -64,11 +66,13 @@ func (k *lateKinds) Engage(ctx context.Context, name multicluster.ClusterName, c
 	k.sites[name] = s
 	k.mu.Unlock()
 	ctx = log.IntoContext(ctx, log.FromContext(ctx).WithName("kinds").WithValues("cluster", name))
-	go func() {
-		if err := s.cache.Start(ctx); err != nil {
-			log.FromContext(ctx).Error(err, "the cache of engine objects stopped; they are read from the API server instead")
-		}
-	}()
+	for _, c := range []cache.Cache{s.all, s.ofRuns} {
+		go func() {
+			if err := c.Start(ctx); err != nil {
+				log.FromContext(ctx).Error(err, "a cache of engine objects stopped; they are read from the API server instead")
+			}
+		}()
+	}
 	go wait.UntilWithContext(ctx, s.look, k.every)
 	return nil
 }
@@ -126,7 +130,8 @@ type siteKinds struct {
 	kinds     map[schema.GroupVersionKind]client.Object
 	scheme    *runtime.Scheme
 	discovery discovery.DiscoveryInterface
-	cache     cache.Cache
+	// all objects of a kind, and those of runs; see cacheOf.
+	all, ofRuns cache.Cache
 
 	mu        sync.Mutex
 	informers map[schema.GroupVersionKind]cache.Informer
@@ -143,22 +148,19 @@ func newSiteKinds(cl cluster.Cluster, kinds []client.Object) (*siteKinds, error)
 	if err != nil {
 		return nil, err
 	}
-	c, err := cache.New(cl.GetConfig(), cache.Options{
-		Scheme:     cl.GetScheme(),
-		HTTPClient: cl.GetHTTPClient(),
-		Mapper:     cl.GetRESTMapper(),
-		// A cluster may run many Jobs; those of runs are few and carry the run's label.
-		ByObject: map[client.Object]cache.ByObject{
-			&batchv1.Job{}: {Label: labels.NewSelector().Add(*ours)},
-			&corev1.Pod{}:  {Label: labels.NewSelector().Add(*ours)},
-		},
-		ReaderFailOnMissingInformer: true,
-	})
+	// A cache for some kinds only would ask at once where they are served, and they may not be: so there are two whole ones.
+	options := cache.Options{Scheme: cl.GetScheme(), HTTPClient: cl.GetHTTPClient(), Mapper: cl.GetRESTMapper(), ReaderFailOnMissingInformer: true}
+	all, err := cache.New(cl.GetConfig(), options)
+	if err != nil {
+		return nil, err
+	}
+	options.DefaultLabelSelector = labels.NewSelector().Add(*ours)
+	ofRuns, err := cache.New(cl.GetConfig(), options)
 	if err != nil {
 		return nil, err
 	}
 	s := &siteKinds{
-		kinds: map[schema.GroupVersionKind]client.Object{}, scheme: cl.GetScheme(), discovery: d, cache: c,
+		kinds: map[schema.GroupVersionKind]client.Object{}, scheme: cl.GetScheme(), discovery: d, all: all, ofRuns: ofRuns,
 		informers: map[schema.GroupVersionKind]cache.Informer{}, listeners: map[int]listener{},
 	}
 	for _, obj := range kinds {
@@ -169,6 +171,15 @@ func newSiteKinds(cl cluster.Cluster, kinds []client.Object) (*siteKinds, error)
 		s.kinds[gvk] = obj
 	}
 	return s, nil
+}
+
+// cacheOf a kind. A cluster may run many Jobs; those of runs are few and carry the run's label. Flux's objects belong to instances and carry
+// none.
+func (s *siteKinds) cacheOf(gvk schema.GroupVersionKind) cache.Cache {
+	if strings.HasSuffix(gvk.Group, fluxGroups) {
+		return s.all
+	}
+	return s.ofRuns
 }
 
 // look starts informers for kinds that are served now and stops those of kinds that no longer are.
@@ -209,14 +220,14 @@ func (s *siteKinds) follow(ctx context.Context, gvk schema.GroupVersionKind, obj
 		delete(s.informers, gvk)
 		s.mu.Unlock()
 		log.FromContext(ctx).Info("no longer served; watch stopped", "kind", gvk)
-		return true, s.cache.RemoveInformer(ctx, obj)
+		return true, s.cacheOf(gvk).RemoveInformer(ctx, obj)
 	}
-	inf, err := s.cache.GetInformer(ctx, obj, cache.BlockUntilSynced(false))
+	inf, err := s.cacheOf(gvk).GetInformer(ctx, obj, cache.BlockUntilSynced(false))
 	if err != nil {
 		return false, err
 	}
 	if _, err := inf.AddEventHandler(s.handler()); err != nil {
-		return false, errors.Join(err, s.cache.RemoveInformer(ctx, obj))
+		return false, errors.Join(err, s.cacheOf(gvk).RemoveInformer(ctx, obj))
 	}
 	s.mu.Lock()
 	s.informers[gvk] = inf
@@ -308,7 +319,7 @@ func (s *siteKinds) cached(obj client.Object) client.Reader {
 	if !watched || !inf.HasSynced() {
 		return nil
 	}
-	return s.cache
+	return s.cacheOf(gvk)
 }
 
 // missing tells whether an error of a cache says that it does not have the object, for whatever reason.

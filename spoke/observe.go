@@ -4,6 +4,7 @@ package spoke
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -32,9 +33,33 @@ func (r *operationReconciler) observe(ctx context.Context, v *visit, engine engi
 	switch {
 	case v.stopping():
 		return r.cancel(ctx, v, engine, run)
-	case v.overdue():
+	case v.overdue(out):
 		return r.timeOut(ctx, v, engine, run)
+	case len(out.Next) > 0:
+		return v.proceed(ctx, out, run)
+	case out.Waiting != "":
+		v.to().Await(out.Waiting, out.Reason, out.Message)
+	default:
+		v.to().Run(out.Reason, out.Message)
 	}
+	return nil
+}
+
+// proceed puts the run's next step in place and records it, once what was done before is on record and nobody else has gone on. The step's
+// names are the run's own, so a crash before its record puts the same in place again, which changes nothing.
+func (v *visit) proceed(ctx context.Context, out engines.Outcome, run engines.Run) error {
+	if err := errors.Join(v.write(ctx), v.confirm(ctx)); err != nil {
+		return err
+	}
+	added, refused, err := v.putAll(ctx, out.Next, run)
+	switch {
+	case err != nil:
+		return fmt.Errorf("take the next step: %w", err)
+	case refused != nil:
+		v.end(opsv1alpha1.PhaseFailed, refused.reason, refused.message)
+		return nil
+	}
+	v.op.Status.Resources = append(v.op.Status.Resources, added...)
 	v.to().Run(out.Reason, out.Message)
 	return nil
 }
@@ -44,13 +69,13 @@ func (v *visit) conclude(out engines.Outcome) {
 	switch {
 	case v.op.Status.Reason == opsv1alpha1.ReasonUserCancelled:
 		// It was asked to stop, and has: how it ended is told, not judged.
-		v.to().Cancel(opsv1alpha1.ReasonUserCancelled, fmt.Sprintf("cancelled; the executor ended with %s: %s", out.Reason, out.Message))
+		v.end(opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled, fmt.Sprintf("cancelled; the executor ended with %s: %s", out.Reason, out.Message))
 	case out.State == engines.StateSucceeded:
 		if out.Degraded != "" {
 			v.to().Degrade(out.Degraded, out.Message)
 		}
-		v.to().Succeed(out.Reason, out.Message)
+		v.end(opsv1alpha1.PhaseSucceeded, out.Reason, out.Message)
 	default:
-		v.to().Fail(out.Reason, out.Message)
+		v.end(opsv1alpha1.PhaseFailed, out.Reason, out.Message)
 	}
 }

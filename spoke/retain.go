@@ -76,6 +76,8 @@ func (r *operationReconciler) retire(ctx context.Context, v *visit) error {
 	case !v.running():
 		v.to().Cancel(opsv1alpha1.ReasonUserCancelled, "deleted before it started")
 		return nil
+	case v.op.Status.Verdict != nil:
+		return r.putBack(ctx, v)
 	}
 	engine, err := r.registry.Get(v.op.Status.Engine)
 	if err != nil {
@@ -94,7 +96,10 @@ func (r *operationReconciler) retire(ctx context.Context, v *visit) error {
 // abandon lets go of a deleted Operation whose executor runs on, and says so where it outlives the Operation.
 func (v *visit) abandon(ctx context.Context, why string) error {
 	v.tell(corev1.EventTypeWarning, "ExecutorRunsOn", "deleted while running; "+why+", and runs on without it")
-	v.to().Cancel(opsv1alpha1.ReasonUserCancelled, "deleted while running; "+why)
+	v.end(opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled, "deleted while running; "+why)
+	if !v.terminal() {
+		return nil // what was prepared is put back first
+	}
 	if err := v.write(ctx); err != nil && !apierrors.IsNotFound(err) {
 		return err
 	}

@@ -79,8 +79,9 @@ func total(op *opsv1alpha1.Operation) int32 {
 type score struct {
 	counts   opsv1alpha1.Counts
 	failures []opsv1alpha1.Failure
-	// held is the first child that is blocked, as a failure would be told; nil when none is.
-	held *opsv1alpha1.Failure
+	// held is the first child that is blocked, as a failure would be told; nil when none is. It may run, and wait for a person.
+	held  *opsv1alpha1.Failure
+	waits int32
 }
 
 // tally counts children by state. total was frozen when all of them existed. A child cannot go before its parent has ended (see countedOn),
@@ -118,11 +119,14 @@ func (s *score) add(op *opsv1alpha1.Operation) {
 	case opsv1alpha1.PhaseRunning:
 		s.counts.Running++
 	default:
-		if !op.Status.Blocked {
+		if op.Status.Blocked {
+			s.counts.Blocked++
+		} else {
 			s.counts.Pending++
-			return
 		}
-		s.counts.Blocked++
+	}
+	if op.Status.Blocked && !op.Status.Phase.Terminal() {
+		s.waits++
 		if s.held == nil {
 			c := cause(op)
 			s.held = &c
@@ -176,7 +180,7 @@ func (s *score) progress(cancelled bool) (reason, message string) {
 		message += fmt.Sprintf(", %d failed", c.Failed) + s.firstFailure(": ")
 	}
 	if s.held != nil {
-		message += fmt.Sprintf(", %d blocked: ", c.Blocked) + tell(*s.held)
+		message += fmt.Sprintf(", %d blocked: ", s.waits) + tell(*s.held)
 	}
 	return reason, message
 }

@@ -7,12 +7,9 @@ import (
 	"fmt"
 	"time"
 
-	helmv2 "github.com/fluxcd/helm-controller/api/v2"
-	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/clock"
 	clusterv1alpha1 "open-cluster-management.io/api/cluster/v1alpha1"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -26,6 +23,7 @@ import (
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines"
+	"vworkspace.io/fleet/engines/executors"
 )
 
 const (
@@ -50,8 +48,7 @@ type Options struct {
 // AddToScheme adds every kind that the agent reads or writes by type.
 func AddToScheme(scheme *runtime.Scheme) error {
 	for _, add := range []func(*runtime.Scheme) error{
-		clientgoscheme.AddToScheme, appsv1alpha1.AddToScheme, opsv1alpha1.AddToScheme,
-		helmv2.AddToScheme, sourcev1.AddToScheme, clusterv1alpha1.Install,
+		executors.AddToScheme, appsv1alpha1.AddToScheme, opsv1alpha1.AddToScheme, clusterv1alpha1.Install,
 	} {
 		if err := add(scheme); err != nil {
 			return fmt.Errorf("register types: %w", err)

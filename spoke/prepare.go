@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package spoke
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/engines"
+)
+
+// undoDeadline bounds how long it is tried to put back what was prepared. After that the run ends as Failed, and says what was not put back.
+const undoDeadline = 10 * time.Minute
+
+// preparation is something that is done to the target before the engine starts and undone after the run has ended, however it ended.
+//
+// It is written down as Started before anything is done. From then on it is undone: when the engine failed, when the run was cancelled or timed
+// out, when the agent died in between. So do and undo may both be called any number of times, and undo also when do had no effect.
+type preparation interface {
+	name() string
+	// blocker is what keeps it from being done, asked before the run starts.
+	blocker(ctx context.Context, v *visit) (*blocker, error)
+	// do tells whether it is done; when not, it is called again later.
+	do(ctx context.Context, v *visit, note *opsv1alpha1.Preparation) (done bool, refused *refusal, err error)
+	// undo tells whether it is undone.
+	undo(ctx context.Context, v *visit, note *opsv1alpha1.Preparation) (done bool, err error)
+}
+
+// preparations of an Operation on a target, in their order. They are undone in the reverse order. Target is nil once it was deleted.
+func preparations(op *opsv1alpha1.Operation, target *appsv1alpha1.ApplicationInstance) []preparation {
+	var all []preparation
+	if op.Spec.Type == opsv1alpha1.TypeRestore {
+		all = append(all, suspension{target})
+	}
+	return all
+}
+
+// unprepared is the first thing that keeps a preparation from being done.
+func (v *visit) unprepared(ctx context.Context, f facts) (*blocker, error) {
+	for _, p := range preparations(f.op, f.target) {
+		if b, err := p.blocker(ctx, v); b != nil || err != nil {
+			return b, err
+		}
+	}
+	return nil, nil
+}
+
+// prepare does what is to be done before the engine starts, and tells whether it is all done.
+func (r *operationReconciler) prepare(ctx context.Context, v *visit, run engines.Run) (bool, error) {
+	for _, p := range preparations(v.op, run.Target) {
+		note := v.preparation(p.name())
+		if note == nil {
+			v.op.Status.Preparations = append(v.op.Status.Preparations, opsv1alpha1.Preparation{
+				Name: p.name(), State: opsv1alpha1.PreparationStarted, StartedAt: metav1.NewTime(v.now.Truncate(time.Second)),
+			})
+			if err := v.write(ctx); err != nil {
+				return false, err
+			}
+			note = v.preparation(p.name())
+		}
+		if note.State != opsv1alpha1.PreparationStarted {
+			continue
+		}
+		done, refused, err := p.do(ctx, v, note)
+		switch {
+		case err != nil:
+			return false, v.notApplied(fmt.Errorf("%s: %w", p.name(), err))
+		case refused != nil:
+			v.end(opsv1alpha1.PhaseFailed, refused.reason, refused.message)
+			return false, nil
+		case !done:
+			v.lookAgain(time.Second)
+			return false, nil
+		}
+		note.State = opsv1alpha1.PreparationDone
+	}
+	return true, nil
+}
+
+func (v *visit) preparation(name string) *opsv1alpha1.Preparation {
+	for i := range v.op.Status.Preparations {
+		if v.op.Status.Preparations[i].Name == name {
+			return &v.op.Status.Preparations[i]
+		}
+	}
+	return nil
+}
+
+// toUndo tells whether anything prepared has not been put back.
+func (v *visit) toUndo() bool {
+	return slices.ContainsFunc(v.op.Status.Preparations, func(p opsv1alpha1.Preparation) bool { return p.State != opsv1alpha1.PreparationUndone })
+}
+
+// ended tells whether the run has ended, though it may not have been announced.
+func (v *visit) ended() bool { return v.terminal() || v.op.Status.Verdict != nil }
+
+// end ends the run, or, when something has to be put back first, writes down how it ended: the executor is not asked a second time.
+func (v *visit) end(phase opsv1alpha1.OperationPhase, reason, message string) {
+	if !v.toUndo() {
+		v.to().End(phase, reason, message)
+		return
+	}
+	v.op.Status.Verdict = &opsv1alpha1.Verdict{
+		Phase: phase, Reason: reason, Message: opsv1alpha1.Truncate(message, opsv1alpha1.MaxMessage), Time: metav1.NewTime(v.now.Truncate(time.Second)),
+	}
+	v.to().Run(opsv1alpha1.ReasonPuttingBack, fmt.Sprintf("putting back what was prepared; then %s: %s", phase, message))
+	v.lookAgain(time.Millisecond)
+}
+
+// putBack undoes what was prepared, in reverse, and then ends the run by its verdict.
+func (r *operationReconciler) putBack(ctx context.Context, v *visit) error {
+	target, err := v.target(ctx, v.op.Namespace, v.op.Spec.TargetRef.Name)
+	if err != nil {
+		return err
+	}
+	all := preparations(v.op, target)
+	slices.Reverse(all)
+	for _, p := range all {
+		note := v.preparation(p.name())
+		if note == nil || note.State == opsv1alpha1.PreparationUndone {
+			continue
+		}
+		done, err := p.undo(ctx, v, note)
+		switch {
+		case err == nil && done:
+			note.State, note.Message = opsv1alpha1.PreparationUndone, ""
+		case v.now.Sub(v.op.Status.Verdict.Time.Time) >= undoDeadline:
+			note.State = opsv1alpha1.PreparationUndone
+			note.Message = opsv1alpha1.Truncate(fmt.Sprintf("not put back within %s: %v", undoDeadline, orPending(err)), opsv1alpha1.MaxMessage)
+		default:
+			note.Message = opsv1alpha1.Truncate(orPending(err), opsv1alpha1.MaxMessage)
+			v.lookAgain(time.Second)
+			return err
+		}
+	}
+	v.announce()
+	return nil
+}
+
+func orPending(err error) string {
+	if err == nil {
+		return "not done yet"
+	}
+	return err.Error()
+}
+
+// announce makes the verdict the end. What could not be put back is worse than anything that the verdict may say.
+func (v *visit) announce() {
+	verdict := v.op.Status.Verdict
+	var left []string
+	for _, p := range v.op.Status.Preparations {
+		if p.Message != "" {
+			left = append(left, p.Name+" was "+p.Message)
+		}
+	}
+	if len(left) == 0 {
+		v.to().End(verdict.Phase, verdict.Reason, verdict.Message)
+		return
+	}
+	v.to().End(opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonNotPutBack,
+		fmt.Sprintf("%s; the run itself ended as %s (%s): %s", strings.Join(left, "; "), verdict.Phase, verdict.Reason, verdict.Message))
+}
