@@ -3,7 +3,9 @@
 package demo
 
 import (
+	"bytes"
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"os"
@@ -11,7 +13,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -39,6 +40,11 @@ type Options struct {
 	// Screen shows how it goes on.
 	Screen *Screen
 }
+
+// platformManifest holds the shops' namespace on a spoke. Its first document is the namespace.
+//
+//go:embed platform.yaml
+var platformManifest []byte
 
 // Demo is a fleet with vWorkspace Fleet on it.
 type Demo struct {
@@ -73,7 +79,7 @@ func Start(ctx context.Context, o Options) (*Demo, error) {
 		o.Clusters = 3
 	}
 	d := &Demo{screen: o.Screen}
-	d.screen.Heading("A hub and %d clusters: real control planes, Open Cluster Management and Flux, as processes on loopback. Pods are simulated (KWOK).", o.Clusters)
+	d.screen.Heading("A hub and %d clusters: real control planes, Open Cluster Management, Flux, Velero, Argo and VolSync, as processes on loopback. Pods are simulated (KWOK).", o.Clusters)
 	var err error
 	if d.bin, err = os.MkdirTemp("", "vw-demo-bin-"); err != nil {
 		return nil, fmt.Errorf("make a folder for binaries: %w", err)
@@ -125,18 +131,14 @@ func (d *Demo) install(ctx context.Context, hub, spoke string) (err error) {
 	return d.installShops(ctx)
 }
 
-// openNamespace creates the shops' namespace with the gate label, as the platform team of each cluster does.
+// openNamespace creates the shops' namespace, as the platform team of each cluster does. On the hub there is nothing to run in it.
 func (d *Demo) openNamespace(ctx context.Context, c *testbed.Cluster) error {
-	cl, err := client.New(c.Config(), client.Options{Scheme: Scheme()})
-	if err != nil {
-		return fmt.Errorf("connect to %s: %w", c.Name, err)
+	manifest := platformManifest
+	if c == d.Fleet.Hub {
+		manifest, _, _ = bytes.Cut(manifest, []byte("\n---\n"))
 	}
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: Namespace, Labels: map[string]string{appsv1alpha1.LabelNamespaceGate: appsv1alpha1.NamespaceGated}}}
-	runner := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "vworkspace-operation-runner", Namespace: Namespace}}
-	for _, object := range []client.Object{namespace, runner} {
-		if err := cl.Create(ctx, object); err != nil {
-			return fmt.Errorf("open namespace %s on %s: %w", Namespace, c.Name, err)
-		}
+	if err := testbed.Apply(ctx, c.Config(), manifest); err != nil {
+		return fmt.Errorf("open namespace %s on %s: %w", Namespace, c.Name, err)
 	}
 	return nil
 }
@@ -202,11 +204,8 @@ func (d *Demo) Play(ctx context.Context) (Report, error) {
 	var wrong []error
 	for _, step := range story(len(d.Fleet.Spokes)) {
 		d.screen.Heading("Operation %s: %s", step.Operation.Name, step.Says)
-		ended, err := d.run(ctx, step.Operation)
+		ended, err := d.play(ctx, step)
 		report.Operations = append(report.Operations, ended)
-		if err == nil {
-			err = check(step, ended)
-		}
 		if err != nil {
 			wrong = append(wrong, err)
 		}
@@ -214,21 +213,40 @@ func (d *Demo) Play(ctx context.Context) (Report, error) {
 	return report, errors.Join(wrong...)
 }
 
-// run creates an Operation on the hub and waits for its end there.
-func (d *Demo) run(ctx context.Context, op *opsv1alpha1.Operation) (OperationReport, error) {
+// play takes one step of the story.
+func (d *Demo) play(ctx context.Context, step Step) (OperationReport, error) {
 	ctx, cancel := context.WithTimeout(ctx, endedWithin)
 	defer cancel()
+	op := step.Operation
+	if step.Before != nil {
+		if err := step.Before(ctx, d, op); err != nil {
+			return reportOf(op, 0), fmt.Errorf("before Operation %s: %w", op.Name, err)
+		}
+	}
 	start := time.Now()
 	if err := d.Hub.Create(ctx, op); err != nil {
 		return reportOf(op, time.Since(start)), fmt.Errorf("create Operation %s: %w", op.Name, err)
 	}
-	err := Watch(ctx, d.Hub, op, d.screen.Move)
+	group, ctx2 := errgroup.WithContext(ctx)
+	if step.Meanwhile != nil {
+		watched := op.DeepCopy()
+		group.Go(func() error { return step.Meanwhile(ctx2, d, watched) })
+	}
+	group.Go(func() error { return Watch(ctx2, d.Hub, op, d.screen.Move) })
+	err := group.Wait()
 	d.screen.Keep()
-	return reportOf(op, time.Since(start)), err
+	ended := reportOf(op, time.Since(start))
+	if err == nil {
+		err = check(step, ended)
+	}
+	if err == nil && step.After != nil {
+		err = step.After(ctx, d)
+	}
+	return ended, err
 }
 
 // check compares how an Operation ended with how it must end.
-func check(want Expectation, got OperationReport) error {
+func check(want Step, got OperationReport) error {
 	c := got.Clusters
 	if got.Phase != want.Phase || c.Failed != want.Failed || c.Succeeded != c.Total-want.Failed || c.Total == 0 {
 		return fmt.Errorf("%s: want %s with %d failed clusters, got %s with %d of %d succeeded and %d failed (%s: %s)",

@@ -3,6 +3,7 @@
 package demo
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 
@@ -25,96 +26,98 @@ const (
 	legacyDisk = "legacy-hdd"
 )
 
-// Expectation is how an Operation must end for the demo to be a success.
-type Expectation struct {
-	Operation *opsv1alpha1.Operation
-	Phase     opsv1alpha1.OperationPhase
-	// Failed clusters, out of all.
-	Failed int32
+// Step is one Operation of the story, and how it must end for the demo to be a success.
+type Step struct {
 	// Says what is about to happen.
 	Says string
+	// Operation to create on the hub.
+	Operation *opsv1alpha1.Operation
+	// Before, if any, prepares the clusters for it, and completes it.
+	Before func(ctx context.Context, d *Demo, op *opsv1alpha1.Operation) error
+	// Meanwhile, if any, is what a person does while it runs.
+	Meanwhile func(ctx context.Context, d *Demo, op *opsv1alpha1.Operation) error
+	// After, if any, looks whether it has done on the clusters what it says.
+	After func(ctx context.Context, d *Demo) error
+	// Phase that it must end in.
+	Phase opsv1alpha1.OperationPhase
+	// Failed clusters, out of all.
+	Failed int32
 }
 
 // story is what the demo does on clusters spokes, the last of which still has old disks.
-func story(clusters int) []Expectation {
-	return []Expectation{
+func story(clusters int) []Step {
+	return []Step{
 		{
-			Says:      "run a command in every shop of the fleet (engine: job)",
-			Operation: operation("clear-carts", opsv1alpha1.TypeRunCommand, opsv1alpha1.EngineJob, map[string]any{"image": "registry.example.com/shop:1.0.0", "command": []string{"shop", "carts", "clear"}}),
+			Says: "run a command in every shop of the fleet (engine: job)",
+			Operation: fleetWide("clear-carts", opsv1alpha1.TypeRunCommand, opsv1alpha1.EngineJob,
+				map[string]any{"image": "registry.example.com/shop:1.0.0", "command": []string{"shop", "carts", "clear"}}),
+			Phase: opsv1alpha1.PhaseSucceeded,
+		},
+		{
+			Says:      "back every shop up to S3 (engine: velero)",
+			Operation: fleetWide(backupName, opsv1alpha1.TypeBackup, opsv1alpha1.EngineVelero, map[string]any{"ttl": "24h"}),
+			Phase:     opsv1alpha1.PhaseSucceeded,
+		},
+		{
+			Says:      "somebody deletes the settings of " + lostShop + "; restore them from the backup (engine: velero)",
+			Operation: onOne("restore-settings", lostShop, opsv1alpha1.TypeRestore, opsv1alpha1.EngineVelero),
+			Before:    loseSettings,
+			After:     settingsAreBack,
+			Phase:     opsv1alpha1.PhaseSucceeded,
+		},
+		{
+			Says:      "run the chart's own post-upgrade hook on demand (engine: helmHookJob)",
+			Operation: fleetWide("rebuild-index", opsv1alpha1.TypeMigration, opsv1alpha1.EngineHelmHookJob, map[string]any{"event": "post-upgrade"}),
+			Phase:     opsv1alpha1.PhaseSucceeded,
+		},
+		{
+			Says:      "a runbook whose second step waits for a person, who resumes it on every cluster (engine: workflow, that is Argo)",
+			Operation: fleetWide("close-the-books", opsv1alpha1.TypeRunbook, opsv1alpha1.EngineWorkflow, map[string]any{"workflowTemplate": runbook}),
+			Meanwhile: resumeRunbooks,
 			Phase:     opsv1alpha1.PhaseSucceeded,
 		},
 		{
 			Says:      "upgrade every shop from chart 1.0.0 to 1.1.0 (engine: helm, that is Flux)",
-			Operation: operation("upgrade-to-1-1-0", opsv1alpha1.TypeUpgrade, opsv1alpha1.EngineHelm, map[string]any{"targetVersion": "1.1.0"}),
+			Operation: fleetWide("upgrade-to-1-1-0", opsv1alpha1.TypeUpgrade, opsv1alpha1.EngineHelm, map[string]any{"targetVersion": "1.1.0"}),
 			Phase:     opsv1alpha1.PhaseSucceeded,
 		},
 		{
 			Says:      fmt.Sprintf("upgrade to 1.2.0, which refuses the old disks of spoke%d: that cluster must fail, and say why", clusters),
-			Operation: operation("upgrade-to-1-2-0", opsv1alpha1.TypeUpgrade, opsv1alpha1.EngineHelm, map[string]any{"targetVersion": "1.2.0"}),
+			Operation: fleetWide("upgrade-to-1-2-0", opsv1alpha1.TypeUpgrade, opsv1alpha1.EngineHelm, map[string]any{"targetVersion": "1.2.0"}),
 			Phase:     opsv1alpha1.PhaseFailed,
 			Failed:    1,
 		},
 	}
 }
 
-func operation(name string, kind opsv1alpha1.OperationType, engine opsv1alpha1.OperationEngine, parameters map[string]any) *opsv1alpha1.Operation {
-	raw, err := json.Marshal(parameters)
-	if err != nil {
-		panic(err) // maps of strings always marshal
-	}
+// fleetWide is an Operation on every shop of every cluster.
+func fleetWide(name string, kind opsv1alpha1.OperationType, engine opsv1alpha1.OperationEngine, parameters map[string]any) *opsv1alpha1.Operation {
+	op := operation(name, kind, engine)
+	op.Spec.Placement = &opsv1alpha1.PlacementSpec{PlacementRef: opsv1alpha1.PlacementRef{Name: Placement}}
+	op.Spec.Selector = &opsv1alpha1.InstanceSelector{LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "shop"}}}
+	op.Spec.Parameters = raw(parameters)
+	return op
+}
+
+// onOne is an Operation on one shop: it goes to that shop's cluster.
+func onOne(name, shop string, kind opsv1alpha1.OperationType, engine opsv1alpha1.OperationEngine) *opsv1alpha1.Operation {
+	op := operation(name, kind, engine)
+	op.Spec.TargetRef = &opsv1alpha1.TargetRef{APIVersion: appsv1alpha1.GroupVersion.String(), Kind: "ApplicationInstance", Name: shop}
+	return op
+}
+
+func operation(name string, kind opsv1alpha1.OperationType, engine opsv1alpha1.OperationEngine) *opsv1alpha1.Operation {
 	return &opsv1alpha1.Operation{
 		TypeMeta:   metav1.TypeMeta{APIVersion: opsv1alpha1.GroupVersion.String(), Kind: "Operation"},
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: Namespace},
-		Spec: opsv1alpha1.OperationSpec{
-			Placement:  &opsv1alpha1.PlacementSpec{PlacementRef: opsv1alpha1.PlacementRef{Name: Placement}},
-			Selector:   &opsv1alpha1.InstanceSelector{LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "shop"}}},
-			Type:       kind,
-			Engine:     engine,
-			Parameters: &runtime.RawExtension{Raw: raw},
-		},
+		Spec:       opsv1alpha1.OperationSpec{Type: kind, Engine: engine},
 	}
 }
 
-// shops are two ApplicationInstances per cluster, as somebody creates them on the hub: one from an OCI registry, one from a Helm repository.
-func shops(clusters []string, repository, registry string) []*appsv1alpha1.ApplicationInstance {
-	var out []*appsv1alpha1.ApplicationInstance
-	for i, cluster := range clusters {
-		disk := fastDisk
-		if i == len(clusters)-1 {
-			disk = legacyDisk
-		}
-		for n := range perCluster {
-			chart := appsv1alpha1.ChartSpec{SourceType: appsv1alpha1.ChartSourceHelm, URL: repository, Name: "shop", Version: "1.0.0"}
-			if n%2 == 1 {
-				chart.SourceType, chart.URL = appsv1alpha1.ChartSourceOCI, registry
-			}
-			out = append(out, shop(fmt.Sprintf("shop-%s-%c", cluster, 'a'+n), cluster, disk, chart))
-		}
-	}
-	return out
-}
-
-func shop(name, cluster, disk string, chart appsv1alpha1.ChartSpec) *appsv1alpha1.ApplicationInstance {
-	values, err := json.Marshal(map[string]any{"replicas": 1, "storageClass": disk})
+func raw(values map[string]any) *runtime.RawExtension {
+	data, err := json.Marshal(values)
 	if err != nil {
-		panic(err) // a map of strings and numbers always marshals
+		panic(err) // maps of strings and numbers always marshal
 	}
-	return &appsv1alpha1.ApplicationInstance{
-		TypeMeta: metav1.TypeMeta{APIVersion: appsv1alpha1.GroupVersion.String(), Kind: "ApplicationInstance"},
-		ObjectMeta: metav1.ObjectMeta{
-			Name: name, Namespace: Namespace,
-			Labels: map[string]string{appsv1alpha1.LabelClusterID: cluster, appsv1alpha1.LabelManagedBy: appsv1alpha1.ManagedByControlPlane, "app": "shop"},
-			Annotations: map[string]string{
-				opsv1alpha1.TypeRunCommand.Capability(): string(opsv1alpha1.EngineJob),
-				opsv1alpha1.TypeUpgrade.Capability():    string(opsv1alpha1.EngineHelm),
-			},
-		},
-		Spec: appsv1alpha1.ApplicationInstanceSpec{
-			Mode:    appsv1alpha1.ModeManaged,
-			AppRef:  appsv1alpha1.AppRef{CatalogID: "shop"},
-			Chart:   &chart,
-			Release: &appsv1alpha1.ReleaseSpec{Name: name, Namespace: Namespace},
-			Values:  &appsv1alpha1.ValuesSpec{Source: appsv1alpha1.ValuesInline, Inline: &runtime.RawExtension{Raw: values}},
-		},
-	}
+	return &runtime.RawExtension{Raw: data}
 }

@@ -25,11 +25,11 @@ func TestStory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(report.Operations) != 3 {
-		t.Fatalf("%d Operations, want 3", len(report.Operations))
+	if len(report.Operations) != 7 {
+		t.Fatalf("%d Operations, want 7", len(report.Operations))
 	}
 	t.Run("counts", func(t *testing.T) { storyCounts(t, report) })
-	t.Run("cause", func(t *testing.T) { storyCause(t, report.Operations[2]) })
+	t.Run("cause", func(t *testing.T) { storyCause(t, report.Operations[6]) })
 	t.Run("kubectl", storyKubectl)
 	t.Run("charts", storyCharts)
 	t.Run("hub follows", storyHubFollows)
@@ -45,17 +45,25 @@ func TestStory(t *testing.T) {
 }
 
 func storyCounts(t *testing.T, report demo.Report) {
-	for i, o := range report.Operations {
-		if o.Clusters.Total != clusters || o.Clusters.Done() != clusters {
-			t.Errorf("%s: %d of %d clusters done, want %d of %d", o.Name, o.Clusters.Done(), o.Clusters.Total, clusters, clusters)
+	engines := map[opsv1alpha1.OperationEngine]bool{}
+	for _, o := range report.Operations {
+		engines[o.Engine] = true
+		onClusters, instances, succeeded := int32(clusters), int32(clusters*perCluster), int32(clusters*perCluster)
+		switch o.Name {
+		case "restore-settings":
+			onClusters, instances, succeeded = 1, 1, 1
+		case "upgrade-to-1-2-0":
+			succeeded -= perCluster
 		}
-		want := int32(clusters * perCluster)
-		if i == 2 {
-			want -= perCluster
+		if o.Clusters.Total != onClusters || o.Clusters.Done() != onClusters {
+			t.Errorf("%s: %d of %d clusters done, want all of %d", o.Name, o.Clusters.Done(), o.Clusters.Total, onClusters)
 		}
-		if o.Instances.Total != clusters*perCluster || o.Instances.Succeeded != want {
-			t.Errorf("%s: %d of %d instances succeeded, want %d of %d", o.Name, o.Instances.Succeeded, o.Instances.Total, want, clusters*perCluster)
+		if o.Instances.Total != instances || o.Instances.Succeeded != succeeded {
+			t.Errorf("%s: %d of %d instances succeeded, want %d of %d", o.Name, o.Instances.Succeeded, o.Instances.Total, succeeded, instances)
 		}
+	}
+	if len(engines) != 5 {
+		t.Errorf("the story has Operations of %d engines, want 5", len(engines))
 	}
 }
 

@@ -12,12 +12,13 @@
 //	kube-apiserver, -controller-manager   kube-apiserver, -controller-manager
 //	OCM registration, placement, work <-- klusterlet agent (CSR, ManagedCluster, ManifestWork)
 //	                                      kube-scheduler, KWOK: one simulated node
-//	                                      Flux source-controller, helm-controller
-//	                                             ^
+//	                                      engines.go: Flux, Velero, Argo, VolSync, CSI
+//	                                             ^                  |
+//	S3 server <------------------------------------------------------
 //	charts.go     Helm repository and OCI registry, inside the supervisor
 //
-// Real are Kubernetes, etcd, Open Cluster Management with its full registration, and Flux. Simulated are the node
-// and the Pods: KWOK makes Pods of Deployments ready and those of Jobs complete, or fail, as their annotations say
+// Real are Kubernetes, etcd, Open Cluster Management with its full registration, and the engines' controllers. Fakes are the S3 server, which
+// keeps objects in memory, and the CSI driver, whose volumes hold nothing. Simulated are the node and the Pods: KWOK makes Pods of Deployments ready and those of Jobs complete, or fail, as their annotations say
 // (AnnotationOutcome and its siblings).
 //
 // What must stay true:

@@ -80,6 +80,9 @@ func (f *Fleet) startVelero(ctx context.Context, spoke *Cluster) error {
 				"--metrics-address=" + address(port), "--profiler-address=",
 				"--features=EnableCSI", "--item-operation-sync-frequency=1s", "--backup-sync-period=5s", "--store-validation-frequency=10s",
 				"--client-qps=200", "--client-burst=400",
+				// With one at a time, a Backup that is queued when another ends may be looked at again only a minute later (velero v1.18.3,
+				// backup_queue_controller.go: the slot is given back after the event). Backups of one namespace still follow each other.
+				"--concurrent-backups=4",
 			},
 			Env: append(f.childEnv(),
 				"VELERO_NAMESPACE="+veleroNamespace, "VELERO_SCRATCH_DIR="+scratch, "AWS_SHARED_CREDENTIALS_FILE="+f.s3Credentials(),

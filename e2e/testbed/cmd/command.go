@@ -15,7 +15,8 @@ func newCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "testbed",
 		Short: "A local fleet of real Kubernetes control planes, as plain processes on loopback",
-		Long: "A hub and spokes of real Kubernetes, joined by Open Cluster Management, with Flux on each spoke.\n" +
+		Long: "A hub and spokes of real Kubernetes, joined by Open Cluster Management, with Flux, Velero,\n" +
+			"Argo Workflows and VolSync on each spoke.\n" +
 			"No containers and no root; Pods are simulated by KWOK.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -40,6 +41,7 @@ func upCommand() *cobra.Command {
 	c.Flags().StringVar(&o.dir, "dir", "", "the fleet's folder; a temporary one if empty")
 	c.Flags().IntVar(&o.clusters, "clusters", 3, "how many spokes join the hub")
 	c.Flags().StringSliceVar(&o.charts, "charts", nil, "folders of Helm charts to serve: a chart, NAME or NAME/VERSION below")
+	c.Flags().StringSliceVar(&o.engines, "engines", testbed.AllEngines, "engines whose executors run on each spoke; --engines= for none")
 	c.Flags().DurationVar(&o.timeout, "timeout", testbed.DefaultTimeout, "how long the start may take, without building")
 	c.Flags().BoolVar(&o.detach, "detach", false, "return when the fleet is up, and leave it running until `testbed down`")
 	c.Flags().BoolVar(&o.detached, detachedFlag, false, "this is the background process of --detach")

@@ -16,6 +16,7 @@ type upOptions struct {
 	dir              string
 	clusters         int
 	charts           []string
+	engines          []string
 	timeout          time.Duration
 	detach, detached bool
 }
@@ -28,7 +29,7 @@ func up(ctx context.Context, o upOptions, out io.Writer) error {
 		defer stop()
 	}
 	f, err := testbed.Up(ctx, testbed.Options{
-		Dir: o.dir, Clusters: o.clusters, Charts: o.charts, Timeout: o.timeout, Progress: out,
+		Dir: o.dir, Clusters: o.clusters, Charts: o.charts, Engines: o.engines, Timeout: o.timeout, Progress: out,
 	})
 	if err != nil {
 		return err
