@@ -97,7 +97,7 @@ func (w *wanted) failed(live *release) engines.Outcome {
 	case remediated != nil && remediated.Status == metav1.ConditionTrue && remediated.Reason == helmv2.UninstallSucceededReason:
 		reason, what = ReasonUninstalled, "the upgrade failed and Flux uninstalled the release"
 	case remediated != nil && remediated.Status == metav1.ConditionTrue:
-		reason, what = ReasonRolledBack, "the upgrade failed and Flux rolled back to chart version "+live.version()
+		reason, what = ReasonRolledBack, "the upgrade failed and Flux rolled back"+live.backTo()
 	case remediated != nil && remediated.Status == metav1.ConditionFalse:
 		reason, what = ReasonUpgradeFailed, "the upgrade failed, and so did putting the release before back ("+opsv1alpha1.Truncate(remediated.Message, maxQuote)+")"
 	case isFalse(hr, helmv2.TestSuccessCondition):
@@ -170,6 +170,17 @@ func (w *wanted) waiting(hr *helmv2.HelmRelease) engines.Outcome {
 		return engines.Running(opsv1alpha1.ReasonEngineRunning, "Flux has not finished with HelmRelease %s", hr.Name)
 	}
 	return engines.Running(opsv1alpha1.ReasonEngineRunning, "HelmRelease %s: %s: %s", hr.Name, c.Reason, c.Message)
+}
+
+// backTo names the chart version that is in force after a rollback. Flux may say that it has rolled back before it shows what to.
+func (l *release) backTo() string {
+	for _, s := range l.hr.Status.History {
+		if s.Status == statusDeployed {
+			version, _, _ := strings.Cut(s.ChartVersion, "+")
+			return " to chart version " + version
+		}
+	}
+	return ""
 }
 
 // version is the chart version that runs, without the digest that Flux appends; before the first release it is the one asked for.
