@@ -36,6 +36,7 @@ func resultOf(work *workv1.ManifestWork) placement.ClusterResult {
 		State:   state,
 		Reason:  f.string(feedbackReason),
 		Message: f.string(feedbackMessage),
+		Waiting: state == placement.Running && f.bool(feedbackBlocked),
 		Instances: opsv1alpha1.Counts{
 			Total:     int32(f.int(feedbackInstances + "total")),
 			Pending:   int32(f.int(feedbackInstances + "pending")),

@@ -61,12 +61,17 @@ type ClusterResult struct {
 	FinishedAt time.Time `json:"finishedAt,omitzero"`
 	// Instances of the cluster by state.
 	Instances opsv1alpha1.Counts `json:"instances,omitzero"`
+	// Waiting tells that the cluster runs, and that something in it waits: for a precondition, or for a person. Message says for what.
+	Waiting bool `json:"waiting,omitempty"`
 	// Withdrawn tells that the hub gave up on the cluster, so that what was sent there must be taken back before it runs late.
 	Withdrawn bool `json:"withdrawn,omitempty"`
 }
 
 // At brings a time into the form in which ClusterResults compare: UTC, whole seconds, no monotonic clock, like the API's own times.
 func At(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
+
+// held tells whether something keeps the cluster from going on by itself.
+func (r ClusterResult) held() bool { return r.State == Blocked || r.State == Running && r.Waiting }
 
 // Cause is the message, or the reason where nothing more is known.
 func (r ClusterResult) Cause() string {

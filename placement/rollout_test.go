@@ -29,8 +29,17 @@ func TestStrategies(t *testing.T) {
 			expect: Decision{Start: []string{b, c}, More: true, Phase: opsv1alpha1.PhaseRunning, Reason: opsv1alpha1.ReasonRollingOut, Message: "0 of 3 clusters ended, 3 pending"},
 		},
 		{
+			name: "waiting for people", known: []ClusterResult{
+				{Cluster: a, State: Running, Waiting: true, Message: "resumed since"}, {Cluster: a, State: Running},
+				{Cluster: c, State: Running, Waiting: true, Message: "1 blocked: WorkflowSuspended: resume it"},
+				{Cluster: b, State: Running, Waiting: true, Message: "1 blocked: TargetNotReady: mend it"},
+			},
+			expect: Decision{Phase: opsv1alpha1.PhaseRunning, Reason: opsv1alpha1.ReasonRollingOut,
+				Message: "0 of 3 clusters ended, 3 running; 2 waiting: " + b + ": 1 blocked: TargetNotReady: mend it"},
+		},
+		{
 			name: "all at work", limit: 2, known: []ClusterResult{{Cluster: a, State: Running}, {Cluster: b, State: Blocked}, {Cluster: c, State: Failed}},
-			expect: Decision{Phase: opsv1alpha1.PhaseRunning, Reason: opsv1alpha1.ReasonRollingOut, Message: "1 of 3 clusters ended, 1 running, 1 blocked, 1 failed"},
+			expect: Decision{Phase: opsv1alpha1.PhaseRunning, Reason: opsv1alpha1.ReasonRollingOut, Message: "1 of 3 clusters ended, 1 running, 1 blocked, 1 failed; 1 waiting: " + b},
 		},
 		{
 			name: "over", known: []ClusterResult{{Cluster: a, State: Succeeded}, {Cluster: b, State: Succeeded}, {Cluster: c, State: Succeeded}},

@@ -4,6 +4,7 @@ package placement
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -22,6 +23,7 @@ type Tally struct {
 	noTargets int32
 	started   int
 	failed    []int // indexes of the first MaxFailures failed clusters of the plan, ascending
+	held      map[int]bool
 }
 
 // NewTally of a plan of which nothing is known yet: every cluster is pending and not started.
@@ -31,6 +33,7 @@ func NewTally(p Plan) *Tally {
 		clusters: clusters,
 		index:    make(map[string]int, len(clusters)),
 		results:  make([]ClusterResult, len(clusters)),
+		held:     map[int]bool{},
 	}
 	for i, c := range clusters {
 		t.index[c] = i
@@ -60,6 +63,11 @@ func (t *Tally) Apply(r ClusterResult) bool {
 	add(&t.instances, old.Instances, -1)
 	add(&t.instances, r.Instances, +1)
 	t.results[i] = r
+	if r.held() {
+		t.held[i] = true
+	} else {
+		delete(t.held, i)
+	}
 	if r.State == Succeeded && r.Reason == opsv1alpha1.ReasonNoTargets {
 		t.noTargets++
 	}
@@ -183,7 +191,7 @@ func (t *Tally) Failures() []opsv1alpha1.Failure {
 	return failures
 }
 
-// Progress in a sentence.
+// Progress in a sentence, with what keeps the first of the clusters that wait.
 func (t *Tally) Progress() string {
 	c := t.counts
 	s := fmt.Sprintf("%d of %d clusters ended", c.Done(), c.Total)
@@ -193,6 +201,13 @@ func (t *Tally) Progress() string {
 	}{{c.Running, "running"}, {c.Blocked, "blocked"}, {c.Pending, "pending"}, {c.Failed, "failed"}} {
 		if part.n > 0 {
 			s += fmt.Sprintf(", %d %s", part.n, part.what)
+		}
+	}
+	if len(t.held) > 0 {
+		first := t.results[slices.Min(slices.Collect(maps.Keys(t.held)))]
+		s += fmt.Sprintf("; %d waiting: %s", len(t.held), first.Cluster)
+		if cause := first.Cause(); cause != "" {
+			s += ": " + cause
 		}
 	}
 	return s

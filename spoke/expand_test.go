@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -172,7 +173,7 @@ func TestPlacementIsTheHubs(t *testing.T) {
 	}
 }
 
-// What keeps a child from starting is told on the parent, where the hub looks.
+// TestBlockedChild: whoever looks at the parent, or at the hub, sees that something waits, and for what.
 func TestBlockedChild(t *testing.T) {
 	ns := gatedNamespace(t)
 	create(t, placeholder(ns, "web", "shop"))
@@ -181,6 +182,10 @@ func TestBlockedChild(t *testing.T) {
 	eventuallySays(t, op, "1 blocked: "+ns+"/web: CapabilityMissing")
 	if got := *op.Status.Summary.Instances; got != (opsv1alpha1.Counts{Total: 1, Blocked: 1}) {
 		t.Errorf("counts are %+v", got)
+	}
+	c := meta.FindStatusCondition(op.Status.Conditions, opsv1alpha1.ConditionBlocked)
+	if op.Status.Phase != opsv1alpha1.PhaseRunning || !op.Status.Blocked || c == nil || c.Reason != opsv1alpha1.ReasonCapabilityMissing {
+		t.Errorf("%s, blocked %v, condition %+v", op.Status.Phase, op.Status.Blocked, c)
 	}
 }
 

@@ -54,7 +54,11 @@ func (r *operationReconciler) addUp(ctx context.Context, v *visit, children []op
 	reason, message := t.verdict(v.op.Spec.Cancel)
 	switch {
 	case t.counts.Done() < t.counts.Total:
-		v.to().Run(reason, message)
+		if t.held != nil && !v.op.Spec.Cancel {
+			v.to().Await(t.held.Reason, reason, message)
+		} else {
+			v.to().Run(reason, message)
+		}
 		r.pace.wrote(v.op.UID, v.now)
 		return nil
 	case reason == opsv1alpha1.ReasonUserCancelled:

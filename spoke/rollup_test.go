@@ -40,6 +40,8 @@ func TestTally(t *testing.T) {
 		"blocked": {[]opsv1alpha1.Operation{in(pending, "b", "TargetNotReady", "sick"), in(pending, "a", "CapabilityMissing", "cannot"), in(failed, "c", "Broken", "bad")}, 3, false,
 			opsv1alpha1.Counts{Total: 3, Blocked: 2, Failed: 1}, opsv1alpha1.ReasonExpanded,
 			"1 of 3 done, 1 failed: shop/c: Broken: bad, 2 blocked: shop/a: CapabilityMissing: cannot"},
+		"waiting for a person": {[]opsv1alpha1.Operation{in(running, "a"), waiting(in(running, "b", "WorkflowSuspended", "resume it"))}, 2, false,
+			opsv1alpha1.Counts{Total: 2, Running: 2}, opsv1alpha1.ReasonExpanded, "0 of 2 done, 1 blocked: shop/b: WorkflowSuspended: resume it"},
 		"some failed": {[]opsv1alpha1.Operation{in(failed, "z", "Broken", "bad"), in(failed, "b", "HelmRolledBack", "no"), in(succeeded, "c")}, 3, false,
 			opsv1alpha1.Counts{Total: 3, Succeeded: 1, Failed: 2}, opsv1alpha1.ReasonSomeFailed, "2 of 3 failed: shop/b: HelmRolledBack: no"},
 		"lost": {[]opsv1alpha1.Operation{in(succeeded, "a")}, 3, false,
@@ -69,6 +71,11 @@ func TestTally(t *testing.T) {
 			}
 		})
 	}
+}
+
+func waiting(op opsv1alpha1.Operation) opsv1alpha1.Operation {
+	op.Status.Blocked = true
+	return op
 }
 
 // However many fail, and however much they say, the status stays small.
