@@ -22,21 +22,14 @@ func ParametersPath() *field.Path { return field.NewPath("spec", "parameters") }
 
 // DecodeParameters fills into, a pointer to a struct with json tags, from spec.parameters. Nothing is guessed or ignored: a name that the
 // struct does not have and a value of the wrong type are an *InvalidError that names the path. Names are case-sensitive.
-// Parameters that are left out are an empty object.
+// Parameters that are left out are an empty object. The Common ones are checked here, once for all engines, and kept from them.
 func DecodeParameters(op *opsv1alpha1.Operation, into any) error {
-	if op.Spec.Parameters == nil {
-		return nil
+	if _, err := CommonParameters(op); err != nil {
+		return err
 	}
-	raw, err := op.Spec.Parameters.MarshalJSON()
-	if err != nil {
-		return Invalid(field.Invalid(ParametersPath(), nil, "cannot be read as JSON: "+err.Error()))
-	}
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
-		return nil
-	}
-	if raw[0] != '{' {
-		return Invalid(field.TypeInvalid(ParametersPath(), jsonValue(raw), "must be an object that maps parameter names to values"))
+	raw, err := rawParameters(op)
+	if err != nil || raw == nil {
+		return err
 	}
 	strict, err := kjson.UnmarshalStrict(raw, into)
 	if err != nil {
@@ -44,12 +37,33 @@ func DecodeParameters(op *opsv1alpha1.Operation, into any) error {
 	}
 	errs := make([]*field.Error, 0, len(strict))
 	for _, e := range strict {
-		errs = append(errs, strictError(e, into))
+		if wrong := strictError(e, into); wrong != nil {
+			errs = append(errs, wrong)
+		}
 	}
 	return Invalid(errs...)
 }
 
-// strictError explains an unknown or a repeated name.
+// rawParameters are spec.parameters as a JSON object, nil when they are left out.
+func rawParameters(op *opsv1alpha1.Operation) ([]byte, error) {
+	if op.Spec.Parameters == nil {
+		return nil, nil
+	}
+	raw, err := op.Spec.Parameters.MarshalJSON()
+	if err != nil {
+		return nil, Invalid(field.Invalid(ParametersPath(), nil, "cannot be read as JSON: "+err.Error()))
+	}
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
+		return nil, nil
+	}
+	if raw[0] != '{' {
+		return nil, Invalid(field.TypeInvalid(ParametersPath(), jsonValue(raw), "must be an object that maps parameter names to values"))
+	}
+	return raw, nil
+}
+
+// strictError explains an unknown or a repeated name. It is nil for one that is unknown to the engine only.
 func strictError(err error, into any) *field.Error {
 	var named kjson.FieldError
 	if !errors.As(err, &named) {
@@ -59,9 +73,12 @@ func strictError(err error, into any) *field.Error {
 	if strings.HasPrefix(err.Error(), "duplicate") {
 		return field.Duplicate(path, named.FieldPath())
 	}
+	if isCommon(named.FieldPath()) {
+		return nil
+	}
 	detail := "unknown field: check the spelling, or leave it out"
 	if !strings.ContainsAny(named.FieldPath(), ".[") {
-		detail = "unknown parameter: known are " + strings.Join(jsonNames(into), ", ")
+		detail = "unknown parameter: known are " + strings.Join(jsonNames(reflect.TypeOf(into).Elem()), ", ")
 	}
 	return field.Forbidden(path, detail)
 }
@@ -109,9 +126,8 @@ func article(jsonType string) string {
 	}
 }
 
-// jsonNames of the fields of the struct that into points at, sorted.
-func jsonNames(into any) []string {
-	t := reflect.TypeOf(into).Elem()
+// jsonNames of the fields of a struct, sorted.
+func jsonNames(t reflect.Type) []string {
 	names := make([]string, 0, t.NumField())
 	for i := range t.NumField() {
 		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "" && name != "-" {

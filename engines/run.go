@@ -20,6 +20,8 @@ type Run struct {
 	Target *appsv1alpha1.ApplicationInstance
 	// Cluster is the name of the managed cluster, empty on a spoke without a hub.
 	Cluster string
+	// Step is empty, or names a run beside the Operation's own, such as its quiesce: it has other names, and an Operation of its own making.
+	Step string
 }
 
 // UID of the run: a new Operation under an old name is a new run.
@@ -30,6 +32,10 @@ func (r Run) Namespace() string { return r.Operation.Namespace }
 
 // Name for the run's object that plays the given parts; no part for the one main object.
 func (r Run) Name(parts ...string) string {
+	if r.Step != "" {
+		// No engine's part has a space: one that is a cluster's name, say, is a DNS label.
+		parts = append([]string{"step " + r.Step}, parts...)
+	}
 	return opsv1alpha1.RunName(r.Operation.Name, r.Operation.UID, parts...)
 }
 
@@ -41,6 +47,9 @@ func (r Run) Labels() map[string]string {
 	}
 	if r.Cluster != "" {
 		labels[appsv1alpha1.LabelClusterID] = r.Cluster
+	}
+	if r.Step != "" {
+		labels[opsv1alpha1.LabelStep] = r.Step
 	}
 	return labels
 }

@@ -24,12 +24,8 @@ import (
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
 
-const (
-	// instanceFieldManager owns what an instance is made into.
-	instanceFieldManager = "vworkspace-agent"
-	// refusedInterval is how often something is tried again that the API server refused and no watch tells of.
-	refusedInterval = time.Minute
-)
+// instanceFieldManager owns what an instance is made into.
+const instanceFieldManager = "vworkspace-agent"
 
 // instanceReconciler keeps HelmReleases as ApplicationInstances want them, and says how they are.
 type instanceReconciler struct {
@@ -135,8 +131,10 @@ func (v *instanceVisit) manage(ctx context.Context) error {
 		return err
 	}
 	if refused != nil {
-		v.again = refusedInterval
 		v.block(refused.reason, refused.message)
+		// No watch tells when the API server would take it.
+		since := meta.FindStatusCondition(v.ai.Status.Conditions, appsv1alpha1.ConditionBlocked).LastTransitionTime
+		v.again = blockedPause(v.now.Sub(since.Time))
 		return nil
 	}
 	if err := v.dropOtherSource(ctx, source.GetKind()); err != nil {

@@ -4,14 +4,17 @@ package spoke
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -242,6 +245,29 @@ func TestIdleWritesNothing(t *testing.T) {
 	faults.heal(ns)
 	if len(writes) > 0 {
 		t.Errorf("idle, and yet: %v", writes)
+	}
+}
+
+// What the API server refuses for a while, as it does while a CRD is being deleted, is applied soon after it takes it again, though no watch tells.
+func TestRefusedForAWhile(t *testing.T) {
+	ns := gatedNamespace(t)
+	faults.inject(t, ns, func(verb string, obj client.Object) error {
+		if verb == "apply" {
+			return apierrors.NewForbidden(helmv2.GroupVersion.WithResource("helmreleases").GroupResource(), obj.GetName(), errors.New("not while it is terminating"))
+		}
+		return nil
+	})
+	ai := managed(ns, "web")
+	create(t, ai)
+	isReady(t, ai, metav1.ConditionFalse, appsv1alpha1.ReasonNotApplied)
+	if !strings.Contains(ai.Status.ReadyMessage, "not while it is terminating") {
+		t.Errorf("message is %s", ai.Status.ReadyMessage)
+	}
+	faults.heal(ns)
+	healed := time.Now()
+	isReady(t, ai, metav1.ConditionUnknown, appsv1alpha1.ReasonProgressing)
+	if took := time.Since(healed); took > 30*time.Second {
+		t.Errorf("it took %s", took)
 	}
 }
 

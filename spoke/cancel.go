@@ -14,6 +14,12 @@ import (
 	"vworkspace.io/fleet/engines"
 )
 
+// What messages about a cancellation begin with, while it is under way and after.
+const (
+	cancellingMark = "cancelling: "
+	cancelledMark  = "cancelled: "
+)
+
 // cancel stops a run as far as its engine can, once, and then waits for it to end: the reason UserCancelled of a running Operation says that
 // the executor was told.
 func (r *operationReconciler) cancel(ctx context.Context, v *visit, engine engines.Engine, run engines.Run) error {
@@ -24,7 +30,7 @@ func (r *operationReconciler) cancel(ctx context.Context, v *visit, engine engin
 	if err != nil {
 		return err
 	}
-	v.to().Run(opsv1alpha1.ReasonUserCancelled, "cancelling: "+said)
+	v.to().Run(opsv1alpha1.ReasonUserCancelled, cancellingMark+said)
 	return nil
 }
 
@@ -41,12 +47,14 @@ func (r *operationReconciler) cancelUnrecorded(ctx context.Context, v *visit, en
 
 // timeOut ends a run that took longer than spec.timeout. It ends now, whatever the executor makes of being stopped: a bound that
 // waits for the thing it bounds is none.
-func (r *operationReconciler) timeOut(ctx context.Context, v *visit, engine engines.Engine, run engines.Run) error {
+func (r *operationReconciler) timeOut(ctx context.Context, v *visit, engine engines.Engine, run engines.Run, out engines.Outcome) error {
 	said, err := v.stop(ctx, engine, run)
 	if err != nil {
 		return err
 	}
-	v.end(opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonTimeout, fmt.Sprintf("not done within spec.timeout (%s): %s", v.op.Spec.Timeout.Duration, said))
+	// How it stood is often why it took so long: an executor may try for ever what cannot work.
+	v.end(opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonTimeout, fmt.Sprintf("not done within spec.timeout (%s): %s; %s",
+		v.op.Spec.Timeout.Duration, opsv1alpha1.Truncate(out.Message, opsv1alpha1.MaxMessage/2), said))
 	return nil
 }
 

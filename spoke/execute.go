@@ -84,7 +84,7 @@ func (r *operationReconciler) start(ctx context.Context, v *visit) (bool, error)
 		v.hold(b)
 		return false, nil
 	}
-	switch b, err := v.unprepared(ctx, f); {
+	switch b, err := r.unprepared(ctx, v, f); {
 	case err != nil:
 		return false, err
 	case b != nil:
@@ -172,7 +172,7 @@ func (s *site) absentKind(engine engines.Engine, op *opsv1alpha1.Operation) (str
 		needed = c.Needs(op)
 	}
 	for _, obj := range needed {
-		served, err := s.kinds.served(obj)
+		served, err := s.kinds.servedNow(obj)
 		if err != nil {
 			return "", err
 		}

@@ -229,6 +229,14 @@ func TestEngineInstalledLater(t *testing.T) {
 	gadget.SetName(op.Status.Resources[0].Name)
 	play(t, reload(t, gadget), map[string]any{"phase": "Done"})
 	reaches(t, op, opsv1alpha1.PhaseSucceeded, "")
+
+	// It is gone again, and the agent has not looked yet.
+	uninstallGadgets(t)
+	again := on(ns, "again", "web", opsv1alpha1.TypeBackup)
+	create(t, again)
+	says(t, blockedFrom(t, again, opsv1alpha1.ReasonEngineNotInstalled), "Gadget.test.vworkspace.io")
+	installCRDs(t, "testdata/gadgets.crd.yaml")
+	reaches(t, again, opsv1alpha1.PhaseRunning, "")
 }
 
 func TestStartDeadline(t *testing.T) {
@@ -465,7 +473,7 @@ func TestCancel(t *testing.T) {
 		w := widgetOf(t, op)
 		patch(t, op, func() { op.Spec.Cancel = true })
 		collect(t, w)
-		reaches(t, op, opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled)
+		says(t, reaches(t, op, opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled), "cancelled: the Widget was deleted")
 	})
 	t.Run("not stoppable", func(t *testing.T) {
 		op := on(ns, "stubborn", "web", opsv1alpha1.TypeBackup)
@@ -482,7 +490,7 @@ func TestTimeout(t *testing.T) {
 	ns := gatedNamespace(t)
 	capable(t, ns, "web", widgetName)
 	capable(t, ns, "stoppable", stoppableName)
-	for target, words := range map[string][]string{"web": {"cannot stop", "runs on"}, "stoppable": {"the Widget was deleted"}} {
+	for target, words := range map[string][]string{"web": {"at it", "cannot stop", "runs on"}, "stoppable": {"at it", "the Widget was deleted"}} {
 		op := on(ns, "on-"+target, target, opsv1alpha1.TypeBackup)
 		op.Spec.Timeout = seconds(1)
 		create(t, op)

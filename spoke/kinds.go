@@ -300,6 +300,23 @@ func (s *siteKinds) served(obj client.Object) (bool, error) {
 	if watched {
 		return true, nil
 	}
+	return s.discovered(gvk)
+}
+
+// servedNow is served without the time until the next look, in which a watched kind may be gone already: what begins on the word of it would be
+// begun in vain. Kubernetes' own kinds are not asked for. They do not go, and theirs are the groups without a dot.
+func (s *siteKinds) servedNow(obj client.Object) (bool, error) {
+	gvk, err := apiutil.GVKForObject(obj, s.scheme)
+	if err != nil {
+		return false, err
+	}
+	if !strings.Contains(gvk.Group, ".") {
+		return s.served(obj)
+	}
+	return s.discovered(gvk)
+}
+
+func (s *siteKinds) discovered(gvk schema.GroupVersionKind) (bool, error) {
 	kinds, err := s.servedKinds(gvk.GroupVersion())
 	if err != nil {
 		return false, fmt.Errorf("ask whether %s is served: %w", gvk, err)

@@ -12,7 +12,7 @@ import (
 )
 
 // exclusive lists, per type, the types that never run beside it on one target. RunCommand and Runbook run beside everything.
-// Two Restores, and two Migrations, would overwrite each other's data.
+// Two Restores, and two Migrations, would overwrite each other's data. Besides, two that quiesce never do (apart).
 var exclusive = map[opsv1alpha1.OperationType][]opsv1alpha1.OperationType{
 	opsv1alpha1.TypeUpgrade:   {opsv1alpha1.TypeUpgrade, opsv1alpha1.TypeRestore, opsv1alpha1.TypeMigration},
 	opsv1alpha1.TypeRestore:   {opsv1alpha1.TypeUpgrade, opsv1alpha1.TypeRestore, opsv1alpha1.TypeMigration, opsv1alpha1.TypeBackup},
@@ -47,7 +47,7 @@ func competes(op, o *opsv1alpha1.Operation) bool {
 	case o.Spec.TargetRef == nil || op.Spec.TargetRef == nil || o.Spec.TargetRef.Name != op.Spec.TargetRef.Name,
 		o.Spec.Placement != nil,
 		o.Status.Phase.Terminal(),
-		!slices.Contains(exclusive[op.Spec.Type], o.Spec.Type):
+		!apart(op, o):
 		return false
 	case o.Status.Phase == opsv1alpha1.PhaseRunning:
 		return true
@@ -55,6 +55,11 @@ func competes(op, o *opsv1alpha1.Operation) bool {
 		return false
 	}
 	return !o.Status.Blocked || o.Status.Reason == opsv1alpha1.ReasonConflictingOperation
+}
+
+// apart tells whether two never run beside each other. Of two that quiesce, whoever ended first would wake the application up under the other.
+func apart(op, o *opsv1alpha1.Operation) bool {
+	return slices.Contains(exclusive[op.Spec.Type], o.Spec.Type) || quiesces(op) && quiesces(o)
 }
 
 func older(a, b *opsv1alpha1.Operation) bool {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines"
@@ -34,7 +35,7 @@ func (r *operationReconciler) observe(ctx context.Context, v *visit, engine engi
 	case v.stopping():
 		return r.cancel(ctx, v, engine, run)
 	case v.overdue(out):
-		return r.timeOut(ctx, v, engine, run)
+		return r.timeOut(ctx, v, engine, run, out)
 	case len(out.Next) > 0:
 		return v.proceed(ctx, out, run)
 	case out.Waiting != "":
@@ -66,10 +67,14 @@ func (v *visit) proceed(ctx context.Context, out engines.Outcome, run engines.Ru
 
 // conclude ends the run the way its executor says.
 func (v *visit) conclude(out engines.Outcome) {
+	cancelled := v.op.Status.Reason == opsv1alpha1.ReasonUserCancelled
 	switch {
-	case v.op.Status.Reason == opsv1alpha1.ReasonUserCancelled:
+	case cancelled && out.Reason == opsv1alpha1.ReasonResultLost:
+		// What is lost is what the cancellation took away, and has said so.
+		v.end(opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled, cancelledMark+strings.TrimPrefix(v.op.Status.Message, cancellingMark))
+	case cancelled:
 		// It was asked to stop, and has: how it ended is told, not judged.
-		v.end(opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled, fmt.Sprintf("cancelled; the executor ended with %s: %s", out.Reason, out.Message))
+		v.end(opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled, fmt.Sprintf(cancelledMark+"the executor ended with %s: %s", out.Reason, out.Message))
 	case out.State == engines.StateSucceeded:
 		if out.Degraded != "" {
 			v.to().Degrade(out.Degraded, out.Message)

@@ -21,8 +21,10 @@ import (
 const (
 	// runningInterval is how often a run is looked at when no watch says anything: a safety net.
 	runningInterval = 30 * time.Second
-	// blockedInterval is the same for what waits to start.
+	// blockedInterval is the longest for what waits to start, and soonInterval the shortest: much of what may be in the way, such as a missing
+	// right or template, is watched by nobody.
 	blockedInterval = time.Minute
+	soonInterval    = time.Second
 	// conflictInterval is how soon a visit is repeated that met a newer version of its Operation.
 	conflictInterval = 100 * time.Millisecond
 )
@@ -109,10 +111,16 @@ func (v *visit) hold(b *blocker) {
 	if !countsAgainstDeadline(b.reason) {
 		return
 	}
-	deadline := startDeadline(v.op)
-	if left := deadline - blockedFor(v.op.Status.History, v.now); left > 0 {
+	deadline, waited := startDeadline(v.op), blockedFor(v.op.Status.History, v.now)
+	v.lookAgain(blockedPause(waited))
+	if left := deadline - waited; left > 0 {
 		v.lookAgain(left)
 		return
 	}
 	v.to().Fail(b.reason, fmt.Sprintf("not started within %s: %s", deadline, b.message))
+}
+
+// blockedPause is how soon to look again at what has waited for so long: often while somebody may be at it, and seldom later.
+func blockedPause(waited time.Duration) time.Duration {
+	return min(max(waited/4, soonInterval), blockedInterval)
 }

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/discovery"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
@@ -68,6 +69,31 @@ func installCRDs(t *testing.T, paths ...string) {
 	if _, err := envtest.InstallCRDs(restConfig, envtest.CRDInstallOptions{Paths: paths, ErrorIfPathMissing: true}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// uninstallGadgets returns when the API server no longer says that it serves them.
+func uninstallGadgets(t *testing.T) {
+	t.Helper()
+	options := envtest.CRDInstallOptions{Paths: []string{"testdata/gadgets.crd.yaml"}, ErrorIfPathMissing: true}
+	if err := envtest.UninstallCRDs(restConfig, options); err != nil {
+		t.Fatal(err)
+	}
+	d, err := discovery.NewDiscoveryClientForConfig(restConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() string {
+		list, err := d.ServerResourcesForGroupVersion("test.vworkspace.io/v1")
+		if err != nil {
+			return err.Error()
+		}
+		for _, r := range list.APIResources {
+			if r.Kind == "Gadget" {
+				return "Gadgets are still served"
+			}
+		}
+		return ""
+	})
 }
 
 func adopted(namespace, name, release string) *appsv1alpha1.ApplicationInstance {

@@ -216,3 +216,13 @@ func TestNewTransitions(t *testing.T) {
 		}
 	}
 }
+
+func TestBlockedPause(t *testing.T) {
+	for waited, want := range map[time.Duration]time.Duration{
+		0: time.Second, 3 * time.Second: time.Second, 40 * time.Second: 10 * time.Second, time.Hour: time.Minute,
+	} {
+		if got := blockedPause(waited); got != want {
+			t.Errorf("after %s it is looked at again in %s, want %s", waited, got, want)
+		}
+	}
+}

@@ -3,7 +3,9 @@
 package spoke
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,26 +27,31 @@ const undoDeadline = 10 * time.Minute
 // out, when the agent died in between. So do and undo may both be called any number of times, and undo also when do had no effect.
 type preparation interface {
 	name() string
+	// settings are what undo has to know whatever becomes of the target. They are written down before anything is done.
+	settings() map[string]string
 	// blocker is what keeps it from being done, asked before the run starts.
 	blocker(ctx context.Context, v *visit) (*blocker, error)
-	// do tells whether it is done; when not, it is called again later.
+	// do tells whether it is done; when not, it is called again later. It may write the status, which moves the note.
 	do(ctx context.Context, v *visit, note *opsv1alpha1.Preparation) (done bool, refused *refusal, err error)
-	// undo tells whether it is undone.
+	// undo tells whether it is undone. It is called again after an error, unless that is a *neverPutBack. It may write the status, too.
 	undo(ctx context.Context, v *visit, note *opsv1alpha1.Preparation) (done bool, err error)
 }
 
 // preparations of an Operation on a target, in their order. They are undone in the reverse order. Target is nil once it was deleted.
-func preparations(op *opsv1alpha1.Operation, target *appsv1alpha1.ApplicationInstance) []preparation {
+func (r *operationReconciler) preparations(op *opsv1alpha1.Operation, target *appsv1alpha1.ApplicationInstance) []preparation {
 	var all []preparation
 	if op.Spec.Type == opsv1alpha1.TypeRestore {
 		all = append(all, suspension{target})
+	}
+	if quiesces(op) {
+		all = append(all, quiesce{target: target, registry: r.registry})
 	}
 	return all
 }
 
 // unprepared is the first thing that keeps a preparation from being done.
-func (v *visit) unprepared(ctx context.Context, f facts) (*blocker, error) {
-	for _, p := range preparations(f.op, f.target) {
+func (r *operationReconciler) unprepared(ctx context.Context, v *visit, f facts) (*blocker, error) {
+	for _, p := range r.preparations(f.op, f.target) {
 		if b, err := p.blocker(ctx, v); b != nil || err != nil {
 			return b, err
 		}
@@ -54,11 +61,11 @@ func (v *visit) unprepared(ctx context.Context, f facts) (*blocker, error) {
 
 // prepare does what is to be done before the engine starts, and tells whether it is all done.
 func (r *operationReconciler) prepare(ctx context.Context, v *visit, run engines.Run) (bool, error) {
-	for _, p := range preparations(v.op, run.Target) {
+	for _, p := range r.preparations(v.op, run.Target) {
 		note := v.preparation(p.name())
 		if note == nil {
 			v.op.Status.Preparations = append(v.op.Status.Preparations, opsv1alpha1.Preparation{
-				Name: p.name(), State: opsv1alpha1.PreparationStarted, StartedAt: metav1.NewTime(v.now.Truncate(time.Second)),
+				Name: p.name(), State: opsv1alpha1.PreparationStarted, StartedAt: metav1.NewTime(v.now.Truncate(time.Second)), Settings: p.settings(),
 			})
 			if err := v.write(ctx); err != nil {
 				return false, err
@@ -76,10 +83,14 @@ func (r *operationReconciler) prepare(ctx context.Context, v *visit, run engines
 			v.end(opsv1alpha1.PhaseFailed, refused.reason, refused.message)
 			return false, nil
 		case !done:
+			if v.preparation(p.name()).TriedAt == nil { // else the message says why
+				v.to().Run(opsv1alpha1.ReasonPreparing, "preparing the target: "+p.name())
+			}
 			v.lookAgain(time.Second)
 			return false, nil
 		}
-		note.State = opsv1alpha1.PreparationDone
+		note = v.preparation(p.name())
+		note.State, note.TriedAt = opsv1alpha1.PreparationDone, nil
 	}
 	return true, nil
 }
@@ -120,7 +131,7 @@ func (r *operationReconciler) putBack(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
-	all := preparations(v.op, target)
+	all := r.preparations(v.op, target)
 	slices.Reverse(all)
 	for _, p := range all {
 		note := v.preparation(p.name())
@@ -128,14 +139,19 @@ func (r *operationReconciler) putBack(ctx context.Context, v *visit) error {
 			continue
 		}
 		done, err := p.undo(ctx, v, note)
+		note = v.preparation(p.name())
+		cause := orPending(err, note)
+		var never *neverPutBack
 		switch {
 		case err == nil && done:
-			note.State, note.Message = opsv1alpha1.PreparationUndone, ""
+			note.State, note.Message, note.TriedAt = opsv1alpha1.PreparationUndone, "", nil
+		case errors.As(err, &never):
+			note.State, note.Message = opsv1alpha1.PreparationUndone, opsv1alpha1.Truncate("not put back: "+never.why, opsv1alpha1.MaxMessage)
 		case v.now.Sub(v.op.Status.Verdict.Time.Time) >= undoDeadline:
 			note.State = opsv1alpha1.PreparationUndone
-			note.Message = opsv1alpha1.Truncate(fmt.Sprintf("not put back within %s: %v", undoDeadline, orPending(err)), opsv1alpha1.MaxMessage)
+			note.Message = opsv1alpha1.Truncate(fmt.Sprintf("not put back within %s: %v", undoDeadline, cause), opsv1alpha1.MaxMessage)
 		default:
-			note.Message = opsv1alpha1.Truncate(orPending(err), opsv1alpha1.MaxMessage)
+			note.Message = opsv1alpha1.Truncate(cause, opsv1alpha1.MaxMessage)
 			v.lookAgain(time.Second)
 			return err
 		}
@@ -144,12 +160,18 @@ func (r *operationReconciler) putBack(ctx context.Context, v *visit) error {
 	return nil
 }
 
-func orPending(err error) string {
+// orPending is why something is not put back yet: the error, or the one before while it is not tried.
+func orPending(err error, note *opsv1alpha1.Preparation) string {
 	if err == nil {
-		return "not done yet"
+		return cmp.Or(note.Message, "not done yet")
 	}
 	return err.Error()
 }
+
+// neverPutBack is why something will not be put back, however often it is tried.
+type neverPutBack struct{ why string }
+
+func (e *neverPutBack) Error() string { return e.why }
 
 // announce makes the verdict the end. What could not be put back is worse than anything that the verdict may say.
 func (v *visit) announce() {

@@ -33,7 +33,9 @@ type site struct {
 	// live reads from the API server.
 	live client.Reader
 	// kinds are watched only while they are served.
-	kinds    *siteKinds
+	kinds *siteKinds
+	// remote speaks with what runs there.
+	remote   *remote
 	recorder events.EventRecorder
 }
 
@@ -70,11 +72,16 @@ func (s *sites) get(ctx context.Context, name multicluster.ClusterName) (*site, 
 	if err != nil {
 		return nil, err
 	}
+	speak, err := newRemote(cl.GetConfig(), cl.GetHTTPClient())
+	if err != nil {
+		return nil, err
+	}
 	st := &site{
 		Client:   cl.GetClient(),
 		name:     managedCluster(name),
 		live:     cl.GetAPIReader(),
 		kinds:    kinds,
+		remote:   speak,
 		recorder: cl.GetEventRecorder(recorderName),
 	}
 	s.known[name] = knownSite{cluster: cl, site: st}

@@ -26,6 +26,9 @@ type suspension struct {
 
 func (suspension) name() string { return "SuspendRelease" }
 
+// settings: none; the field manager is known.
+func (suspension) settings() map[string]string { return nil }
+
 // manager of the field, of one run.
 func (suspension) manager(v *visit) client.FieldOwner {
 	return client.FieldOwner(opsv1alpha1.FieldManager + "-" + string(v.op.UID))

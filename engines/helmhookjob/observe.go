@@ -76,7 +76,7 @@ func start(ctx context.Context, r client.Reader, run engines.Run, job *batchv1.J
 	var blocked *engines.BlockedError
 	var invalid *engines.InvalidError
 	switch {
-	case errors.As(err, &blocked) && blocked.Reason == ReasonRbacProfileMissing:
+	case errors.As(err, &blocked) && blocked.Reason == opsv1alpha1.ReasonRbacProfileMissing:
 		o := engines.Running(opsv1alpha1.ReasonEngineRunning, "%s", blocked.Message)
 		o.Waiting = blocked.Reason
 		return o, nil

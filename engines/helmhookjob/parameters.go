@@ -17,17 +17,17 @@ import (
 
 // Parameters of the engine: spec.parameters of an Operation with engine helmHookJob. Exactly one of hookName and event is required.
 type Parameters struct {
-	// HookName is the metadata.name of one hook, a Job or a Pod, as `helm get hooks` shows it.
+	// HookName is the metadata.name of one hook, a Job or a Pod, as `helm get hooks` shows it. Required, unless event is set.
 	HookName string `json:"hookName,omitempty"`
 	// Event runs all hooks of an event that are Jobs or Pods, one after the other in Helm's order: by weight, then by name. When one fails, the
-	// rest is not run. Hooks of other kinds are left out.
+	// rest is not run. Hooks of other kinds are left out. Required, unless hookName is set; never both.
 	Event release.HookEvent `json:"event,omitempty" jsonschema:"enum=pre-install,enum=post-install,enum=pre-delete,enum=post-delete,enum=pre-upgrade,enum=post-upgrade,enum=pre-rollback,enum=post-rollback,enum=test"`
 	// ActiveDeadlineSeconds bounds each hook's Job from its start on, over all attempts, 1 or more. Default: what the chart says;
 	// spec.timeout bounds the run as well.
-	ActiveDeadlineSeconds *int64 `json:"activeDeadlineSeconds,omitempty"`
+	ActiveDeadlineSeconds *int64 `json:"activeDeadlineSeconds,omitempty" jsonschema:"minimum=1"`
 	// BackoffLimit is how often a failed pod of a hook is tried again, 0 to 100. Default: what the chart says, which is 6 when it says nothing, as
 	// in Kubernetes, and 0 for a hook that is a Pod.
-	BackoffLimit *int32 `json:"backoffLimit,omitempty"`
+	BackoffLimit *int32 `json:"backoffLimit,omitempty" jsonschema:"minimum=0,maximum=100"`
 }
 
 // maxBackoffLimit keeps a hook that always fails from being tried for days.

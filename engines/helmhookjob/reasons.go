@@ -10,8 +10,6 @@ const (
 	ReasonHookNotRunnable = "HookNotRunnable"
 	// ReasonHookRequiresRelease: nothing is deployed whose hooks could be run.
 	ReasonHookRequiresRelease = "HookRequiresRelease"
-	// ReasonRbacProfileMissing: the agent may not read release records in the namespace.
-	ReasonRbacProfileMissing = "RbacProfileMissing"
 	// ReasonReleaseRecordGone: the record of the revision that the run began with is not there any more, or is another one.
 	ReasonReleaseRecordGone = "ReleaseRecordGone"
 	// ReasonHooksSucceeded: all Jobs are Complete.

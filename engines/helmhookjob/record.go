@@ -18,6 +18,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines"
 )
 
@@ -94,9 +95,8 @@ func forbidden(key client.ObjectKey, err error) error {
 	if m := forbiddenUser.FindStringSubmatch(err.Error()); m != nil {
 		user = m[1]
 	}
-	return &engines.BlockedError{Reason: ReasonRbacProfileMissing, Message: fmt.Sprintf(
-		"the agent may not read Secret %[1]s, where Helm keeps the chart's hooks. To let it read the Secrets of this namespace: "+
-			"kubectl create role vworkspace-release-records -n %[2]s --verb=get --resource=secrets && "+
-			"kubectl create rolebinding vworkspace-release-records -n %[2]s --role=vworkspace-release-records --user=%[3]s. "+
-			"The API server says: %[4]v", key, key.Namespace, user, err)}
+	grant := engines.Grant{Role: "vworkspace-release-records", Namespace: key.Namespace, User: user, Verbs: []string{"get"}, Resource: "secrets"}
+	return &engines.BlockedError{Reason: opsv1alpha1.ReasonRbacProfileMissing, Message: fmt.Sprintf(
+		"the agent may not read Secret %s, where Helm keeps the chart's hooks. To let it read the Secrets of this namespace: %s. "+
+			"The API server says: %v", key, grant.Commands(), err)}
 }

@@ -104,7 +104,7 @@ func (r refusing) Get(ctx context.Context, key client.ObjectKey, obj client.Obje
 func TestForbiddenSaysHowToAllowIt(t *testing.T) {
 	_, err := New().Plan(t.Context(), refusing{reader(t, "plan-hook")}, subjectRun(t, "plan-hook"))
 	var blocked *engines.BlockedError
-	if !errors.As(err, &blocked) || blocked.Reason != ReasonRbacProfileMissing || len(err.Error()) > opsv1alpha1.MaxMessage {
+	if !errors.As(err, &blocked) || blocked.Reason != opsv1alpha1.ReasonRbacProfileMissing || len(err.Error()) > opsv1alpha1.MaxMessage {
 		t.Fatalf("got %v", err)
 	}
 	for _, want := range []string{
@@ -120,7 +120,7 @@ func TestForbiddenSaysHowToAllowIt(t *testing.T) {
 // When the right to read is taken away in the middle of a run, the run waits for it to be given back.
 func TestForbiddenBetweenHooksWaits(t *testing.T) {
 	o, err := New().Observe(t.Context(), refusing{reader(t, "next")}, subjectRun(t, "next"))
-	if err != nil || o.State != engines.StateRunning || o.Waiting != ReasonRbacProfileMissing || len(o.Next) > 0 {
+	if err != nil || o.State != engines.StateRunning || o.Waiting != opsv1alpha1.ReasonRbacProfileMissing || len(o.Next) > 0 {
 		t.Errorf("got %+v, %v", o, err)
 	}
 }

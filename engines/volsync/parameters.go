@@ -15,14 +15,14 @@ const (
 	methodSnapshot = "snapshot"
 )
 
-// BackupParameters are spec.parameters of an Operation of type Backup with engine volsync.
+// BackupParameters are the parameters of an Operation of type Backup with engine volsync.
 type BackupParameters struct {
 	// PVC is the PersistentVolumeClaim to back up, in the Operation's namespace. Required.
-	PVC string `json:"pvc"`
+	PVC string `json:"pvc" jsonschema:"minLength=1"`
 	// Method is what makes the copy: restic sends the files to a repository, snapshot takes a VolumeSnapshot, which stays in the storage of
 	// the volume and shares its fate. Default restic.
 	Method string `json:"method,omitempty" jsonschema:"enum=restic,enum=snapshot"`
-	// Direction can only be source, which is also the default: a Backup reads.
+	// Direction can only be source: a Backup reads. Default source.
 	Direction string `json:"direction,omitempty" jsonschema:"enum=source"`
 	// Repository that restic sends to. Required with method restic.
 	Repository *Repository `json:"repository,omitempty"`
@@ -41,32 +41,33 @@ type BackupParameters struct {
 	AccessModes []string `json:"accessModes,omitempty" jsonschema:"enum=ReadWriteOnce,enum=ReadOnlyMany,enum=ReadWriteMany,enum=ReadWriteOncePod"`
 	// CacheCapacity is the size of restic's cache volume, such as 2Gi. Only with method restic. Default 1Gi.
 	CacheCapacity string `json:"cacheCapacity,omitempty"`
-	// Retain says which backups stay in the repository; all others of this repository are forgotten. Only with method restic. Default: all stay.
+	// Retain says which backups stay in the repository; all others of this repository are forgotten. At least one rule is needed. Only with
+	// method restic. Default: all stay.
 	Retain *Retain `json:"retain,omitempty"`
 	// PruneIntervalDays is how often the repository's unused data is removed, 1 to 3650. Only with schedule: VolSync counts the days from the
 	// beginning of the recurring backup. Default 7.
-	PruneIntervalDays *int32 `json:"pruneIntervalDays,omitempty"`
+	PruneIntervalDays *int32 `json:"pruneIntervalDays,omitempty" jsonschema:"minimum=1,maximum=3650"`
 	// MoverServiceAccount that restic's pod runs as, in the Operation's namespace. Default: VolSync makes one.
 	MoverServiceAccount string `json:"moverServiceAccount,omitempty"`
 	// MoverSecurityContext is the user that restic's pod runs as, which must be able to read the files. Default: VolSync's.
 	MoverSecurityContext *MoverSecurityContext `json:"moverSecurityContext,omitempty"`
 }
 
-// RestoreParameters are spec.parameters of an Operation of type Restore with engine volsync.
+// RestoreParameters are the parameters of an Operation of type Restore with engine volsync.
 type RestoreParameters struct {
 	// PVC is the PersistentVolumeClaim to restore, in the Operation's namespace. It must exist, unless the Operation makes it: with
 	// method snapshot, and with capacity, it must not. Required where it must exist. Default: a name made from the Operation's.
 	PVC string `json:"pvc,omitempty"`
 	// Method is what brings the copy back: restic from a repository, snapshot from a VolumeSnapshot. Default restic.
 	Method string `json:"method,omitempty" jsonschema:"enum=restic,enum=snapshot"`
-	// Direction can only be destination, which is also the default: a Restore writes.
+	// Direction can only be destination: a Restore writes. Default destination.
 	Direction string `json:"direction,omitempty" jsonschema:"enum=destination"`
 	// Repository that restic reads. Required with method restic.
 	Repository *Repository `json:"repository,omitempty"`
 	// VolumeSnapshotName is the VolumeSnapshot to restore, in the Operation's namespace. Required with method snapshot, and only there.
 	VolumeSnapshotName string `json:"volumeSnapshotName,omitempty"`
 	// Previous is how many backups to skip, counted back from the newest one that fits, 0 or more. Only with method restic. Default 0.
-	Previous *int32 `json:"previous,omitempty"`
+	Previous *int32 `json:"previous,omitempty" jsonschema:"minimum=0"`
 	// RestoreAsOf takes the newest backup that is not younger than this time, in RFC 3339, such as 2026-11-23T10:00:00Z. Only with method
 	// restic. Default: the newest backup.
 	RestoreAsOf string `json:"restoreAsOf,omitempty"`
@@ -98,38 +99,39 @@ type RestoreParameters struct {
 type Repository struct {
 	// SecretName is the Secret, in the Operation's namespace, with RESTIC_REPOSITORY, RESTIC_PASSWORD and what the storage needs besides. It is
 	// named and never read. Required.
-	SecretName string `json:"secretName"`
-	// Type can only be restic, which is also the default.
+	SecretName string `json:"secretName" jsonschema:"minLength=1"`
+	// Type can only be restic. Default restic.
 	Type string `json:"type,omitempty" jsonschema:"enum=restic"`
 }
 
 // Retain says which backups stay. One that fits any of the rules stays. At least one is needed.
 type Retain struct {
-	// Last backups, 1 or more.
-	Last *int32 `json:"last,omitempty"`
-	// Hourly is for how many hours the newest backup stays, 1 or more.
-	Hourly *int32 `json:"hourly,omitempty"`
-	// Daily is for how many days the newest backup stays, 1 or more.
-	Daily *int32 `json:"daily,omitempty"`
-	// Weekly is for how many weeks the newest backup stays, 1 or more.
-	Weekly *int32 `json:"weekly,omitempty"`
-	// Monthly is for how many months the newest backup stays, 1 or more.
-	Monthly *int32 `json:"monthly,omitempty"`
-	// Yearly is for how many years the newest backup stays, 1 or more.
-	Yearly *int32 `json:"yearly,omitempty"`
+	// Last is how many of the newest backups stay, 1 or more. Default: no such rule.
+	Last *int32 `json:"last,omitempty" jsonschema:"minimum=1"`
+	// Hourly is for how many hours the newest backup stays, 1 or more. Default: no such rule.
+	Hourly *int32 `json:"hourly,omitempty" jsonschema:"minimum=1"`
+	// Daily is for how many days the newest backup stays, 1 or more. Default: no such rule.
+	Daily *int32 `json:"daily,omitempty" jsonschema:"minimum=1"`
+	// Weekly is for how many weeks the newest backup stays, 1 or more. Default: no such rule.
+	Weekly *int32 `json:"weekly,omitempty" jsonschema:"minimum=1"`
+	// Monthly is for how many months the newest backup stays, 1 or more. Default: no such rule.
+	Monthly *int32 `json:"monthly,omitempty" jsonschema:"minimum=1"`
+	// Yearly is for how many years the newest backup stays, 1 or more. Default: no such rule.
+	Yearly *int32 `json:"yearly,omitempty" jsonschema:"minimum=1"`
 	// Within is a time in which all backups stay, counted back from the newest: years, months, days and hours in this order, such as 1y6m or 14d12h.
-	Within string `json:"within,omitempty"`
+	// Default: no such rule.
+	Within string `json:"within,omitempty" jsonschema:"pattern=^([0-9]+y)?([0-9]+m)?([0-9]+d)?([0-9]+h)?$"`
 }
 
 // MoverSecurityContext is the user of restic's pod. The pod then fits the restricted Pod Security Standard. Leave it out in a namespace with
 // VolSync's privileged movers, which run as root.
 type MoverSecurityContext struct {
 	// RunAsUser is a user ID other than 0. Required.
-	RunAsUser *int64 `json:"runAsUser"`
-	// RunAsGroup is a group ID.
-	RunAsGroup *int64 `json:"runAsGroup,omitempty"`
-	// FSGroup is the group that the volume's files are made accessible to.
-	FSGroup *int64 `json:"fsGroup,omitempty"`
+	RunAsUser *int64 `json:"runAsUser" jsonschema:"minimum=1"`
+	// RunAsGroup is a group ID. Default: left to the container runtime.
+	RunAsGroup *int64 `json:"runAsGroup,omitempty" jsonschema:"minimum=0"`
+	// FSGroup is the group that the volume's files are made accessible to. Default: none.
+	FSGroup *int64 `json:"fsGroup,omitempty" jsonschema:"minimum=0"`
 }
 
 // decodeBackup reads and checks what op asks for. The error is an *engines.InvalidError that lists everything that is wrong.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -183,5 +184,6 @@ func moverPods(ctx context.Context, r client.Reader, run engines.Run) ([]corev1.
 	if err != nil {
 		return nil, fmt.Errorf("list the mover's pods: %w", err)
 	}
-	return list.Items, nil
+	// A quiesce Job's pods carry the run's label, too.
+	return slices.DeleteFunc(list.Items, func(p corev1.Pod) bool { return p.Labels[opsv1alpha1.LabelStep] != "" }), nil
 }

@@ -53,6 +53,10 @@ const (
 	ReasonPuttingBack = "PuttingBack"
 	// ReasonNotPutBack: what was prepared for the run could not be put back.
 	ReasonNotPutBack = "NotPutBack"
+	// ReasonPreparing: the target is being prepared, and the engine has not started.
+	ReasonPreparing = "Preparing"
+	// ReasonQuiesceFailed: the application could not be quiesced, and the engine was not started.
+	ReasonQuiesceFailed = "QuiesceFailed"
 	// ReasonNoChange: what was asked for was so already.
 	ReasonNoChange = "NoChange"
 	// ReasonResultLost: the executor's object went before its result was read. Not run again.
@@ -72,6 +76,8 @@ const (
 	ReasonNamespaceNotGated = "NamespaceNotGated"
 	// ReasonEngineNotInstalled: the executor's CRD is not served on the cluster.
 	ReasonEngineNotInstalled = "EngineNotInstalled"
+	// ReasonRbacProfileMissing: the agent lacks a right in the namespace that an administrator has to give.
+	ReasonRbacProfileMissing = "RbacProfileMissing"
 	// ReasonConflictingOperation: another Operation on the same target goes first.
 	ReasonConflictingOperation = "ConflictingOperation"
 	// ReasonAwaitingApproval: an approval is required and there is none.

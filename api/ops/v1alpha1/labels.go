@@ -5,6 +5,8 @@ package v1alpha1
 const (
 	// LabelOperation is on everything that is made for an Operation; its value is that Operation's UID.
 	LabelOperation = "ops.vworkspace.io/operation"
+	// LabelStep is on what is made for an Operation beside the work of its engine: quiesce or unquiesce.
+	LabelStep = "ops.vworkspace.io/step"
 	// LabelParent is on an Operation that another one made; its value is the parent's UID.
 	LabelParent = "ops.vworkspace.io/parent"
 	// LabelRoot is on every Operation below a fleet Operation; its value is the UID of the one that a person made on the hub.

@@ -281,7 +281,7 @@ const (
 
 // Preparation is something that is done to the target before the engine starts, and put back after the run has ended.
 type Preparation struct {
-	// Name of the preparation: SuspendRelease (a Restore suspends the target's HelmRelease).
+	// Name of the preparation: SuspendRelease (a Restore suspends the target's HelmRelease), Quiesce (spec.parameters.quiesce).
 	// +required
 	Name string `json:"name"`
 	// State of the preparation.
@@ -290,9 +290,27 @@ type Preparation struct {
 	// StartedAt is when it was begun.
 	// +optional
 	StartedAt metav1.Time `json:"startedAt,omitempty"`
+	// TriedAt is when it was last tried, or tried to be put back, in vain.
+	// +optional
+	TriedAt *metav1.Time `json:"triedAt,omitempty"`
 	// Object that was changed.
 	// +optional
 	Object *ResourceRef `json:"object,omitempty"`
+	// Settings are the target's annotations that say how, as they were when it was begun: it is put back by them, whatever has become of the
+	// target since.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=16
+	Settings map[string]string `json:"settings,omitempty"`
+	// Resources that were made to do it, in their order.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Resources []ResourceRef `json:"resources,omitempty"`
+	// UndoResources were made to put it back, in their order.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	UndoResources []ResourceRef `json:"undoResources,omitempty"`
 	// Message says what keeps it from being put back.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024

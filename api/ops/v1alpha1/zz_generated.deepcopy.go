@@ -354,10 +354,31 @@ func (in *PlanStatus) DeepCopy() *PlanStatus {
 func (in *Preparation) DeepCopyInto(out *Preparation) {
 	*out = *in
 	in.StartedAt.DeepCopyInto(&out.StartedAt)
+	if in.TriedAt != nil {
+		in, out := &in.TriedAt, &out.TriedAt
+		*out = (*in).DeepCopy()
+	}
 	if in.Object != nil {
 		in, out := &in.Object, &out.Object
 		*out = new(ResourceRef)
 		**out = **in
+	}
+	if in.Settings != nil {
+		in, out := &in.Settings, &out.Settings
+		*out = make(map[string]string, len(*in))
+		for key, val := range *in {
+			(*out)[key] = val
+		}
+	}
+	if in.Resources != nil {
+		in, out := &in.Resources, &out.Resources
+		*out = make([]ResourceRef, len(*in))
+		copy(*out, *in)
+	}
+	if in.UndoResources != nil {
+		in, out := &in.UndoResources, &out.UndoResources
+		*out = make([]ResourceRef, len(*in))
+		copy(*out, *in)
 	}
 }
 

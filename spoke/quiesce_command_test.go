@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package spoke
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+)
+
+func byCommands() map[string]string {
+	return map[string]string{
+		opsv1alpha1.CapabilityQuiesce: opsv1alpha1.QuiesceExec, opsv1alpha1.AnnotationQuiescePods: "app=web",
+		opsv1alpha1.AnnotationQuiesceCommand: `["maintenance","on now"]`, opsv1alpha1.AnnotationUnquiesceCommand: `["maintenance","off"]`,
+	}
+}
+
+var web = map[string]string{"app": "web"}
+
+// obedient does what it is told.
+func obedient(context.Context, string, string) (string, int) { return "ok", 0 }
+
+func TestQuiesceByCommand(t *testing.T) {
+	ns := gatedNamespace(t)
+	kubelet := newKubelet(t, obedient)
+	kubelet.runs(t, ns, "web-0", web, "app", "sidecar")
+	kubelet.runs(t, ns, "web-1", web, "app", "sidecar")
+	kubelet.runs(t, ns, "db-0", map[string]string{"app": "db"}, "app")
+	kubelet.runs(t, ns, "hook", map[string]string{"app": "web", opsv1alpha1.LabelOperation: "another"}, "app")
+	quiescible(t, ns, byCommands())
+	op := quiescing(t, ns, "copy")
+	create(t, op)
+	blockedFrom(t, op, opsv1alpha1.ReasonRbacProfileMissing)
+	says(t, op, "kubectl create role vworkspace-quiesce-exec -n "+ns+" --verb=create,get --resource=pods/exec &&",
+		"--user=system:serviceaccount:vworkspace-agent:vworkspace-agent")
+	if ran := kubelet.heard(); len(ran) > 0 {
+		t.Fatalf("ran without the right: %v", ran)
+	}
+	allow(t, ns, "pods/exec", "create", "get")
+
+	w := widgetAs(t, op, "", 1)
+	on := []string{"web-0/app: maintenance on now", "web-1/app: maintenance on now"}
+	if diff := cmp.Diff(on, kubelet.heard()); diff != "" {
+		t.Errorf("before the run (-want +got):\n%s", diff)
+	}
+	done(t, w)
+	reaches(t, op, opsv1alpha1.PhaseSucceeded, "")
+	off := []string{"web-0/app: maintenance off", "web-0/app: maintenance on now", "web-1/app: maintenance off", "web-1/app: maintenance on now"}
+	if diff := cmp.Diff(off, kubelet.heard()); diff != "" {
+		t.Errorf("after the run (-want +got):\n%s", diff)
+	}
+}
+
+// TestQuiesceCommandBySPDY: a Role that allows create only shuts the WebSocket protocol out, which begins with a GET.
+func TestQuiesceCommandBySPDY(t *testing.T) {
+	ns := gatedNamespace(t)
+	kubelet := newKubelet(t, obedient)
+	kubelet.runs(t, ns, "web-0", web, "app", "sidecar")
+	allow(t, ns, "pods/exec", "create")
+	quiescible(t, ns, with(byCommands(), opsv1alpha1.AnnotationQuiesceContainer, "sidecar"))
+	op := quiescing(t, ns, "copy")
+	create(t, op)
+	done(t, widgetAs(t, op, "", 1))
+	reaches(t, op, opsv1alpha1.PhaseSucceeded, "")
+	if diff := cmp.Diff([]string{"web-0/sidecar: maintenance off", "web-0/sidecar: maintenance on now"}, kubelet.heard()); diff != "" {
+		t.Errorf("ran (-want +got):\n%s", diff)
+	}
+}
+
+// TestQuiesceCommandFails: in one of two pods. Both are woken up.
+func TestQuiesceCommandFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer func(ctx context.Context, pod, command string) (string, int)
+		says   []string
+	}{
+		"exits": {func(_ context.Context, pod, command string) (string, int) {
+			if pod == "web-1" && strings.Contains(command, " on") {
+				return "cannot connect: password=hunter2", 3
+			}
+			return "", 0
+		}, []string{"the quiesce command in pod web-1 ended with exit code 3: cannot connect: password=***"}},
+		"hangs": {func(ctx context.Context, pod, command string) (string, int) {
+			if pod == "web-1" && strings.Contains(command, " on") {
+				<-ctx.Done()
+			}
+			return "", 0
+		}, []string{"the quiesce command in pod web-1 has not ended within 1s"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ns := gatedNamespace(t)
+			kubelet := newKubelet(t, c.answer)
+			kubelet.runs(t, ns, "web-0", web, "app")
+			kubelet.runs(t, ns, "web-1", web, "app")
+			allow(t, ns, "pods/exec", "create", "get")
+			quiescible(t, ns, with(byCommands(), opsv1alpha1.AnnotationQuiesceTimeout, "1s"))
+			op := quiescing(t, ns, "copy")
+			create(t, op)
+			reaches(t, op, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonQuiesceFailed)
+			says(t, op, c.says...)
+			says(t, op, "nothing was applied")
+			if strings.Contains(op.Status.Message, "hunter2") {
+				t.Error("a secret was told")
+			}
+			if len(widgetsOf(t, op)) > 0 {
+				t.Error("the run's engine was started")
+			}
+			ran := kubelet.heard()
+			if len(ran) != 4 || ran[0] != "web-0/app: maintenance off" || ran[2] != "web-1/app: maintenance off" {
+				t.Errorf("ran %v", ran)
+			}
+		})
+	}
+}
+
+// TestUnquiesceCommandIsRepeated: until it succeeds, and not faster than quiesceRetry.
+func TestUnquiesceCommandIsRepeated(t *testing.T) {
+	ns := gatedNamespace(t)
+	var tries atomic.Int32
+	kubelet := newKubelet(t, func(_ context.Context, _, command string) (string, int) {
+		if strings.HasSuffix(command, "off") && tries.Add(1) < 3 {
+			return fmt.Sprintf("the database is starting (%d)", tries.Load()), 1
+		}
+		return "", 0
+	})
+	kubelet.runs(t, ns, "web-0", web, "app")
+	allow(t, ns, "pods/exec", "create", "get")
+	quiescible(t, ns, byCommands())
+	op := quiescing(t, ns, "copy")
+	create(t, op)
+	broken(t, widgetAs(t, op, "", 1))
+	eventually(t, func() string {
+		if p := reload(t, op).Status.Preparations; len(p) == 0 || !strings.Contains(p[0].Message, "the database is starting (2)") {
+			return fmt.Sprintf("%+v", p)
+		}
+		return ""
+	})
+	reaches(t, op, opsv1alpha1.PhaseFailed, "WidgetBroken")
+	if n := tries.Load(); n != 3 {
+		t.Errorf("tried %d times", n)
+	}
+	if p := op.Status.Preparations[0]; p.Message != "" || p.State != opsv1alpha1.PreparationUndone {
+		t.Errorf("preparation: %+v", p)
+	}
+}
+
+// TestUnquiesceWithoutPods: an application whose pods are away is waited for; one that was deleted is not.
+func TestUnquiesceWithoutPods(t *testing.T) {
+	for name, deleted := range map[string]bool{"away": false, "deleted": true} {
+		t.Run(name, func(t *testing.T) {
+			ns := gatedNamespace(t)
+			kubelet := newKubelet(t, obedient)
+			pod := kubelet.runs(t, ns, "web-0", web, "app")
+			allow(t, ns, "pods/exec", "create", "get")
+			quiescible(t, ns, byCommands())
+			op := quiescing(t, ns, "copy")
+			create(t, op)
+			w := widgetAs(t, op, "", 1)
+			if err := k8s.Delete(t.Context(), pod, client.GracePeriodSeconds(0)); err != nil {
+				t.Fatal(err)
+			}
+			gone(t, pod)
+			if deleted {
+				ai := placeholder(ns, "web", "shop")
+				if err := k8s.Delete(t.Context(), ai); err != nil {
+					t.Fatal(err)
+				}
+				gone(t, ai)
+			}
+			done(t, w)
+			if !deleted {
+				eventually(t, func() string {
+					if p := reload(t, op).Status.Preparations; !strings.Contains(p[0].Message, "no Running pod") {
+						return fmt.Sprintf("%+v", p)
+					}
+					return ""
+				})
+				kubelet.runs(t, ns, "web-1", web, "app")
+			}
+			reaches(t, op, opsv1alpha1.PhaseSucceeded, "")
+			if ran := strings.Join(kubelet.heard(), ","); strings.Contains(ran, "web-1/app: maintenance off") == deleted {
+				t.Errorf("ran %s", ran)
+			}
+		})
+	}
+}
+
+func TestQuiesceContainerOfNobody(t *testing.T) {
+	ns := gatedNamespace(t)
+	kubelet := newKubelet(t, obedient)
+	kubelet.runs(t, ns, "web-0", web, "app")
+	quiescible(t, ns, with(byCommands(), opsv1alpha1.AnnotationQuiesceContainer, "ap"))
+	op := quiescing(t, ns, "copy")
+	create(t, op)
+	blockedFrom(t, op, opsv1alpha1.ReasonCapabilityMissing)
+	says(t, op, "pod web-0 has no container ap", opsv1alpha1.AnnotationQuiesceContainer)
+}
+
+func TestQuiesceTooManyPods(t *testing.T) {
+	ns := gatedNamespace(t)
+	kubelet := newKubelet(t, obedient)
+	for i := range maxQuiescePods + 1 {
+		kubelet.runs(t, ns, fmt.Sprintf("web-%d", i), web, "app")
+	}
+	quiescible(t, ns, byCommands())
+	op := quiescing(t, ns, "copy")
+	create(t, op)
+	blockedFrom(t, op, opsv1alpha1.ReasonCapabilityMissing)
+	says(t, op, "33 Running pods match", "narrow it")
+}
+
+// TestQuiesceUnreachable: a node that does not answer is asked again; it may be on its way.
+func TestQuiesceUnreachable(t *testing.T) {
+	ns := gatedNamespace(t)
+	kubelet := newKubelet(t, obedient)
+	nowhere := &fakeKubelet{node: "no-such-node"}
+	pod := nowhere.runs(t, ns, "web-0", web, "app")
+	allow(t, ns, "pods/exec", "create", "get")
+	quiescible(t, ns, byCommands())
+	op := quiescing(t, ns, "copy")
+	create(t, op)
+	eventuallySays(t, op, "run the quiesce command in pod web-0")
+	if op.Status.Phase != opsv1alpha1.PhaseRunning {
+		t.Errorf("phase %s", op.Status.Phase)
+	}
+	if err := k8s.Delete(t.Context(), pod, client.GracePeriodSeconds(0)); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, pod)
+	kubelet.runs(t, ns, "web-1", web, "app")
+	done(t, widgetAs(t, op, "", 1))
+	reaches(t, op, opsv1alpha1.PhaseSucceeded, "")
+}
+
+// TestUnquiesceGivesUp: after undoDeadline it is told, and worse than any other end.
+func TestUnquiesceGivesUp(t *testing.T) {
+	ns := gatedNamespace(t)
+	kubelet := newKubelet(t, func(_ context.Context, _, command string) (string, int) {
+		if strings.HasSuffix(command, "off") {
+			return "no such table", 1
+		}
+		return "", 0
+	})
+	kubelet.runs(t, ns, "web-0", web, "app")
+	allow(t, ns, "pods/exec", "create", "get")
+	quiescible(t, ns, byCommands())
+	op := quiescing(t, ns, "copy")
+	create(t, op)
+	done(t, widgetAs(t, op, "", 1))
+	eventually(t, func() string {
+		if reload(t, op).Status.Verdict == nil || op.Status.Preparations[0].Message == "" {
+			return "has not failed yet"
+		}
+		op.Status.Verdict.Time = metav1.NewTime(op.Status.Verdict.Time.Add(-undoDeadline))
+		if err := k8s.Status().Update(t.Context(), op); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+	reaches(t, op, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonNotPutBack)
+	says(t, op, "Quiesce was not put back within 10m0s", "exit code 1: no such table", "the run itself ended as Succeeded")
+}
