@@ -68,7 +68,7 @@ lint: ## golangci-lint over the module, and the formatting of every Go file in t
 # behind, and a type that does not compile yet costs nothing. There is no RBAC generator: Roles are written by hand,
 # with the reason beside every verb.
 .PHONY: generate
-generate: ## deep copies and CRDs from the types in api/
+generate: ## deep copies and CRDs from the types in api/; schemas and reference of the engines' parameters
 	@echo "generate: deep copies in api/ and CRDs in deploy/crds (the first run builds controller-gen)"
 	@rm -rf bin/crds
 	$(CONTROLLER_GEN) \
@@ -79,6 +79,8 @@ generate: ## deep copies and CRDs from the types in api/
 	@rm -f deploy/crds/*.vworkspace.io_*.yaml
 	@mv bin/crds/*.yaml deploy/crds/
 	@rmdir bin/crds
+	@echo "generate: schemas of the engines' parameters in deploy/schemas, and docs/reference/parameters.md"
+	@$(GO) run ./engines/reference
 
 # The version is a linker flag, so that what is compiled stays shared with `go test` and `go run`. No -trimpath for
 # the same reason; no VCS stamp, because git describe says it already and works in a checkout of another user. Each

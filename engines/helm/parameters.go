@@ -22,7 +22,7 @@ type Parameters struct {
 	// Default false.
 	Rollback bool `json:"rollback,omitempty"`
 	// ValuesPatch is merged over the chart values that are there: objects are merged, everything else, lists too, is replaced. A value
-	// cannot be removed, so null is refused. Not the place for secrets.
+	// cannot be removed, so null is refused. Not the place for secrets. Default: the values stay.
 	ValuesPatch map[string]any `json:"valuesPatch,omitempty"`
 }
 

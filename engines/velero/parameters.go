@@ -17,7 +17,7 @@ const (
 	PartialFailureAccept PartialFailure = "Accept"
 )
 
-// BackupParameters are spec.parameters of an Operation of type Backup with engine velero. The Operation's namespace is backed up, narrowed by
+// BackupParameters are the parameters of an Operation of type Backup with engine velero. The Operation's namespace is backed up, narrowed by
 // the parameters. None is required.
 type BackupParameters struct {
 	// StorageLocation is the BackupStorageLocation, in Velero's namespace, that the Backup is written to. Default: the one that is marked as
@@ -26,14 +26,14 @@ type BackupParameters struct {
 	// TTL is how long the Backup is kept, from its start on: a duration such as 720h, at least 1m. Velero then deletes it with its data.
 	// Default: Velero's, which is 720h unless its server says otherwise.
 	TTL string `json:"ttl,omitempty"`
-	// Retention is the same as TTL.
+	// Retention is the same as ttl; the two must not differ. Default: what ttl says.
 	Retention string `json:"retention,omitempty"`
 	// SnapshotVolumes takes snapshots of the volumes. Default: Velero takes them where it can.
 	SnapshotVolumes *bool `json:"snapshotVolumes,omitempty"`
 	// SnapshotClassName is the VolumeSnapshotClass for the volumes of that class's driver. A volume claim that names a class by the annotation
 	// velero.io/csi-volumesnapshot-class keeps its own. Default: the class that Velero finds by label or as the driver's only or default one.
 	SnapshotClassName string `json:"snapshotClassName,omitempty"`
-	// CSISnapshotClassName is the same as SnapshotClassName.
+	// CSISnapshotClassName is the same as snapshotClassName; the two must not differ. Default: what snapshotClassName says.
 	CSISnapshotClassName string `json:"csiSnapshotClassName,omitempty"`
 	// SnapshotMoveData copies the data of CSI snapshots to the storage location, so that the Backup outlives the storage system. Needs Velero's
 	// node agent. Default: Velero's, which is false unless its server says otherwise.
@@ -63,11 +63,11 @@ type BackupParameters struct {
 	PartialFailure PartialFailure `json:"partialFailure,omitempty" jsonschema:"enum=Fail,enum=Accept"`
 }
 
-// RestoreParameters are spec.parameters of an Operation of type Restore with engine velero. It restores one namespace of the Backup into the
+// RestoreParameters are the parameters of an Operation of type Restore with engine velero. It restores one namespace of the Backup into the
 // Operation's namespace.
 type RestoreParameters struct {
 	// BackupName is the Backup to restore, in Velero's namespace. Required.
-	BackupName string `json:"backupName"`
+	BackupName string `json:"backupName" jsonschema:"minLength=1"`
 	// NamespaceMapping has one entry: the namespace in the Backup to restore from, mapped to the Operation's namespace. Default: the namespace of
 	// the same name.
 	NamespaceMapping map[string]string `json:"namespaceMapping,omitempty"`

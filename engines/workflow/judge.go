@@ -31,6 +31,8 @@ const (
 	ReasonStopping = "WorkflowStopping"
 	// ReasonDeleting: the Workflow is being deleted and has not ended.
 	ReasonDeleting = "WorkflowDeleting"
+	// ReasonTemplateNotFound: the WorkflowTemplate does not exist. The run waits until somebody installs it.
+	ReasonTemplateNotFound = "WorkflowTemplateNotFound"
 )
 
 // labelCompleted is what Argo marks a Workflow with, together with its last phase, when it will not touch it again.

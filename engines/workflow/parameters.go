@@ -19,15 +19,16 @@ import (
 
 // Parameters of the engine: spec.parameters of an Operation with engine workflow.
 type Parameters struct {
-	// WorkflowTemplate is the name of the WorkflowTemplate to run, in the Operation's namespace. Required, unless Template is set.
+	// WorkflowTemplate is the name of the WorkflowTemplate to run, in the Operation's namespace. Required, unless template is set.
 	WorkflowTemplate string `json:"workflowTemplate,omitempty"`
-	// Template is the same as WorkflowTemplate, by its short name.
+	// Template is the same as workflowTemplate, by its short name; the two must not differ. Required, unless workflowTemplate is set.
 	Template string `json:"template,omitempty"`
 	// ClusterScope takes a ClusterWorkflowTemplate instead of a WorkflowTemplate. Default false.
 	ClusterScope bool `json:"clusterScope,omitempty"`
 	// Parameters are the workflow's arguments by name. Values are strings; numbers and booleans are taken as well, written as Argo writes them. The
 	// template must declare them, and every argument that it declares without a value must be here. Not the place for secrets. The arguments
 	// targetName and targetNamespace, those of the Operation's target, are always passed, unless they are set here.
+	// Default: no others.
 	Parameters map[string]any `json:"parameters,omitempty"`
 	// Entrypoint is the name of the template inside the WorkflowTemplate to begin with. Default: the WorkflowTemplate's own.
 	Entrypoint string `json:"entrypoint,omitempty"`
@@ -35,7 +36,7 @@ type Parameters struct {
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 	// TimeoutSeconds bounds the workflow from its start on, by Argo itself; 1 or more. Default: the WorkflowTemplate's own bound, if any; spec.timeout
 	// bounds the run as well.
-	TimeoutSeconds *int64 `json:"timeoutSeconds,omitempty"`
+	TimeoutSeconds *int64 `json:"timeoutSeconds,omitempty" jsonschema:"minimum=1"`
 	// Cancel is how the workflow is stopped when the Operation is cancelled or runs out of time. Terminate kills its pods and runs nothing more; Stop
 	// kills them too, and runs the exit handlers. Default Terminate.
 	Cancel string `json:"cancel,omitempty" jsonschema:"enum=Terminate,enum=Stop"`

@@ -17,11 +17,6 @@ import (
 	"vworkspace.io/fleet/engines"
 )
 
-const (
-	// ReasonTemplateNotFound: the WorkflowTemplate does not exist. The run waits until somebody installs it.
-	ReasonTemplateNotFound = "WorkflowTemplateNotFound"
-)
-
 // template is a WorkflowTemplate or a ClusterWorkflowTemplate.
 type template struct {
 	// what it is, for people.
