@@ -12,15 +12,15 @@ import (
 // jobRig: Kubernetes' own Job controller, in kube-controller-manager. Simulated pods take as long, and end, as their annotations say.
 var jobRig = rig{
 	engine:   opsv1alpha1.EngineJob,
-	succeeds: func(t *testing.T) *opsv1alpha1.Operation { return command(t, nil) },
-	fails: func(t *testing.T) *opsv1alpha1.Operation {
+	succeeds: func(t testing.TB) *opsv1alpha1.Operation { return command(t, nil) },
+	fails: func(t testing.TB) *opsv1alpha1.Operation {
 		return command(t, map[string]string{testbed.AnnotationOutcome: testbed.OutcomeFail, testbed.AnnotationMessage: "disk full"})
 	},
 	failReason: "JobFailedBackoffExceeded",
-	hangs: func(t *testing.T) *opsv1alpha1.Operation {
+	hangs: func(t testing.TB) *opsv1alpha1.Operation {
 		return command(t, map[string]string{testbed.AnnotationDuration: "1h"})
 	},
-	slow: func(t *testing.T) (*opsv1alpha1.Operation, func()) {
+	slow: func(t testing.TB) (*opsv1alpha1.Operation, func()) {
 		return command(t, map[string]string{testbed.AnnotationDuration: "4s"}), func() {}
 	},
 	controller:   "kube-controller-manager",
@@ -28,7 +28,7 @@ var jobRig = rig{
 	stops:        true,
 }
 
-func command(t *testing.T, pod map[string]string) *opsv1alpha1.Operation {
+func command(t testing.TB, pod map[string]string) *opsv1alpha1.Operation {
 	t.Helper()
 	return operation(t, placeholder(t, opsv1alpha1.EngineJob), opsv1alpha1.TypeRunCommand, opsv1alpha1.EngineJob, map[string]any{
 		"image": "registry.example.com/probe:1", "command": []string{"true"}, "podAnnotations": pod,

@@ -16,6 +16,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -42,7 +43,7 @@ var (
 	fleet   *testbed.Fleet
 	cluster *testbed.Cluster
 	agent   *testbed.Process
-	k8s     client.Client
+	k8s     client.WithWatch
 )
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -93,7 +94,7 @@ func up(ctx context.Context, dir string) (err error) {
 	if err := errors.Join(spoke.AddToScheme(scheme), apiextensionsv1.AddToScheme(scheme)); err != nil {
 		return err
 	}
-	if k8s, err = client.New(cluster.Config(), client.Options{Scheme: scheme}); err != nil {
+	if k8s, err = client.NewWithWatch(cluster.Config(), client.Options{Scheme: scheme}); err != nil {
 		return err
 	}
 	open := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace, Labels: map[string]string{appsv1alpha1.LabelNamespaceGate: appsv1alpha1.NamespaceGated}}}
@@ -102,7 +103,7 @@ func up(ctx context.Context, dir string) (err error) {
 }
 
 // operation on an instance. Its name is unique in the package, and says which test it is of.
-func operation(t *testing.T, target string, typ opsv1alpha1.OperationType, engine opsv1alpha1.OperationEngine, parameters map[string]any) *opsv1alpha1.Operation {
+func operation(t testing.TB, target string, typ opsv1alpha1.OperationType, engine opsv1alpha1.OperationEngine, parameters map[string]any) *opsv1alpha1.Operation {
 	t.Helper()
 	raw, err := json.Marshal(parameters)
 	if err != nil {
@@ -120,7 +121,7 @@ func operation(t *testing.T, target string, typ opsv1alpha1.OperationType, engin
 }
 
 // output of a run, by its name.
-func output(t *testing.T, op *opsv1alpha1.Operation, name string) string {
+func output(t testing.TB, op *opsv1alpha1.Operation, name string) string {
 	t.Helper()
 	var all map[string]string
 	if op.Status.Outputs == nil || json.Unmarshal(op.Status.Outputs.Raw, &all) != nil || all[name] == "" {
@@ -129,8 +130,13 @@ func output(t *testing.T, op *opsv1alpha1.Operation, name string) string {
 	return all[name]
 }
 
+// condition of a run, nil when it has none of that type.
+func condition(op *opsv1alpha1.Operation, kind string) *metav1.Condition {
+	return meta.FindStatusCondition(op.Status.Conditions, kind)
+}
+
 // create makes an object and deletes it when the test is over.
-func create[T client.Object](t *testing.T, obj T) T {
+func create[T client.Object](t testing.TB, obj T) T {
 	t.Helper()
 	if err := k8s.Create(t.Context(), obj); err != nil {
 		t.Fatalf("create %T %s: %v", obj, obj.GetName(), err)
@@ -144,7 +150,7 @@ func create[T client.Object](t *testing.T, obj T) T {
 }
 
 // eventually polls until ok; what says what was waited for, with the last that was seen.
-func eventually(t *testing.T, what string, ok func(ctx context.Context) (bool, string)) {
+func eventually(t testing.TB, what string, ok func(ctx context.Context) (bool, string)) {
 	t.Helper()
 	last := ""
 	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
@@ -163,7 +169,7 @@ func eventually(t *testing.T, what string, ok func(ctx context.Context) (bool, s
 }
 
 // reaches waits for a phase, and a reason when one is given. Another terminal phase fails the test at once.
-func reaches(t *testing.T, op *opsv1alpha1.Operation, phase opsv1alpha1.OperationPhase, reason string) {
+func reaches(t testing.TB, op *opsv1alpha1.Operation, phase opsv1alpha1.OperationPhase, reason string) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("Operation %s to be %s/%s", op.Name, phase, reason), func(ctx context.Context) (bool, string) {
 		if err := k8s.Get(ctx, client.ObjectKeyFromObject(op), op); err != nil {

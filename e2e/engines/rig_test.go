@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,16 +22,16 @@ import (
 type rig struct {
 	engine opsv1alpha1.OperationEngine
 	// succeeds ends well within seconds.
-	succeeds func(t *testing.T) *opsv1alpha1.Operation
+	succeeds func(t testing.TB) *opsv1alpha1.Operation
 	// fails ends badly, with the reason.
-	fails      func(t *testing.T) *opsv1alpha1.Operation
+	fails      func(t testing.TB) *opsv1alpha1.Operation
 	failReason string
 	// begun is the reason of a run that the executor has begun; empty when any running one will do.
 	begun string
 	// hangs runs until it is stopped.
-	hangs func(t *testing.T) *opsv1alpha1.Operation
+	hangs func(t testing.TB) *opsv1alpha1.Operation
 	// slow is at work until release is called, and then ends well.
-	slow func(t *testing.T) (op *opsv1alpha1.Operation, release func())
+	slow func(t testing.TB) (op *opsv1alpha1.Operation, release func())
 	// controller is the component that does the work, by its process name without the cluster.
 	controller string
 	// afterRestart is how a slow run ends whose controller was killed in its middle.
@@ -44,7 +45,7 @@ type rig struct {
 }
 
 // rigs by engine, in the order in which the reference lists them.
-var rigs = []rig{jobRig, helmRig, veleroRig}
+var rigs = []rig{jobRig, workflowRig, veleroRig, volsyncRig, helmRig, helmHookJobRig}
 
 // everyRig runs a story with each of them.
 func everyRig(t *testing.T, story func(t *testing.T, r rig)) {
@@ -54,18 +55,26 @@ func everyRig(t *testing.T, story func(t *testing.T, r rig)) {
 	}
 }
 
-// unique makes a name for what a test makes: the last part of the test's name, and a number.
-func unique(t *testing.T) string {
+// everyRigAtOnce is for a story that leaves all processes alone.
+func everyRigAtOnce(t *testing.T, story func(t *testing.T, r rig)) {
 	t.Helper()
-	counter++
-	name := strings.ToLower(t.Name()[strings.LastIndex(t.Name(), "/")+1:])
-	return fmt.Sprintf("%s-%d", name, counter)
+	everyRig(t, func(t *testing.T, r rig) {
+		t.Parallel()
+		story(t, r)
+	})
 }
 
-var counter int
+// unique makes a name for what a test makes: the last part of the test's name, and a number.
+func unique(t testing.TB) string {
+	t.Helper()
+	name := strings.ToLower(t.Name()[strings.LastIndex(t.Name(), "/")+1:])
+	return fmt.Sprintf("%s-%d", name, counter.Add(1))
+}
+
+var counter atomic.Int32
 
 // placeholder makes an instance without a release that advertises every type with the engine, and waits until it is Ready.
-func placeholder(t *testing.T, engine opsv1alpha1.OperationEngine) string {
+func placeholder(t testing.TB, engine opsv1alpha1.OperationEngine) string {
 	t.Helper()
 	ai := advertising(unique(t), engine)
 	ai.Spec = appsv1alpha1.ApplicationInstanceSpec{Mode: appsv1alpha1.ModePlaceholder, AppRef: appsv1alpha1.AppRef{CatalogID: "probe"}}
@@ -75,7 +84,7 @@ func placeholder(t *testing.T, engine opsv1alpha1.OperationEngine) string {
 }
 
 // release makes a managed instance of chart probe 1.0.0, and waits until Flux has installed it.
-func release(t *testing.T, engine opsv1alpha1.OperationEngine, values map[string]any) string {
+func release(t testing.TB, engine opsv1alpha1.OperationEngine, values map[string]any) string {
 	t.Helper()
 	raw, err := json.Marshal(values)
 	if err != nil {
@@ -101,7 +110,7 @@ func advertising(name string, engine opsv1alpha1.OperationEngine) *appsv1alpha1.
 	return &appsv1alpha1.ApplicationInstance{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace, Annotations: annotations}}
 }
 
-func ready(t *testing.T, ai *appsv1alpha1.ApplicationInstance) {
+func ready(t testing.TB, ai *appsv1alpha1.ApplicationInstance) {
 	t.Helper()
 	eventually(t, "ApplicationInstance "+ai.Name+" to be Ready", func(ctx context.Context) (bool, string) {
 		err := k8s.Get(ctx, keyOf(ai), ai)

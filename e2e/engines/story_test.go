@@ -30,7 +30,7 @@ func TestSuccess(t *testing.T) {
 }
 
 func TestFailure(t *testing.T) {
-	everyRig(t, func(t *testing.T, r rig) {
+	everyRigAtOnce(t, func(t *testing.T, r rig) {
 		op := create(t, r.fails(t))
 		reaches(t, op, opsv1alpha1.PhaseFailed, r.failReason)
 		t.Logf("%s: %s", op.Status.Reason, op.Status.Message)
@@ -39,7 +39,7 @@ func TestFailure(t *testing.T) {
 
 // TestCancel: what can be stopped is Cancelled once it has stopped; what cannot says so.
 func TestCancel(t *testing.T) {
-	everyRig(t, func(t *testing.T, r rig) {
+	everyRigAtOnce(t, func(t *testing.T, r rig) {
 		op := create(t, r.hangs(t))
 		atWork(t, op, r.begun)
 		base := op.DeepCopy()
@@ -57,7 +57,7 @@ func TestCancel(t *testing.T) {
 }
 
 func TestTimeout(t *testing.T) {
-	everyRig(t, func(t *testing.T, r rig) {
+	everyRigAtOnce(t, func(t *testing.T, r rig) {
 		op := r.hangs(t)
 		op.Spec.Timeout = &metav1.Duration{Duration: 3 * time.Second}
 		create(t, op)
@@ -144,7 +144,7 @@ func TestAgentRestart(t *testing.T) {
 }
 
 // atWork waits until the engine's objects are recorded and its executor has begun.
-func atWork(t *testing.T, op *opsv1alpha1.Operation, reason string) {
+func atWork(t testing.TB, op *opsv1alpha1.Operation, reason string) {
 	t.Helper()
 	reaches(t, op, opsv1alpha1.PhaseRunning, reason)
 	eventually(t, "Operation "+op.Name+" to be recorded", func(ctx context.Context) (bool, string) {
@@ -154,7 +154,7 @@ func atWork(t *testing.T, op *opsv1alpha1.Operation, reason string) {
 }
 
 // onlyOnce: of each kind that the run made, there is the one that is recorded.
-func onlyOnce(t *testing.T, op *opsv1alpha1.Operation) {
+func onlyOnce(t testing.TB, op *opsv1alpha1.Operation) {
 	t.Helper()
 	for _, ref := range op.Status.Resources {
 		list := &unstructured.UnstructuredList{}
@@ -169,7 +169,7 @@ func onlyOnce(t *testing.T, op *opsv1alpha1.Operation) {
 	}
 }
 
-func controller(t *testing.T, r rig) *testbed.Process {
+func controller(t testing.TB, r rig) *testbed.Process {
 	t.Helper()
 	p := fleet.Process(cluster.Name + "-" + r.controller)
 	if p == nil {
@@ -179,7 +179,7 @@ func controller(t *testing.T, r rig) *testbed.Process {
 }
 
 // stop kills a process; it is started again at the latest when the test is over.
-func stop(t *testing.T, p *testbed.Process) {
+func stop(t testing.TB, p *testbed.Process) {
 	t.Helper()
 	if err := p.Kill(); err != nil {
 		t.Fatal(err)
@@ -195,7 +195,7 @@ func stop(t *testing.T, p *testbed.Process) {
 	})
 }
 
-func restart(t *testing.T, p *testbed.Process) {
+func restart(t testing.TB, p *testbed.Process) {
 	t.Helper()
 	if err := p.Restart(); err != nil {
 		t.Fatal(err)

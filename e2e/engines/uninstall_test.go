@@ -16,11 +16,12 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/discovery"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // uninstall deletes the CRDs of an engine, with all that is stored in them, and returns what installs them again.
-func uninstall(t *testing.T, r rig) (install func()) {
+func uninstall(t testing.TB, r rig) (install func()) {
 	t.Helper()
 	var list apiextensionsv1.CustomResourceDefinitionList
 	if err := k8s.List(t.Context(), &list); err != nil {
@@ -41,7 +42,7 @@ func uninstall(t *testing.T, r rig) (install func()) {
 		}
 		eventually(t, "CRD "+crd.Name+" to be gone", func(ctx context.Context) (bool, string) {
 			err := k8s.Get(ctx, keyOf(crd), &apiextensionsv1.CustomResourceDefinition{})
-			return apierrors.IsNotFound(err), fmt.Sprint(err)
+			return apierrors.IsNotFound(err) && !discovered(t, crd), fmt.Sprint(err)
 		})
 		again = append(again, &apiextensionsv1.CustomResourceDefinition{
 			ObjectMeta: metav1.ObjectMeta{Name: crd.Name, Annotations: crd.Annotations, Labels: crd.Labels}, Spec: crd.Spec,
@@ -63,7 +64,7 @@ func uninstall(t *testing.T, r rig) (install func()) {
 }
 
 // installOne creates an object, as soon as its kind is served.
-func installOne(t *testing.T, o client.Object) {
+func installOne(t testing.TB, o client.Object) {
 	t.Helper()
 	err := wait.PollUntilContextTimeout(context.Background(), 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
 		if err := k8s.Create(ctx, o.DeepCopyObject().(client.Object)); err != nil && !apierrors.IsAlreadyExists(err) {
@@ -84,8 +85,19 @@ func served(ctx context.Context, crd *apiextensionsv1.CustomResourceDefinition) 
 	return k8s.List(ctx, list) == nil
 }
 
+// discovered tells whether the API server still says that it serves a CRD's kind. It notices a little later.
+func discovered(t testing.TB, crd *apiextensionsv1.CustomResourceDefinition) bool {
+	t.Helper()
+	d, err := discovery.NewDiscoveryClientForConfig(cluster.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := d.ServerResourcesForGroupVersion(crd.Spec.Group + "/" + crd.Spec.Versions[0].Name)
+	return err == nil && slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Kind == crd.Spec.Names.Kind })
+}
+
 // stored are the objects of a CRD.
-func stored(t *testing.T, crd *apiextensionsv1.CustomResourceDefinition) []unstructured.Unstructured {
+func stored(t testing.TB, crd *apiextensionsv1.CustomResourceDefinition) []unstructured.Unstructured {
 	t.Helper()
 	list := &unstructured.UnstructuredList{}
 	for _, v := range crd.Spec.Versions {
@@ -108,7 +120,7 @@ func fresh(o unstructured.Unstructured) *unstructured.Unstructured {
 }
 
 // letGo takes the finalizers of a deleted object away, as somebody does who wants it gone.
-func letGo(t *testing.T, obj *unstructured.Unstructured) {
+func letGo(t testing.TB, obj *unstructured.Unstructured) {
 	t.Helper()
 	eventually(t, obj.GetKind()+" to be gone", func(ctx context.Context) (bool, string) {
 		err := k8s.Get(ctx, keyOf(obj), obj)

@@ -18,18 +18,18 @@ import (
 // veleroRig: Velero with its AWS plugin and an S3 server in memory. A Backup takes as long as the S3 server does not answer.
 var veleroRig = rig{
 	engine:   opsv1alpha1.EngineVelero,
-	succeeds: func(t *testing.T) *opsv1alpha1.Operation { return backup(t, nil) },
-	fails: func(t *testing.T) *opsv1alpha1.Operation {
+	succeeds: func(t testing.TB) *opsv1alpha1.Operation { return backup(t, nil) },
+	fails: func(t testing.TB) *opsv1alpha1.Operation {
 		return backup(t, map[string]any{"volumeSnapshotLocations": []string{"missing"}})
 	},
 	failReason: "VeleroBackupValidationFailed",
 	begun:      "VeleroBackupInProgress",
-	hangs: func(t *testing.T) *opsv1alpha1.Operation {
+	hangs: func(t testing.TB) *opsv1alpha1.Operation {
 		op := backup(t, nil)
 		holdS3(t)
 		return op
 	},
-	slow: func(t *testing.T) (*opsv1alpha1.Operation, func()) {
+	slow: func(t testing.TB) (*opsv1alpha1.Operation, func()) {
 		op := backup(t, nil)
 		return op, holdS3(t)
 	},
@@ -39,7 +39,7 @@ var veleroRig = rig{
 	keeps:        []string{"BackupStorageLocation"},
 }
 
-func backup(t *testing.T, parameters map[string]any) *opsv1alpha1.Operation {
+func backup(t testing.TB, parameters map[string]any) *opsv1alpha1.Operation {
 	t.Helper()
 	if parameters == nil {
 		parameters = map[string]any{}
@@ -48,7 +48,7 @@ func backup(t *testing.T, parameters map[string]any) *opsv1alpha1.Operation {
 }
 
 // holdS3 makes the S3 server stop answering, until release is called or the test is over.
-func holdS3(t *testing.T) (release func()) {
+func holdS3(t testing.TB) (release func()) {
 	t.Helper()
 	send := func(sig syscall.Signal) {
 		if err := fleet.Process("s3").Signal(sig); err != nil {

@@ -119,6 +119,8 @@ func (f *Fleet) planControllerManager(c *Cluster, controllers []string) (Command
 			"--service-cluster-ip-range=" + serviceRange,
 			// At the default of 20 requests a second, the ServiceAccounts of a thousand new namespaces take minutes.
 			"--kube-api-qps=300", "--kube-api-burst=600",
+			// A volume that was provisioned is bound to its claim at the next look, and by default that is up to 15 s away.
+			"--pvclaimbinder-sync-period=1s",
 			"--profiling=false",
 		},
 		Env: f.childEnv(),

@@ -25,6 +25,16 @@ const (
 	AnnotationDuration = "testbed.vworkspace.io/duration"
 )
 
+// Names of a PersistentVolumeClaim begin with these to say how a Job's Pod goes that mounts it, where nobody can annotate the Pod: VolSync's movers.
+const (
+	// ClaimBroken makes it fail with exit code 1.
+	ClaimBroken = "broken-"
+	// ClaimSlow makes it run for 4 s.
+	ClaimSlow = "slow-"
+	// ClaimStuck makes it run for an hour.
+	ClaimStuck = "stuck-"
+)
+
 // nodeName is the one simulated node of a spoke.
 const nodeName = "simulated"
 
