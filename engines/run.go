@@ -4,6 +4,7 @@ package engines
 
 import (
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -50,6 +51,10 @@ func (r Run) Labels() map[string]string {
 	}
 	if r.Step != "" {
 		labels[opsv1alpha1.LabelStep] = r.Step
+	}
+	// A name that is too long for a label is in the Operation only.
+	if target := r.Operation.Spec.TargetRef; target != nil && len(validation.IsValidLabelValue(target.Name)) == 0 {
+		labels[appsv1alpha1.LabelApplicationInstance] = target.Name
 	}
 	return labels
 }

@@ -10,10 +10,8 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines"
 )
@@ -65,14 +63,10 @@ func typeOf(kind string) metav1.TypeMeta {
 // meta names the object and says whose it is. Labels and annotations of a Backup are stored with it, and are seen in every cluster that
 // shares its bucket.
 func (e Engine) meta(run engines.Run) metav1.ObjectMeta {
-	labels := run.Labels()
-	if target := run.Operation.Spec.TargetRef; target != nil && len(validation.IsValidLabelValue(target.Name)) == 0 {
-		labels[appsv1alpha1.LabelApplicationInstance] = target.Name
-	}
 	return metav1.ObjectMeta{
 		Name:        nameOf(run),
 		Namespace:   e.namespace,
-		Labels:      labels,
+		Labels:      run.Labels(),
 		Annotations: map[string]string{opsv1alpha1.AnnotationOrigin: path.Join(run.Cluster, run.Namespace(), run.Operation.Name)},
 	}
 }
