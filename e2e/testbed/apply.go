@@ -25,7 +25,7 @@ import (
 const (
 	fieldOwner = "vworkspace-testbed"
 	// applyTimeout bounds how long Apply waits for CRDs to be established and for new kinds to be served.
-	applyTimeout = 30 * time.Second
+	applyTimeout = 2 * time.Minute
 	// applyAtOnce is how many objects are applied in parallel.
 	applyAtOnce = 8
 )

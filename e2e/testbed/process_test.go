@@ -111,9 +111,9 @@ func TestLaunch(t *testing.T) {
 			attempts++
 			script := "echo 'listen tcp 127.0.0.1:1: bind: address already in use'; exit 1"
 			if attempts == 2 {
-				script = "echo ready; exec sleep 1000"
+				script = "echo it listens; exec sleep 1000"
 			}
-			return shell("unlucky", script), func(context.Context) error { return contains(s.dir.log("unlucky"), "ready") }, nil
+			return shell("unlucky", script), func(context.Context) error { return contains(s.dir.log("unlucky"), "it listens") }, nil
 		})
 		if err != nil || attempts != 2 {
 			t.Errorf("got %d attempts and error %v", attempts, err)
