@@ -9,6 +9,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # so this follows memory and patience rather than the number of cores.
 TEST_PARALLEL ?= 2
 TEST_TIMEOUT  ?= 30m
+# These start some twenty to fifty processes each, and wait for all of them: two at once on two cores, and what they wait for comes too late.
+FLEET_PACKAGES = /e2e/(engines|scenarios)$$
 BENCH         ?= .
 
 # Tools live in modules of their own under .ci/tools, so that they never move a version the product ships.
@@ -43,8 +45,9 @@ demo: ## a local fleet with Operations running across it: vw demo (ARGS="--help"
 
 .PHONY: test
 test: assets ## every test of the module, against real control planes
-	@echo "test: go test ./... ($(TEST_PARALLEL) packages at once, $(TEST_TIMEOUT) each at most)"
-	$(GO) test -timeout $(TEST_TIMEOUT) -p $(TEST_PARALLEL) $(ARGS) ./...
+	@echo "test: go test ./... ($(TEST_PARALLEL) packages at once, then those that start a whole fleet, one by one; $(TEST_TIMEOUT) each at most)"
+	$(GO) test -timeout $(TEST_TIMEOUT) -p $(TEST_PARALLEL) $(ARGS) $$($(GO) list ./... | grep -vE '$(FLEET_PACKAGES)')
+	$(GO) test -timeout $(TEST_TIMEOUT) -p 1 $(ARGS) $$($(GO) list ./... | grep -E '$(FLEET_PACKAGES)')
 
 # Not part of `test`: the race detector needs a second compile of Kubernetes and everything else (minutes on two
 # cores) and slows control-plane tests several times. The goroutines that are ours run in these packages.
