@@ -42,7 +42,8 @@ func uninstall(t testing.TB, r rig) (install func()) {
 		}
 		eventually(t, "CRD "+crd.Name+" to be gone", func(ctx context.Context) (bool, string) {
 			err := k8s.Get(ctx, keyOf(crd), &apiextensionsv1.CustomResourceDefinition{})
-			return apierrors.IsNotFound(err) && !discovered(t, crd), fmt.Sprint(err)
+			where, asking := discovered(crd)
+			return apierrors.IsNotFound(err) && asking == nil && where == nowhere, fmt.Sprint(err, where, asking)
 		})
 		again = append(again, &apiextensionsv1.CustomResourceDefinition{
 			ObjectMeta: metav1.ObjectMeta{Name: crd.Name, Annotations: crd.Annotations, Labels: crd.Labels}, Spec: crd.Spec,
@@ -78,22 +79,52 @@ func installOne(t testing.TB, o client.Object) {
 	}
 }
 
-// served tells whether a CRD's kind can be listed.
+// served tells whether a CRD's kind can be listed, and whether the API server tells everybody so.
 func served(ctx context.Context, crd *apiextensionsv1.CustomResourceDefinition) bool {
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(schema.GroupVersionKind{Group: crd.Spec.Group, Version: crd.Spec.Versions[0].Name, Kind: crd.Spec.Names.ListKind})
-	return k8s.List(ctx, list) == nil
+	told, err := discovered(crd)
+	return k8s.List(ctx, list) == nil && err == nil && told == everywhere
 }
 
-// discovered tells whether the API server still says that it serves a CRD's kind. It notices a little later.
-func discovered(t testing.TB, crd *apiextensionsv1.CustomResourceDefinition) bool {
-	t.Helper()
+// told is where the API server says that it serves a kind. It has two answers, and neither follows the CRD at once.
+type told int
+
+const (
+	nowhere told = iota
+	somewhere
+	everywhere
+)
+
+// discovered asks for both: that of the one group and version, which the agent asks for, and that of all groups, which controllers do.
+func discovered(crd *apiextensionsv1.CustomResourceDefinition) (told, error) {
 	d, err := discovery.NewDiscoveryClientForConfig(cluster.Config())
 	if err != nil {
-		t.Fatal(err)
+		return nowhere, err
 	}
-	list, err := d.ServerResourcesForGroupVersion(crd.Spec.Group + "/" + crd.Spec.Versions[0].Name)
-	return err == nil && slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Kind == crd.Spec.Names.Kind })
+	at := nowhere
+	version := crd.Spec.Group + "/" + crd.Spec.Versions[0].Name
+	one, err := d.ServerResourcesForGroupVersion(version)
+	if err == nil && has(one, crd) {
+		at++
+	}
+	if client.IgnoreNotFound(err) != nil {
+		return at, err
+	}
+	_, all, err := d.ServerGroupsAndResources()
+	for _, list := range all {
+		if list.GroupVersion == version && has(list, crd) {
+			at++
+		}
+	}
+	if discovery.IsGroupDiscoveryFailedError(err) {
+		err = nil // of groups that come and go
+	}
+	return at, err
+}
+
+func has(list *metav1.APIResourceList, crd *apiextensionsv1.CustomResourceDefinition) bool {
+	return slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Kind == crd.Spec.Names.Kind })
 }
 
 // stored are the objects of a CRD.
