@@ -108,7 +108,7 @@ bench: ## every benchmark (BENCH=<regexp> for some)
 
 .PHONY: assets
 assets: ## build the testbed's Kubernetes and OCM binaries, once per machine
-	@echo "assets: the testbed's control-plane binaries (built once per machine, 10 to 15 minutes on two cores; then at once)"
+	@echo "assets: the testbed's control-plane binaries (built once per machine, 15 to 20 minutes on two cores; then at once)"
 	@$(FETCH_COMPONENTS)
 	@$(GO) run ./e2e/testbed/cmd assets
 
