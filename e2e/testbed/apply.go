@@ -56,7 +56,7 @@ func ApplyFiles(ctx context.Context, config *rest.Config, paths ...string) error
 }
 
 // Apply applies the objects in YAML documents with server-side apply, taking over fields of other owners: CRDs
-// first, waiting until they are established, then namespaces, then the rest.
+// first, waiting until they are established and served, then namespaces, then the rest.
 func Apply(ctx context.Context, config *rest.Config, documents ...[]byte) error {
 	var objects []*unstructured.Unstructured
 	for _, d := range documents {
@@ -83,6 +83,9 @@ func applyObjects(ctx context.Context, config *rest.Config, objects []*unstructu
 			group.Go(func() error { return applyObject(ctx, c, o) })
 		}
 		if err := group.Wait(); err != nil {
+			return err
+		}
+		if err := waitServed(ctx, config, stage); err != nil {
 			return err
 		}
 	}
