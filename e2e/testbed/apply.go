@@ -77,10 +77,10 @@ func applyObjects(ctx context.Context, config *rest.Config, objects []*unstructu
 	ctx, cancel := context.WithTimeout(ctx, applyTimeout)
 	defer cancel()
 	for _, stage := range stages(objects) {
-		group, ctx := errgroup.WithContext(ctx)
+		group, applying := errgroup.WithContext(ctx) // which ends with the stage
 		group.SetLimit(applyAtOnce)
 		for _, o := range stage {
-			group.Go(func() error { return applyObject(ctx, c, o) })
+			group.Go(func() error { return applyObject(applying, c, o) })
 		}
 		if err := group.Wait(); err != nil {
 			return err
