@@ -45,7 +45,12 @@ func TestTimeoutCountsFromTheExecutorsStart(t *testing.T) {
 	w := widgetOf(t, op)
 	play(t, w, map[string]any{"phase": "Queued", "message": "one at a time"})
 	reaches(t, op, opsv1alpha1.PhaseRunning, "WidgetQueued")
-	time.Sleep(2500 * time.Millisecond) // longer than the timeout
+	eventually(t, func() string {
+		if queued := time.Since(op.Status.StartedAt.Time); queued <= op.Spec.Timeout.Duration {
+			return fmt.Sprintf("it has been queued for %s only", queued)
+		}
+		return ""
+	})
 	play(t, reload(t, w), map[string]any{"phase": "Queued", "message": "still"})
 	eventually(t, func() string {
 		if reload(t, op).Status.Progress != "still" {
