@@ -16,14 +16,10 @@ var argoManifest []byte
 
 // startArgo starts the workflow-controller.
 func (f *Fleet) startArgo(ctx context.Context, spoke *Cluster) error {
-	err := ApplyFiles(ctx, spoke.config, f.bin.manifestDir(argoCRDs))
-	if err == nil {
-		err = Apply(ctx, spoke.config, argoManifest)
-	}
-	if err != nil {
+	if err := Apply(ctx, spoke.config, argoManifest); err != nil {
 		return fmt.Errorf("prepare %s for Argo: %w", spoke.Name, err)
 	}
-	_, err = f.sup.launch(ctx, func() (Command, probe, error) {
+	_, err := f.sup.launch(ctx, func() (Command, probe, error) {
 		port, err := freePort()
 		return Command{
 			Name: spoke.process(argo.name),

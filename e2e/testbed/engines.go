@@ -47,16 +47,24 @@ func partsFor(engines []string) []part {
 
 // needs of a fleet with the engines.
 func needs(engines []string) ([]component, []manifest) {
-	components, manifests := slices.Clone(fleetComponents), slices.Clone(fleetManifests)
-	for _, p := range partsFor(engines) {
+	chosen, components := partsFor(engines), slices.Clone(fleetComponents)
+	for _, p := range chosen {
 		components = append(components, p.components...)
+	}
+	return components, slices.Concat(fleetManifests, manifestsOf(chosen))
+}
+
+// manifestsOf the parts, each once.
+func manifestsOf(parts []part) []manifest {
+	var manifests []manifest
+	for _, p := range parts {
 		for _, m := range p.manifests {
 			if !slices.Contains(manifests, m) {
 				manifests = append(manifests, m)
 			}
 		}
 	}
-	return components, manifests
+	return manifests
 }
 
 func checkEngines(engines []string) error {
@@ -68,10 +76,19 @@ func checkEngines(engines []string) error {
 	return nil
 }
 
-// startEngines starts the executors of a spoke.
+// startEngines starts the executors of a spoke. The CRDs of all are applied at once: to wait until they are served costs the same for many as for
+// one.
 func (f *Fleet) startEngines(ctx context.Context, spoke *Cluster) error {
+	chosen := partsFor(f.engines)
+	var crds []string
+	for _, m := range manifestsOf(chosen) {
+		crds = append(crds, f.bin.manifestDir(m))
+	}
+	if err := ApplyFiles(ctx, spoke.config, crds...); err != nil {
+		return fmt.Errorf("prepare %s for the engines: %w", spoke.Name, err)
+	}
 	group, ctx := errgroup.WithContext(ctx)
-	for _, p := range partsFor(f.engines) {
+	for _, p := range chosen {
 		group.Go(func() error { return p.start(f, ctx, spoke) })
 	}
 	return group.Wait()

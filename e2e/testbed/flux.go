@@ -22,11 +22,7 @@ var fluxManifest []byte
 
 // startFlux starts source-controller and helm-controller.
 func (f *Fleet) startFlux(ctx context.Context, spoke *Cluster) error {
-	err := ApplyFiles(ctx, spoke.config, f.bin.manifestDir(sourceCRDs), f.bin.manifestDir(helmCRDs))
-	if err == nil {
-		err = Apply(ctx, spoke.config, fluxManifest)
-	}
-	if err != nil {
+	if err := Apply(ctx, spoke.config, fluxManifest); err != nil {
 		return fmt.Errorf("prepare %s for Flux: %w", spoke.Name, err)
 	}
 	group, ctx := errgroup.WithContext(ctx)

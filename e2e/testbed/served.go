@@ -5,6 +5,7 @@ package testbed
 import (
 	"context"
 	"fmt"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -12,6 +13,9 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 )
+
+// servedEvery is how often the API server is asked. The answer takes it seconds, and is long.
+const servedEvery = 500 * time.Millisecond
 
 // waitServed waits until the API server says that it serves the kinds of the CRDs among the objects. It gives two answers, one for a group and
 // version and one for all of them, and both come after the CRD is established. A controller that starts in between finds its kinds in the
@@ -26,7 +30,7 @@ func waitServed(ctx context.Context, config *rest.Config, objects []*unstructure
 		return err
 	}
 	missing := ""
-	err = wait.PollUntilContextCancel(ctx, probeEvery, true, func(context.Context) (bool, error) {
+	err = wait.PollUntilContextCancel(ctx, servedEvery, true, func(context.Context) (bool, error) {
 		missing = notServed(d, kinds)
 		return missing == "", nil
 	})

@@ -21,11 +21,7 @@ var storageManifest []byte
 
 // startStorage makes PersistentVolumeClaims and VolumeSnapshots work: the real snapshot-controller, and the fake driver.
 func (f *Fleet) startStorage(ctx context.Context, spoke *Cluster) error {
-	err := ApplyFiles(ctx, spoke.config, f.bin.manifestDir(snapshotCRDs))
-	if err == nil {
-		err = Apply(ctx, spoke.config, storageManifest)
-	}
-	if err != nil {
+	if err := Apply(ctx, spoke.config, storageManifest); err != nil {
 		return fmt.Errorf("prepare the storage of %s: %w", spoke.Name, err)
 	}
 	group, ctx := errgroup.WithContext(ctx)

@@ -50,11 +50,8 @@ func (f *Fleet) s3Credentials() string { return f.dir.data("s3-credentials") }
 
 // startVelero starts Velero's server; it returns when it can use the bucket.
 func (f *Fleet) startVelero(ctx context.Context, spoke *Cluster) error {
-	err := ApplyFiles(ctx, spoke.config, f.bin.manifestDir(snapshotCRDs), f.bin.manifestDir(veleroCRDs), f.bin.manifestDir(veleroDataCRDs))
-	if err == nil {
-		err = Apply(ctx, spoke.config, []byte(strings.NewReplacer("S3_URL", f.S3URL, "BUCKET", bucket, "PREFIX", spoke.Name).Replace(veleroManifest)))
-	}
-	if err != nil {
+	manifest := strings.NewReplacer("S3_URL", f.S3URL, "BUCKET", bucket, "PREFIX", spoke.Name).Replace(veleroManifest)
+	if err := Apply(ctx, spoke.config, []byte(manifest)); err != nil {
 		return fmt.Errorf("prepare %s for Velero: %w", spoke.Name, err)
 	}
 	plugins, scratch := f.dir.data(spoke.Name, "velero-plugins"), f.dir.data(spoke.Name, "velero")

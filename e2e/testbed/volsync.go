@@ -4,14 +4,10 @@ package testbed
 
 import (
 	"context"
-	"fmt"
 )
 
 // startVolSync starts VolSync. Its movers are Jobs, whose Pods are simulated: no byte is copied.
 func (f *Fleet) startVolSync(ctx context.Context, spoke *Cluster) error {
-	if err := ApplyFiles(ctx, spoke.config, f.bin.manifestDir(snapshotCRDs), f.bin.manifestDir(volSyncCRDs)); err != nil {
-		return fmt.Errorf("prepare %s for VolSync: %w", spoke.Name, err)
-	}
 	_, err := f.sup.launch(ctx, func() (Command, probe, error) {
 		port, err := freePort()
 		return Command{
