@@ -139,11 +139,11 @@ func (r *run) sent(cluster string, at time.Time) {
 }
 
 // pause is how long a pass that is due to an event waits, so that the status is written at most once an interval. The end is not
-// kept waiting.
+// kept waiting, and neither is a run of which nothing is known yet.
 func (r *run) pause(now time.Time, interval time.Duration) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.tally.Done() {
+	if !r.loaded || r.tally.Done() {
 		return 0
 	}
 	return max(0, r.wrote.Add(interval).Sub(now))

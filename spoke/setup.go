@@ -134,9 +134,9 @@ func watchedKinds(scheme *runtime.Scheme, registry *engines.Registry) ([]client.
 	return kinds, nil
 }
 
-// options of a controller whose log lines say which object of which cluster they are about.
+// options of a controller: the manager's own, and log lines that say which object of which cluster they are about.
 func options(mgr mcmanager.Manager, workers int) controller.TypedOptions[mcreconcile.Request] {
-	return controller.TypedOptions[mcreconcile.Request]{
+	o := controller.TypedOptions[mcreconcile.Request]{
 		MaxConcurrentReconciles: workers,
 		LogConstructor: func(r *mcreconcile.Request) logr.Logger {
 			if r == nil {
@@ -145,6 +145,8 @@ func options(mgr mcmanager.Manager, workers int) controller.TypedOptions[mcrecon
 			return mgr.GetLogger().WithValues("cluster", r.ClusterName, "namespace", r.Namespace, "name", r.Name)
 		},
 	}
+	o.DefaultFromConfig(mgr.GetLocalManager().GetControllerOptions())
+	return o
 }
 
 func setupOperations(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options) error {

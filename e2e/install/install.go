@@ -49,9 +49,9 @@ func Binaries(ctx context.Context, dir string) (hub, spoke string, err error) {
 // them waits in the API server.
 func Install(ctx context.Context, fleet *testbed.Fleet, hub, spoke string) (*Installation, error) {
 	group, ctx2 := errgroup.WithContext(ctx)
-	group.Go(func() error { return applyFolders(ctx2, fleet.Hub.Config(), deploy.CRDs, deploy.Policies, deploy.Hub) })
+	group.Go(func() error { return OnHub(ctx2, fleet.Hub.Config()) })
 	for _, c := range fleet.Spokes {
-		group.Go(func() error { return applyFolders(ctx2, c.Config(), deploy.CRDs, deploy.Policies, deploy.Spoke) })
+		group.Go(func() error { return OnSpoke(ctx2, c.Config()) })
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
@@ -69,6 +69,24 @@ func Install(ctx context.Context, fleet *testbed.Fleet, hub, spoke string) (*Ins
 		out.Agents[c.Name] = agent
 	}
 	return out, nil
+}
+
+// OnHub applies the CRDs, policies and rights of a hub.
+func OnHub(ctx context.Context, config *rest.Config) error {
+	return applyFolders(ctx, config, deploy.CRDs, deploy.Policies, deploy.Hub)
+}
+
+// OnSpoke applies those of a spoke.
+func OnSpoke(ctx context.Context, config *rest.Config) error {
+	return applyFolders(ctx, config, deploy.CRDs, deploy.Policies, deploy.Spoke)
+}
+
+// AsHub is who the hub's controller acts as, and AsAgent is who the agent does: the ServiceAccounts of deploy/.
+func AsHub(config *rest.Config) *rest.Config { return as(config, HubNamespace, hubAccount) }
+
+// AsAgent is who the agent acts as.
+func AsAgent(config *rest.Config) *rest.Config {
+	return as(config, opsv1alpha1.DefaultAgentNamespace, agentAccount)
 }
 
 func start(fleet *testbed.Fleet, c *testbed.Cluster, name, path, namespace, account string, args ...string) (*testbed.Process, error) {

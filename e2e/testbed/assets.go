@@ -30,7 +30,7 @@ func Assets(ctx context.Context, out io.Writer) (string, error) {
 
 // Build makes sure that every binary of a fleet exists, so that Up starts at once.
 func Build(ctx context.Context, out io.Writer) error {
-	components, manifests := needs(AllEngines)
+	components, manifests := needs(AllEngines, false)
 	_, err := ensure(ctx, newProgress(out), providedBy(os.Getenv(assetsVariable), envtestComponents), components, manifests)
 	return err
 }

@@ -45,15 +45,18 @@ var disabledAdmission = []string{
 
 // startControlPlane starts kube-apiserver and kube-controller-manager; it returns when Pods could be created.
 func (f *Fleet) startControlPlane(ctx context.Context, c *Cluster, etcdURL string, controllers []string) error {
-	pki, err := newPKI(c.Name, f.dir.data(c.Name, "pki"))
-	if err != nil {
+	if err := f.startAPIServer(ctx, c, etcdURL); err != nil {
 		return err
 	}
-	c.pki = pki
-	if _, err := f.sup.launch(ctx, func() (Command, probe, error) { return f.planAPIServer(c, etcdURL) }); err != nil {
+	_, err := f.sup.launch(ctx, func() (Command, probe, error) { return f.planControllerManager(c, controllers) })
+	return err
+}
+
+func (f *Fleet) startAPIServer(ctx context.Context, c *Cluster, etcdURL string) (err error) {
+	if c.pki, err = newPKI(c.Name, f.dir.data(c.Name, "pki")); err != nil {
 		return err
 	}
-	_, err = f.sup.launch(ctx, func() (Command, probe, error) { return f.planControllerManager(c, controllers) })
+	_, err = f.sup.launch(ctx, func() (Command, probe, error) { return f.planAPIServer(c, etcdURL) })
 	return err
 }
 

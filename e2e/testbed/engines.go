@@ -46,8 +46,11 @@ func partsFor(engines []string) []part {
 }
 
 // needs of a fleet with the engines.
-func needs(engines []string) ([]component, []manifest) {
+func needs(engines []string, bare bool) ([]component, []manifest) {
 	chosen, components := partsFor(engines), slices.Clone(fleetComponents)
+	if bare {
+		return envtestComponents, slices.Concat(fleetManifests, manifestsOf(chosen))
+	}
 	for _, p := range chosen {
 		components = append(components, p.components...)
 	}
@@ -76,20 +79,26 @@ func checkEngines(engines []string) error {
 	return nil
 }
 
-// startEngines starts the executors of a spoke. The CRDs of all are applied at once: to wait until they are served costs the same for many as for
-// one.
+// startEngines starts the executors of a spoke. The CRDs of all are applied at once: to wait until they are served costs the same for many as
+// for one.
 func (f *Fleet) startEngines(ctx context.Context, spoke *Cluster) error {
-	chosen := partsFor(f.engines)
+	if err := f.applyEngineCRDs(ctx, spoke); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, p := range partsFor(f.engines) {
+		group.Go(func() error { return p.start(f, ctx, spoke) })
+	}
+	return group.Wait()
+}
+
+func (f *Fleet) applyEngineCRDs(ctx context.Context, spoke *Cluster) error {
 	var crds []string
-	for _, m := range manifestsOf(chosen) {
+	for _, m := range manifestsOf(partsFor(f.engines)) {
 		crds = append(crds, f.bin.manifestDir(m))
 	}
 	if err := ApplyFiles(ctx, spoke.config, crds...); err != nil {
 		return fmt.Errorf("prepare %s for the engines: %w", spoke.Name, err)
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	for _, p := range chosen {
-		group.Go(func() error { return p.start(f, ctx, spoke) })
-	}
-	return group.Wait()
+	return nil
 }

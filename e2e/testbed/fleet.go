@@ -46,7 +46,7 @@ func Up(ctx context.Context, o Options) (*Fleet, error) {
 		return nil, fmt.Errorf("testbed options: %w", err)
 	}
 	p := newProgress(o.Progress)
-	components, manifests := needs(o.Engines)
+	components, manifests := needs(o.Engines, o.Bare)
 	bin, err := ensure(ctx, p, providedBy(os.Getenv(assetsVariable), envtestComponents), components, manifests)
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func Up(ctx context.Context, o Options) (*Fleet, error) {
 
 // bringUp starts everything in the prepared folder.
 func (f *Fleet) bringUp(ctx context.Context, p *progress, o Options) error {
-	start := time.Now()
+	begun := time.Now()
 	for _, dir := range []string{f.dir.logs(), f.dir.data("tmp")} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("create the fleet's folder: %w", err)
@@ -91,10 +91,14 @@ func (f *Fleet) bringUp(ctx context.Context, p *progress, o Options) error {
 
 	starting, cancel := f.untilFailure(ctx, o.Timeout)
 	defer cancel()
-	if err := f.startAll(starting); err != nil {
+	start := f.startAll
+	if o.Bare {
+		start = f.startBare
+	}
+	if err := start(starting); err != nil {
 		return f.whyNotUp(ctx, err)
 	}
-	p.say("fleet is up: hub and %d clusters in %s", len(f.Spokes), seconds(start))
+	p.say("fleet is up: hub and %d clusters in %s", len(f.Spokes), seconds(begun))
 	return f.sup.update(func(s *State) {
 		s.Phase, s.ChartRepoURL, s.OCIURL = PhaseUp, f.ChartRepoURL, f.OCIURL
 	})

@@ -24,6 +24,9 @@ type Options struct {
 	Clusters int
 	// Engines are those whose executors run on each spoke, of AllEngines; all of them if nil.
 	Engines []string
+	// Bare leaves every controller out: what runs are etcd and the API servers, with the CRDs of Open Cluster Management and of the engines. It is
+	// for tests that play the controllers.
+	Bare bool
 	// Charts are folders of Helm charts to serve: a chart, FOLDER/NAME or FOLDER/NAME/VERSION.
 	Charts []string
 	// Progress gets a line for everything that is built or becomes ready; nil for none.

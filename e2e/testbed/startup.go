@@ -35,6 +35,33 @@ func (f *Fleet) startAll(ctx context.Context) error {
 	return group.Wait()
 }
 
+// startBare starts the API servers only, each with the CRDs that its cluster would have.
+func (f *Fleet) startBare(ctx context.Context) error {
+	etcdURL, err := f.startEtcd(ctx)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := f.startAPIServer(ctx, f.Hub, etcdURL); err != nil {
+			return err
+		}
+		return f.prepareOCMHub(ctx)
+	})
+	for _, spoke := range f.Spokes {
+		group.Go(func() error {
+			if err := f.startAPIServer(ctx, spoke, etcdURL); err != nil {
+				return err
+			}
+			if err := f.prepareOCMSpoke(ctx, spoke); err != nil {
+				return err
+			}
+			return f.applyEngineCRDs(ctx, spoke)
+		})
+	}
+	return group.Wait()
+}
+
 // startHub closes joinable once agents can register; that they are accepted takes the controllers.
 func (f *Fleet) startHub(ctx context.Context, etcdURL string, joinable chan<- struct{}) error {
 	if err := f.startControlPlane(ctx, f.Hub, etcdURL, hubControllers); err != nil {

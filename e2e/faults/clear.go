@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+)
+
+// namespaces that a story lives in, by API server.
+var namespaces = map[API][]string{
+	OnHub:   append([]string{apps, near}, far...),
+	OnSpoke: {opsv1alpha1.DefaultAgentNamespace, apps, "velero"},
+}
+
+// mayBeLeft tells whether an object is of a story.
+func mayBeLeft(api API, o *unstructured.Unstructured) bool { return slices.Contains(namespaces[api], o.GetNamespace()) }
+
+// clear takes away whatever a story has left, also what a broken one holds by finalizers. Nothing runs meanwhile.
+func (l *Lab) clear(ctx context.Context) error {
+	for api, all := range kinds {
+		for _, gvk := range all {
+			for _, ns := range namespaces[api] {
+				o := &unstructured.Unstructured{}
+				o.SetGroupVersionKind(gvk)
+				if err := l.client(api).DeleteAllOf(ctx, o, client.InNamespace(ns), client.GracePeriodSeconds(0)); err != nil {
+					return fmt.Errorf("delete every %s of %s on the %s: %w", gvk.Kind, ns, api, err)
+				}
+			}
+		}
+	}
+	return wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		left, err := l.release(ctx)
+		return left == 0, err
+	})
+}
+
+// release takes the finalizers off what is left, and tells how much that is.
+func (l *Lab) release(ctx context.Context) (left int, err error) {
+	for api, all := range kinds {
+		for _, gvk := range all {
+			list := &unstructured.UnstructuredList{}
+			list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
+			if err := l.client(api).List(ctx, list); err != nil {
+				return 0, err
+			}
+			for i := range list.Items {
+				o := &list.Items[i]
+				if !mayBeLeft(api, o) {
+					continue
+				}
+				left++
+				o.SetFinalizers(nil)
+				if e := l.client(api).Update(ctx, o); e != nil && !passing(e) {
+					err = errors.Join(err, e)
+				}
+			}
+		}
+	}
+	return left, err
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// requestedAt asks Flux to look now; lastHandledReconcileAt answers.
+const requestedAt = "reconcile.fluxcd.io/requestedAt"
+
+// repository plays source-controller: the index is there, and was looked at when somebody has asked for it.
+func (p *players) repository(o *unstructured.Unstructured) bool {
+	asked, s := o.GetAnnotations()[requestedAt], status(o)
+	if s["artifact"] != nil && s["observedGeneration"] == o.GetGeneration() && text(o, "status", "lastHandledReconcileAt") == asked {
+		return false
+	}
+	fields := map[string]any{
+		"observedGeneration": o.GetGeneration(), "artifact": artifact("index.yaml", "sha256:1"), "conditions": []any{ready(o, "Succeeded", "stored artifact")},
+	}
+	if asked != "" {
+		fields["lastHandledReconcileAt"] = asked
+	}
+	return become(o, fields)
+}
+
+// chart plays source-controller: the version that is asked for has been fetched.
+func (p *players) chart(o *unstructured.Unstructured) bool {
+	if status(o)["observedGeneration"] == o.GetGeneration() {
+		return false
+	}
+	return become(o, map[string]any{
+		"observedGeneration": o.GetGeneration(), "observedSourceArtifactRevision": "sha256:1", "observedChartName": text(o, "spec", "chart"),
+		"artifact":   artifact("chart.tgz", text(o, "spec", "version")),
+		"conditions": []any{ready(o, "ChartPullSucceeded", "pulled the chart")},
+	})
+}
+
+func artifact(file, revision string) map[string]any {
+	return map[string]any{
+		"path": file, "url": "http://source.example.com/" + file, "revision": revision, "digest": "sha256:" + fmt.Sprintf("%064d", 0), "lastUpdateTime": now(),
+	}
+}
+
+func ready(o *unstructured.Unstructured, reason, message string) map[string]any {
+	return map[string]any{
+		"type": "Ready", "status": "True", "reason": reason, "message": message, "observedGeneration": o.GetGeneration(), "lastTransitionTime": now(),
+	}
+}
+
+// release plays helm-controller: it has the chart fetched, and then it is installed or upgraded.
+func (p *players) release(o *unstructured.Unstructured) bool {
+	if suspended, _, _ := unstructured.NestedBool(o.Object, "spec", "suspend"); suspended || status(o)["observedGeneration"] == o.GetGeneration() {
+		return false
+	}
+	version := text(o, "spec", "chart", "spec", "version")
+	chart := p.w.mirror.get(OnSpoke, "HelmChart", o.GetNamespace(), o.GetNamespace()+"-"+o.GetName())
+	if chart == nil || text(chart, "spec", "version") != version {
+		p.wantChart(o)
+		return false
+	}
+	if text(chart, "status", "artifact", "revision") != version || !p.may() {
+		return false
+	}
+	message := fmt.Sprintf("Helm upgrade succeeded for release %s/%s with chart %s@%s", o.GetNamespace(), o.GetName(), text(o, "spec", "chart", "spec", "chart"), version)
+	released := ready(o, "UpgradeSucceeded", message)
+	released["type"] = "Released"
+	return become(o, map[string]any{
+		"observedGeneration": o.GetGeneration(), "lastAttemptedGeneration": o.GetGeneration(), "lastAttemptedRevision": version,
+		"lastAttemptedConfigDigest": "sha256:aa", "storageNamespace": o.GetNamespace(), "helmChart": chart.GetNamespace() + "/" + chart.GetName(),
+		"history":    history(o, version),
+		"conditions": []any{ready(o, "UpgradeSucceeded", message), released},
+	})
+}
+
+// history of a release after another version: newest first.
+func history(o *unstructured.Unstructured, version string) []any {
+	old, _, _ := unstructured.NestedSlice(o.Object, "status", "history")
+	if len(old) > 0 && old[0].(map[string]any)["chartVersion"] == version {
+		return old
+	}
+	for _, s := range old {
+		s.(map[string]any)["status"] = "superseded"
+	}
+	name := text(o, "spec", "releaseName")
+	if name == "" {
+		name = o.GetName()
+	}
+	return append([]any{map[string]any{
+		"name": name, "namespace": o.GetNamespace(), "version": int64(len(old) + 1), "status": "deployed",
+		"chartName": text(o, "spec", "chart", "spec", "chart"), "chartVersion": version, "configDigest": "sha256:aa", "digest": "sha256:00",
+		"firstDeployed": now(), "lastDeployed": now(),
+	}}, old...)
+}
+
+// wantChart makes the HelmChart of a release, or asks it for another version.
+func (p *players) wantChart(o *unstructured.Unstructured) {
+	spec, _, _ := unstructured.NestedMap(o.Object, "spec", "chart", "spec")
+	chart := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "HelmChart",
+		"metadata": map[string]any{"namespace": o.GetNamespace(), "name": o.GetNamespace() + "-" + o.GetName()},
+		"spec": map[string]any{
+			"chart": spec["chart"], "version": spec["version"], "interval": "10m", "sourceRef": spec["sourceRef"],
+		},
+	}}
+	apply := client.ApplyConfigurationFromUnstructured(chart)
+	if err := p.w.Spoke.Apply(p.w.ctx, apply, client.FieldOwner("helm-controller"), client.ForceOwnership); err != nil && !passing(err) {
+		p.w.note("the played helm-controller cannot make a HelmChart: " + err.Error())
+	}
+}

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+
+	"k8s.io/utils/ptr"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+)
+
+// stories are what every fault is tried on. Each runs on three clusters: near with two instances, and two far ones.
+var stories = []Story{
+	{
+		Name:   "job",
+		Before: instances(opsv1alpha1.EngineJob),
+		Tell:   fleetwide(opsv1alpha1.TypeRunCommand, map[string]any{"image": "registry.example.com/tool:1"}),
+	},
+	{
+		Name: "workflow",
+		Before: both(instances(opsv1alpha1.EngineWorkflow), func(w *World) error {
+			return w.Create(OnSpoke, object("argoproj.io/v1alpha1", "WorkflowTemplate", apps, "tidy", map[string]any{
+				"spec": map[string]any{"entrypoint": "main", "templates": []any{
+					map[string]any{"name": "main", "container": map[string]any{"image": "registry.example.com/tool:1", "command": []any{"true"}}},
+				}},
+			}))
+		}),
+		Tell: fleetwide(opsv1alpha1.TypeRunbook, map[string]any{"workflowTemplate": "tidy"}),
+	},
+	{
+		Name:   "velero",
+		Before: both(instances(opsv1alpha1.EngineVelero), storage),
+		Tell:   fleetwide(opsv1alpha1.TypeBackup, nil),
+	},
+	{
+		Name: "volsync",
+		Before: both(instances(opsv1alpha1.EngineVolsync), func(w *World) error {
+			return w.Create(OnSpoke, claim("data"), secret("restic", map[string]string{"RESTIC_PASSWORD": canary}))
+		}),
+		Tell: fleetwide(opsv1alpha1.TypeBackup, map[string]any{
+			"pvc": "data", "repository": map[string]any{"secretName": "restic"}, "copyMethod": "Direct",
+		}),
+	},
+	{
+		Name:   "helm",
+		Before: both(released(opsv1alpha1.EngineHelm, "a", "b"), everywhere),
+		Tell:   fleetwide(opsv1alpha1.TypeUpgrade, map[string]any{"targetVersion": "1.1.0"}),
+	},
+	{
+		Name:   "helmHookJob",
+		Before: both(released(opsv1alpha1.EngineHelmHookJob, "a"), everywhere, record("a")),
+		Tell:   fleetwide(opsv1alpha1.TypeMigration, map[string]any{"hookName": "migrate"}),
+	},
+	{
+		// A Restore suspends the release before, and resumes it after.
+		Name:   "restore",
+		Before: both(released(opsv1alpha1.EngineVelero, "a"), everywhere, storage, saved),
+		Tell:   fleetwide(opsv1alpha1.TypeRestore, map[string]any{"backupName": "saved"}),
+	},
+	{
+		// A Job before the Backup, and one after.
+		Name:   "quiesce",
+		Before: both(quiesced("a"), everywhere, storage),
+		Tell:   fleetwide(opsv1alpha1.TypeBackup, map[string]any{"quiesce": true}),
+	},
+	{
+		Name:   "fails",
+		Before: instances(opsv1alpha1.EngineJob),
+		Tell: func(w *World) error {
+			w.FailAll()
+			if err := w.Create(OnHub, tool("op")); err != nil {
+				return err
+			}
+			return w.Reaches("op", opsv1alpha1.PhaseFailed, "")
+		},
+	},
+	{
+		Name:   "cancel",
+		Before: instances(opsv1alpha1.EngineJob),
+		Tell: func(w *World) error {
+			op, err := begin(w)
+			if err != nil {
+				return err
+			}
+			return inTurn(
+				func() error { return w.Change(OnHub, op, func() { op.Spec.Cancel = true }) },
+				func() error { return w.Reaches("op", opsv1alpha1.PhaseCancelled, "") },
+			)
+		},
+	},
+	{
+		Name:   "delete",
+		Before: instances(opsv1alpha1.EngineJob),
+		Tell: func(w *World) error {
+			op, err := begin(w)
+			if err != nil {
+				return err
+			}
+			return inTurn(
+				func() error { return w.Hub.Delete(w.ctx, op) },
+				func() error { return w.Gone(OnHub, "Operation", apps, "op") },
+			)
+		},
+	},
+	{
+		Name:   "ttl",
+		Before: instances(opsv1alpha1.EngineJob),
+		Tell: func(w *World) error {
+			op := tool("op")
+			op.Spec.TTLSecondsAfterFinished = ptr.To[int32](1)
+			return inTurn(
+				func() error { return w.Create(OnHub, op) },
+				func() error { return w.Gone(OnHub, "Operation", apps, "op") },
+				func() error { return w.None(OnSpoke, "Operation", "Job") },
+			)
+		},
+	},
+	{
+		// An instance is delivered, upgraded and taken away, all from the hub.
+		Name: "instance",
+		Tell: func(w *World) error {
+			ai := Release("a", opsv1alpha1.EngineHelm)
+			ai.Labels = map[string]string{appsv1alpha1.LabelClusterID: near}
+			runs := func(version string) error {
+				return w.await("the hub to know that "+version+" runs", func() string {
+					o := w.mirror.get(OnHub, "ApplicationInstance", apps, "a")
+					if o == nil || text(o, "status", "ready") != "True" || text(o, "status", "lastAppliedChart", "version") != version {
+						return "it does not"
+					}
+					return ""
+				})
+			}
+			return inTurn(
+				func() error { return w.Create(OnHub, ai) },
+				func() error { return runs("1.0.0") },
+				func() error { return w.Change(OnHub, ai, func() { ai.Spec.Chart.Version = "1.1.0" }) },
+				func() error { return runs("1.1.0") },
+				func() error { return w.Hub.Delete(w.ctx, ai) },
+				func() error { return w.Gone(OnHub, "ApplicationInstance", apps, "a") },
+				func() error { return w.None(OnSpoke, "ApplicationInstance", "HelmRelease") },
+			)
+		},
+	},
+}
+
+// everywhere is a Placement that has chosen all clusters.
+func everywhere(w *World) error { return w.Placement("everywhere", append([]string{near}, far...)...) }
+
+// instances are two on the near cluster, a and b, that an engine works on.
+func instances(engine opsv1alpha1.OperationEngine) func(*World) error {
+	return func(w *World) error {
+		return errors.Join(w.Create(OnSpoke, Placeholder("a", engine), Placeholder("b", engine)), everywhere(w))
+	}
+}
+
+// fleetwide creates one Operation on all clusters and waits until it has succeeded on all.
+func fleetwide(typ opsv1alpha1.OperationType, parameters map[string]any) func(*World) error {
+	return func(w *World) error {
+		if err := w.Create(OnHub, Fleetwide("op", "everywhere", typ, parameters)); err != nil {
+			return err
+		}
+		return w.Reaches("op", opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded)
+	}
+}
+
+func both(all ...func(*World) error) func(*World) error {
+	return func(w *World) error {
+		for _, one := range all {
+			if err := one(w); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// inTurn does one thing after the other, until one fails.
+func inTurn(all ...func() error) error {
+	for _, one := range all {
+		if err := one(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tool is an Operation that runs a command everywhere.
+func tool(name string) *opsv1alpha1.Operation {
+	return Fleetwide(name, "everywhere", opsv1alpha1.TypeRunCommand, map[string]any{"image": "registry.example.com/tool:1"})
+}
+
+// begin a command everywhere that does not end by itself.
+func begin(w *World) (*opsv1alpha1.Operation, error) {
+	w.Hold()
+	op := tool("op")
+	return op, errors.Join(w.Create(OnHub, op), w.AtWork("Job", 2), w.await("the far clusters to be at work", func() string {
+		if op := w.Operation(OnHub, apps, "op"); op == nil || op.Status.Summary == nil || op.Status.Summary.Clusters.Running < 3 {
+			return "not all are"
+		}
+		return ""
+	}))
+}
+
+// released are instances that Flux has installed.
+func released(engine opsv1alpha1.OperationEngine, names ...string) func(*World) error {
+	return func(w *World) error {
+		for _, name := range names {
+			if err := w.Create(OnSpoke, Release(name, engine)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// quiesced is an instance that a Job puts to sleep, and another wakes.
+func quiesced(name string) func(*World) error {
+	return func(w *World) error {
+		ai := Placeholder(name, opsv1alpha1.EngineVelero)
+		ai.Annotations[opsv1alpha1.CapabilityQuiesce] = string(opsv1alpha1.EngineJob)
+		ai.Annotations[opsv1alpha1.AnnotationQuiesceParameters] = `{"image":"registry.example.com/sleep:1"}`
+		ai.Annotations[opsv1alpha1.AnnotationUnquiesceParameters] = `{"image":"registry.example.com/wake:1"}`
+		return w.Create(OnSpoke, ai)
+	}
+}
+
+// saved is a Backup that can be restored.
+func saved(w *World) error {
+	return w.Create(OnSpoke, object("velero.io/v1", "Backup", "velero", "saved", map[string]any{
+		"spec": map[string]any{"includedNamespaces": []any{apps}, "storageLocation": "default"},
+		"status": map[string]any{"phase": "Completed", "startTimestamp": now(), "completionTimestamp": now(), "formatVersion": "1.1.0",
+			"expiration": "2099-01-01T00:00:00Z"},
+	}))
+}
+
+// record is the Secret in which Helm keeps what it has installed: a chart with one hook, a Job.
+func record(name string) func(*World) error {
+	return func(w *World) error {
+		manifest := "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: migrate\nspec:\n  template:\n    spec:\n      restartPolicy: Never\n" +
+			"      containers:\n      - name: migrate\n        image: registry.example.com/shop:1\n        env:\n        - {name: PASSWORD, valueFrom: {secretKeyRef: {name: shop, key: password}}}\n"
+		raw, err := json.Marshal(map[string]any{
+			"name": name, "namespace": apps, "version": 1, "info": map[string]any{"status": "deployed"},
+			"hooks": []any{map[string]any{
+				"name": "migrate", "kind": "Job", "path": "shop/templates/migrate.yaml", "manifest": manifest, "events": []any{"pre-upgrade"},
+			}},
+		})
+		if err != nil {
+			return err
+		}
+		var packed bytes.Buffer
+		z := gzip.NewWriter(&packed)
+		if _, err := z.Write(raw); err != nil {
+			return err
+		}
+		if err := z.Close(); err != nil {
+			return err
+		}
+		s := secret("sh.helm.release.v1."+name+".v1", map[string]string{"release": base64.StdEncoding.EncodeToString(packed.Bytes())})
+		s.Type = "helm.sh/release.v1"
+		s.Labels = map[string]string{"owner": "helm", "name": name, "version": "1", "status": "deployed"}
+		return w.Create(OnSpoke, s)
+	}
+}
+
+func object(apiVersion, kind, namespace, name string, fields map[string]any) *unstructured.Unstructured {
+	o := &unstructured.Unstructured{Object: fields}
+	o.SetAPIVersion(apiVersion)
+	o.SetKind(kind)
+	o.SetNamespace(namespace)
+	o.SetName(name)
+	return o
+}
+
+// storage is a place that Velero can write to.
+func storage(w *World) error {
+	return w.Create(OnSpoke, object("velero.io/v1", "BackupStorageLocation", "velero", "default", map[string]any{
+		"spec":   map[string]any{"provider": "aws", "objectStorage": map[string]any{"bucket": "backups"}, "default": true},
+		"status": map[string]any{"phase": "Available"},
+	}))
+}
+
+func claim(name string) *corev1.PersistentVolumeClaim {
+	return &corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Namespace: apps, Name: name},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+		},
+	}
+}
+
+func secret(name string, data map[string]string) *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: apps, Name: name}, StringData: data}
+}

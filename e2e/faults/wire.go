@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+)
+
+// errCut is what a process sees whose wire is cut: nothing that it does has an effect any more.
+var errCut = errors.New("the wire is cut")
+
+// Send lets a call through to the API server and returns its answer.
+type Send func() (*http.Response, error)
+
+// Rule decides what becomes of a call. A rule that does not call send keeps it from the API server; one that drops the answer makes the
+// caller believe that it never arrived.
+type Rule func(w *Wire, c Call, send Send) (*http.Response, error)
+
+// Wire is what stands between one run of a process and its API server.
+type Wire struct {
+	rule  Rule
+	wrote func(Call)
+
+	alive context.Context
+	cut   context.CancelFunc
+	// usurped is closed when another run of the process is to begin, though this one goes on.
+	usurped chan struct{}
+	usurp   func()
+}
+
+// newWire makes one with a rule, or none. wrote is told of every write that the API server has accepted, before the process is.
+func newWire(rule Rule, wrote func(Call)) *Wire {
+	if rule == nil {
+		rule = func(_ *Wire, _ Call, send Send) (*http.Response, error) { return send() }
+	}
+	w := &Wire{rule: rule, wrote: wrote, usurped: make(chan struct{})}
+	w.usurp = sync.OnceFunc(func() { close(w.usurped) })
+	w.alive, w.cut = context.WithCancel(context.Background())
+	return w
+}
+
+// Cut ends everything that goes over the wire, now and for ever: what a kill -9 does, seen from the API server. A request that is under way may
+// arrive or not.
+func (w *Wire) Cut() { w.cut() }
+
+// IsCut is closed when the wire is cut.
+func (w *Wire) IsCut() <-chan struct{} { return w.alive.Done() }
+
+// Wrap makes a transport go over the wire; see rest.Config.Wrap.
+func (w *Wire) Wrap(next http.RoundTripper) http.RoundTripper { return &end{w, next} }
+
+type end struct {
+	*Wire
+	next http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (e *end) RoundTrip(req *http.Request) (*http.Response, error) {
+	if e.alive.Err() != nil {
+		return nil, errCut
+	}
+	ctx, cancel := context.WithCancel(req.Context())
+	call := callOf(req.Clone(ctx))
+	unlink := context.AfterFunc(e.alive, cancel)
+	release := sync.OnceFunc(func() { unlink(); cancel() })
+	resp, err := e.rule(e.Wire, call, func() (*http.Response, error) {
+		if e.alive.Err() != nil {
+			return nil, errCut
+		}
+		resp, err := e.next.RoundTrip(call.Request)
+		if err == nil && call.Writes() && resp.StatusCode < http.StatusMultipleChoices {
+			e.wrote(call)
+		}
+		return resp, err
+	})
+	if err == nil && e.alive.Err() != nil {
+		_ = resp.Body.Close()
+		err = errCut
+	}
+	if err != nil {
+		release()
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusSwitchingProtocols { // whose body is written to, too
+		resp.Body = &body{resp.Body, release}
+	}
+	return resp, nil
+}
+
+// body lets go of the request when its answer has been read.
+type body struct {
+	io.ReadCloser
+	release func()
+}
+
+func (b *body) Close() error {
+	defer b.release()
+	return b.ReadCloser.Close()
+}

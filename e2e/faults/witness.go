@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+)
+
+// canary is in every Secret of a story. It must never be seen anywhere else.
+const canary = "hunter2-canary"
+
+// Witness sees every change and knows what must never happen, however a story goes:
+//
+//   - an Operation that has ended stays as it ended;
+//   - a cluster gets one ManifestWork of an Operation, and an instance one Operation of a parent, also when the first is gone;
+//   - no two runs are at work on one instance at a time;
+//   - a run makes no more executor objects than were made of it in an undisturbed telling (see Report.Made);
+//   - what is in a Secret is nowhere else.
+type Witness struct {
+	mu    sync.Mutex
+	seen  map[types.UID]bool
+	count map[string]int
+	only  map[string]types.UID // by what there may be one of
+	ended map[types.UID]string // how Operations have ended
+	busy  map[string]types.UID // runs at work, by target
+	wrong []string
+}
+
+func newWitness() *Witness {
+	return &Witness{
+		seen: map[types.UID]bool{}, count: map[string]int{}, only: map[string]types.UID{}, ended: map[types.UID]string{}, busy: map[string]types.UID{},
+	}
+}
+
+func (w *Witness) made() map[string]int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.count)
+}
+
+func (w *Witness) broken() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.wrong)
+}
+
+// see a change.
+func (w *Witness) see(c Change) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if uid := c.Object.GetUID(); !w.seen[uid] {
+		w.seen[uid] = true
+		w.count[string(c.API)+" "+c.Object.GetKind()]++
+	}
+	w.oneOfAKind(c)
+	if c.Object.GetKind() == "Operation" {
+		w.final(c)
+		w.alone(c)
+	}
+	if raw, err := json.Marshal(c.Object); err == nil && c.Object.GetKind() != "Secret" && strings.Contains(string(raw), canary) {
+		w.accuse(c, "holds the value of a Secret")
+	}
+}
+
+func (w *Witness) accuse(c Change, format string, args ...any) {
+	what := fmt.Sprintf("%s %s on the %s %s", c.Object.GetKind(), c.Object.GetName(), c.API, fmt.Sprintf(format, args...))
+	if !slices.Contains(w.wrong, what) {
+		w.wrong = append(w.wrong, what)
+	}
+}
+
+// oneOfAKind: per Operation one ManifestWork in a cluster, and per parent one Operation on an instance.
+func (w *Witness) oneOfAKind(c Change) {
+	labels := c.Object.GetLabels()
+	key := ""
+	switch {
+	case c.Object.GetKind() == "ManifestWork" && labels[opsv1alpha1.LabelOperation] != "":
+		key = "work of " + labels[opsv1alpha1.LabelOperation] + " in " + c.Object.GetNamespace()
+	case c.Object.GetKind() == "Operation" && labels[opsv1alpha1.LabelParent] != "":
+		key = "child of " + labels[opsv1alpha1.LabelParent] + " on " + target(c.Object)
+	default:
+		return
+	}
+	if first, known := w.only[key]; known && first != c.Object.GetUID() {
+		w.accuse(c, "is the second %s", key)
+		return
+	}
+	w.only[key] = c.Object.GetUID()
+}
+
+func target(op *unstructured.Unstructured) string {
+	name, _, _ := unstructured.NestedString(op.Object, "spec", "targetRef", "name")
+	return op.GetNamespace() + "/" + name
+}
+
+// final: an end is for ever.
+func (w *Witness) final(c Change) {
+	status, _, _ := unstructured.NestedMap(c.Object.Object, "status")
+	phase, _, _ := unstructured.NestedString(status, "phase")
+	end := fmt.Sprintf("%v/%v at %v", status["phase"], status["reason"], status["finishedAt"])
+	before, ended := w.ended[c.Object.GetUID()]
+	switch {
+	case ended && end != before:
+		w.accuse(c, "had ended as %s and is %s", before, end)
+	case opsv1alpha1.OperationPhase(phase).Terminal():
+		w.ended[c.Object.GetUID()] = end
+	}
+}
+
+// alone: one run at a time on an instance.
+func (w *Witness) alone(c Change) {
+	on, uid := target(c.Object), c.Object.GetUID()
+	if c.API != OnSpoke || strings.HasSuffix(on, "/") {
+		return
+	}
+	phase, _, _ := unstructured.NestedString(c.Object.Object, "status", "phase")
+	running := phase == string(opsv1alpha1.PhaseRunning) && c.Type != watch.Deleted
+	switch other, taken := w.busy[on]; {
+	case running && taken && other != uid:
+		w.accuse(c, "is at work on %s, and so is another", on)
+	case running:
+		w.busy[on] = uid
+	case other == uid:
+		delete(w.busy, on)
+	}
+}

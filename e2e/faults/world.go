@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+)
+
+const (
+	// patience bounds every wait. It is longer than any of the intervals at which a component looks again by itself.
+	patience = 90 * time.Second
+	// quiet is for how long nobody may have written before a world counts as at rest.
+	quiet = 600 * time.Millisecond
+)
+
+// Faults are what is done to a world.
+type Faults struct {
+	// Rules of the wires of a component, by its name, for its first, second, ... run; nil for none.
+	Rules map[string]func(run int) Rule
+	// Meanwhile does harm while the story is told; nil for none. It ends with ctx.
+	Meanwhile func(ctx context.Context, w *World) error
+	// Clock that the components live by; the real one when nil.
+	Clock clock.Clock
+}
+
+// Report is what has become of a world.
+type Report struct {
+	// End is what there was in the end; see Snapshot.
+	End string
+	// Writes that API servers have accepted, by component.
+	Writes map[string][]Call
+	// Made is how many objects were ever created, by API server and kind.
+	Made map[string]int
+	// Broken are the laws that were broken.
+	Broken []string
+}
+
+// World is a story that is being told in a lab.
+type World struct {
+	*Lab
+	Clock  clock.Clock
+	mirror *Mirror
+	story  Story
+	ctx    context.Context
+	play   *players
+
+	mu     sync.Mutex
+	writes map[string][]Call
+	wires  map[string]*Wire
+	last   time.Time // when a component has last written, or come up
+	log    strings.Builder
+}
+
+// Tell tells a story while faults happen, waits until the world is at rest, and says what has become of it. An error says that the story did not
+// come out; what else went wrong is in the report. same, when not empty, is the End that another telling had: the world has time to reach it.
+func (l *Lab) Tell(ctx context.Context, s Story, f Faults, same string) (Report, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if f.Clock == nil {
+		f.Clock = clock.RealClock{}
+	}
+	if err := l.clear(ctx); err != nil {
+		return Report{}, fmt.Errorf("clear the lab: %w", err)
+	}
+	mirror, err := newMirror(ctx, l)
+	if err != nil {
+		return Report{}, err
+	}
+	w := &World{Lab: l, Clock: f.Clock, mirror: mirror, story: s, ctx: ctx, writes: map[string][]Call{}, wires: map[string]*Wire{}, last: time.Now()}
+	w.play = newPlayers(w)
+	witness := newWitness()
+	defer mirror.listen(witness.see)()
+
+	running, ctx := errgroup.WithContext(ctx)
+	w.ctx = ctx
+	told := errors.New("the story is told")
+	running.Go(func() error {
+		if err := w.live(f, running); err != nil {
+			return err
+		}
+		if err := w.rest(same); err != nil {
+			return err
+		}
+		return told
+	})
+	err = running.Wait()
+	if errors.Is(err, told) {
+		err = nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := Report{End: w.snapshot(), Writes: w.writes, Made: witness.made(), Broken: witness.broken()}
+	if err != nil {
+		err = fmt.Errorf("%w\n%s", err, w.log.String())
+	}
+	return r, err
+}
+
+// live prepares the story, starts everything, and tells it.
+func (w *World) live(f Faults, running *errgroup.Group) error {
+	if w.story.Before != nil {
+		if err := w.story.Before(w); err != nil {
+			return fmt.Errorf("before the story: %w", err)
+		}
+	}
+	w.play.start(running)
+	for _, c := range Components {
+		running.Go(func() error { return w.keep(c, f.Rules[c.Name]) })
+	}
+	if f.Meanwhile != nil {
+		running.Go(func() error { return f.Meanwhile(w.ctx, w) })
+	}
+	return w.story.Tell(w)
+}
+
+// keep a component running: when its wire is cut, a fresh one starts.
+func (w *World) keep(c Component, rules func(run int) Rule) error {
+	var runs errgroup.Group
+	var failed error
+	for run := 1; w.ctx.Err() == nil && failed == nil; run++ {
+		var rule Rule
+		if rules != nil {
+			rule = rules(run)
+		}
+		wire := newWire(rule, func(call Call) { w.wrote(c.Name, call) })
+		ended := make(chan error, 1)
+		runs.Go(func() error {
+			err := w.once(c, wire)
+			ended <- err
+			return err
+		})
+		select {
+		case failed = <-ended:
+		case <-wire.usurped: // and goes on
+		}
+	}
+	return runs.Wait()
+}
+
+// once runs a component until its wire is cut or the world ends.
+func (w *World) once(c Component, wire *Wire) error {
+	defer wire.Cut()
+	w.mu.Lock()
+	w.wires[c.Name] = wire
+	w.mu.Unlock()
+	api := rest.CopyConfig(c.api(w.Lab))
+	api.Wrap(wire.Wrap)
+	ctx, kill := context.WithCancel(w.ctx)
+	defer kill()
+	defer context.AfterFunc(wire.alive, kill)()
+	err := c.run(ctx, w, api, w.logger(c.Name), w.stir)
+	if wire.alive.Err() != nil || w.ctx.Err() != nil {
+		w.stir()
+		return nil // killed, or over: however it took it
+	}
+	return fmt.Errorf("the %s has stopped by itself: %w", c.Name, err)
+}
+
+// Kill a component; a fresh one starts.
+func (w *World) Kill(c Component) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wires[c.Name].Cut()
+}
+
+func (w *World) wrote(component string, c Call) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.writes[component] = append(w.writes[component], c)
+	w.last = time.Now()
+}
+
+// stir says that the world is not at rest.
+func (w *World) stir() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.last = time.Now()
+}
+
+// rest waits until nobody has written for a while, and until the end is the same as in another telling when that is known.
+func (w *World) rest(same string) error {
+	return w.await("the world to come to rest", func() string {
+		w.mu.Lock()
+		left := time.Until(w.last.Add(quiet))
+		w.mu.Unlock()
+		if left > 0 {
+			return "somebody still writes"
+		}
+		if end := w.snapshot(); same != "" && end != same {
+			return "the end differs (- as it should be, + as it is):\n" + difference(same, end)
+		}
+		return ""
+	})
+}
+
+// await polls until nothing is missing.
+func (w *World) await(what string, missing func() string) error {
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	for {
+		changed := w.mirror.changed()
+		last := missing()
+		if last == "" {
+			return nil
+		}
+		select {
+		case <-w.ctx.Done():
+			return fmt.Errorf("waited for %s: %w; last seen: %s", what, context.Cause(w.ctx), last)
+		case <-deadline.C:
+			return fmt.Errorf("waited %s for %s; last seen: %s", patience, what, last)
+		case <-changed:
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
