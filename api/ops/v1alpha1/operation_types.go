@@ -228,6 +228,7 @@ type OperationSpec struct {
 	// TTLSecondsAfterFinished deletes the Operation that many seconds after it ended. Never when left out.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
 }
 
@@ -337,18 +338,25 @@ type Verdict struct {
 // Counts of clusters or instances by state. They add up to Total.
 type Counts struct {
 	// Total that the Operation covers.
+	// +kubebuilder:validation:Maximum=2147483647
 	Total int32 `json:"total"`
 	// Pending have not started, and nothing is wrong.
+	// +kubebuilder:validation:Maximum=2147483647
 	Pending int32 `json:"pending"`
 	// Blocked have not started, and something is in the way.
+	// +kubebuilder:validation:Maximum=2147483647
 	Blocked int32 `json:"blocked"`
 	// Running have started.
+	// +kubebuilder:validation:Maximum=2147483647
 	Running int32 `json:"running"`
 	// Succeeded did what was asked.
+	// +kubebuilder:validation:Maximum=2147483647
 	Succeeded int32 `json:"succeeded"`
 	// Failed did not.
+	// +kubebuilder:validation:Maximum=2147483647
 	Failed int32 `json:"failed"`
 	// Cancelled were stopped.
+	// +kubebuilder:validation:Maximum=2147483647
 	Cancelled int32 `json:"cancelled"`
 }
 
@@ -394,8 +402,10 @@ type PlanStatus struct {
 	// Name that the plan's chunks begin with: NAME-0, NAME-1, ... are immutable ConfigMaps in the Operation's namespace.
 	Name string `json:"name"`
 	// Chunks is the number of those ConfigMaps.
+	// +kubebuilder:validation:Maximum=2147483647
 	Chunks int32 `json:"chunks"`
 	// Clusters is the number of clusters planned.
+	// +kubebuilder:validation:Maximum=2147483647
 	Clusters int32 `json:"clusters"`
 	// Digest is the SHA-256 of the first chunk, which holds those of the others. A plan that was changed since is not followed:
 	// ConfigMaps can be written by more people than Operations' statuses.
