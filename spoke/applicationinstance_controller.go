@@ -166,13 +166,12 @@ func (v *instanceVisit) conclude(f finding) {
 	v.set(appsv1alpha1.ConditionReady, f.ready, f.reason, f.message)
 	v.mark(appsv1alpha1.ConditionReconciling, f.changing, f)
 	v.mark(appsv1alpha1.ConditionDegraded, f.degraded, f)
-	meta.RemoveStatusCondition(&v.ai.Status.Conditions, appsv1alpha1.ConditionBlocked)
+	v.mark(appsv1alpha1.ConditionBlocked, f.blocked, f)
 }
 
 // block says that nothing is done until somebody acts.
 func (v *instanceVisit) block(reason, message string) {
-	v.conclude(finding{ready: metav1.ConditionFalse, reason: reason, message: message})
-	v.set(appsv1alpha1.ConditionBlocked, metav1.ConditionTrue, reason, message)
+	v.conclude(finding{ready: metav1.ConditionFalse, reason: reason, message: message, blocked: true})
 }
 
 func (v *instanceVisit) mark(kind string, holds bool, f finding) {

@@ -10,9 +10,11 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	"github.com/google/go-cmp/cmp"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -377,4 +379,20 @@ func crdScheme(t *testing.T) *runtime.Scheme {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// TestBlockedSince: an instance that stays blocked is blocked since it was, and there is nothing to write.
+func TestBlockedSince(t *testing.T) {
+	v := &instanceVisit{ai: managed("shop", "web"), now: metav1.NewTime(time.Unix(1000, 0))}
+	v.block(appsv1alpha1.ReasonFieldConflict, "somebody else's")
+	before := v.ai.Status.DeepCopy()
+	v.now = metav1.NewTime(time.Unix(2000, 0))
+	v.block(appsv1alpha1.ReasonFieldConflict, "somebody else's")
+	if diff := cmp.Diff(*before, v.ai.Status); diff != "" {
+		t.Errorf("it was written anew:\n%s", diff)
+	}
+	v.conclude(finding{ready: metav1.ConditionTrue, reason: appsv1alpha1.ReasonInstalled})
+	if c := meta.FindStatusCondition(v.ai.Status.Conditions, appsv1alpha1.ConditionBlocked); c != nil {
+		t.Errorf("it is still blocked: %+v", c)
+	}
 }

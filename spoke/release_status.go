@@ -34,6 +34,7 @@ type finding struct {
 	message  string
 	changing bool
 	degraded bool
+	blocked  bool
 }
 
 // examine reads a HelmRelease truthfully. Flux's Ready alone lies: it stays True after a change until Flux has noticed, and it is True before
