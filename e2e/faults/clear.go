@@ -23,7 +23,9 @@ var namespaces = map[API][]string{
 }
 
 // mayBeLeft tells whether an object is of a story.
-func mayBeLeft(api API, o *unstructured.Unstructured) bool { return slices.Contains(namespaces[api], o.GetNamespace()) }
+func mayBeLeft(api API, o *unstructured.Unstructured) bool {
+	return slices.Contains(namespaces[api], o.GetNamespace())
+}
 
 // clear takes away whatever a story has left, also what a broken one holds by finalizers. Nothing runs meanwhile.
 func (l *Lab) clear(ctx context.Context) error {

@@ -53,7 +53,7 @@ func (p *players) execute(ctx context.Context) error {
 }
 
 // may tells whether what was begun may end.
-func (p *players) may() bool { return !p.hold.Load() }
+func (p *players) may() bool { return !p.hold.Load() && !p.near.Load() }
 
 func now() string { return time.Now().UTC().Format(time.RFC3339) }
 

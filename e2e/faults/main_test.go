@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,30 +21,30 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// labCount is how many stories are told at a time: a story mostly waits.
-const labCount = 2
+// labCount is how many stories are told at a time, also on fewer cores: a story mostly waits.
+const labCount = 3
 
 var (
 	long = flag.Bool("faults.long", false, "try every fault at every write of every story, instead of a sample: about an hour")
 	seed = flag.Uint64("faults.seed", uint64(time.Now().UnixNano()), "of everything that is random, and of the sample; it is printed when the tests begin")
 
-	labs = make(chan *Lab, labCount)
+	// opened are the labs, and labs those that are free.
+	opened []*Lab
+	labs   = make(chan *Lab, labCount)
 )
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) (code int) {
 	flag.Parse()
+	_ = flag.Set("test.parallel", strconv.Itoa(labCount))
 	fmt.Fprintf(os.Stderr, "faults: -faults.seed=%d -faults.long=%v\n", *seed, *long)
 	ctrllog.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := open(ctx)
+	err := openLabs(ctx)
 	defer func() {
-		for range len(labs) {
-			err = errors.Join(err, (<-labs).Close())
-		}
-		if err != nil {
+		if err = errors.Join(err, closeLabs()); err != nil {
 			fmt.Fprintln(os.Stderr, "the labs:", err)
 			code = 1
 		}
@@ -50,11 +52,27 @@ func run(m *testing.M) (code int) {
 	if err != nil {
 		return 1
 	}
-	return m.Run()
+	ended := context.AfterFunc(ctx, func() { // killed: the tests would go on
+		_ = closeLabs()
+		os.Exit(1)
+	})
+	defer ended()
+	code = m.Run()
+	fmt.Fprintf(os.Stderr, "faults: -faults.seed=%d: at writes of components:\n%s", *seed, tried)
+	return code
 }
 
-// open starts the labs.
-func open(ctx context.Context) error {
+// closeLabs stops them, also those that a story is being told in.
+func closeLabs() (err error) {
+	for _, lab := range opened {
+		err = errors.Join(err, lab.Close())
+	}
+	return err
+}
+
+// openLabs starts the labs.
+func openLabs(ctx context.Context) error {
+	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	for i := range labCount {
 		group.Go(func() error {
@@ -64,6 +82,9 @@ func open(ctx context.Context) error {
 			}
 			lab, err := NewLab(ctx, progress)
 			if err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				opened = append(opened, lab)
 				labs <- lab
 			}
 			return err

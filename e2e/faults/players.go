@@ -20,6 +20,8 @@ type players struct {
 	w *World
 	// hold keeps executors from finishing what they have begun, and fail makes them fail it.
 	hold, fail atomic.Bool
+	// near keeps them from it on the near cluster only.
+	near atomic.Bool
 
 	mu      sync.Mutex
 	applied map[types.UID]string // by ManifestWork, the manifest that the courier applied last

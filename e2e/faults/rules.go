@@ -13,8 +13,11 @@ import (
 	"time"
 )
 
-// Point is a write of a component at which something happens, the first being 1.
+// Point is a write of a component at which something happens.
 type Point struct {
+	// Of is the kind of write, such as "POST manifestworks"; see Call.What.
+	Of string
+	// At is which of them, the first being 1.
 	At int
 
 	n   atomic.Int64
@@ -23,7 +26,7 @@ type Point struct {
 
 // reached tells, once, that a call is the point.
 func (p *Point) reached(c Call) bool {
-	if !c.Writes() || p.n.Add(1) != int64(p.At) {
+	if !c.Writes() || c.What() != p.Of || p.n.Add(1) != int64(p.At) {
 		return false
 	}
 	p.hit.Store(&c)
@@ -228,4 +231,3 @@ func answer(c Call, code int, reason, message string) *http.Response {
 		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(text)), ContentLength: int64(len(text)),
 	}
 }
-

@@ -21,6 +21,7 @@ import (
 var (
 	uidText  = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	timeText = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
+	digest   = regexp.MustCompile(`"[0-9a-f]{16}"`)  // of what holds a UID
 	hashText = regexp.MustCompile(`-[0-9a-f]{12}\b`) // the end of a name that RunName made
 )
 
@@ -69,6 +70,7 @@ func (w *World) plain(api API, o *unstructured.Unstructured) (string, bool) {
 	}
 	text := uidText.ReplaceAllString(string(raw), "UID")
 	text = timeText.ReplaceAllString(text, "TIME")
+	text = digest.ReplaceAllString(text, `"DIGEST"`)
 	return fmt.Sprintf("%s %s/%s\n%s", api, o.GetKind(), hashText.ReplaceAllString(o.GetName(), "-HASH"), hashText.ReplaceAllString(text, "-HASH")), true
 }
 

@@ -128,6 +128,38 @@ var stories = []Story{
 		},
 	},
 	{
+		// Two Migrations on the same instances, at once: one has to wait for the other.
+		Name:   "rivals",
+		Before: instances(opsv1alpha1.EngineJob),
+		Tell: func(w *World) error {
+			return inTurn(
+				func() error { return w.Create(OnHub, migration("op"), migration("rival")) },
+				func() error { return w.Reaches("op", opsv1alpha1.PhaseSucceeded, "") },
+				func() error { return w.Reaches("rival", opsv1alpha1.PhaseSucceeded, "") },
+			)
+		},
+	},
+	{
+		// The clusters that were chosen when it began are those that it runs on.
+		Name:   "placement moves",
+		Before: instances(opsv1alpha1.EngineJob),
+		Tell: func(w *World) error {
+			return inTurn(
+				func() error { return w.Create(OnHub, tool("op")) },
+				func() error {
+					return w.await("the first cluster to be told", func() string {
+						if len(w.mirror.all(OnHub, "ManifestWork")) == 0 {
+							return "none is"
+						}
+						return ""
+					})
+				},
+				func() error { return w.Decide("everywhere", far[1]) },
+				func() error { return w.Reaches("op", opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded) },
+			)
+		},
+	},
+	{
 		// An instance is delivered, upgraded and taken away, all from the hub.
 		Name: "instance",
 		Tell: func(w *World) error {
@@ -199,6 +231,12 @@ func inTurn(all ...func() error) error {
 // tool is an Operation that runs a command everywhere.
 func tool(name string) *opsv1alpha1.Operation {
 	return Fleetwide(name, "everywhere", opsv1alpha1.TypeRunCommand, map[string]any{"image": "registry.example.com/tool:1"})
+}
+
+func migration(name string) *opsv1alpha1.Operation {
+	op := tool(name)
+	op.Spec.Type = opsv1alpha1.TypeMigration
+	return op
 }
 
 // begin a command everywhere that does not end by itself.

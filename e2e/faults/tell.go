@@ -121,7 +121,7 @@ func (w *World) None(api API, kinds ...string) error {
 	})
 }
 
-// Placement on the hub that has decided for clusters, as Open Cluster Management's placement controller writes it.
+// Placement on the hub that has decided for clusters.
 func (w *World) Placement(name string, clusters ...string) error {
 	p := &clusterv1beta1.Placement{ObjectMeta: metav1.ObjectMeta{Namespace: apps, Name: name}}
 	d := &clusterv1beta1.PlacementDecision{ObjectMeta: metav1.ObjectMeta{
@@ -131,6 +131,19 @@ func (w *World) Placement(name string, clusters ...string) error {
 	if err := w.Create(OnHub, p, d); err != nil {
 		return err
 	}
+	return w.Decide(name, clusters...)
+}
+
+// Decide for clusters, as Open Cluster Management's placement controller writes it.
+func (w *World) Decide(name string, clusters ...string) error {
+	p, d := &clusterv1beta1.Placement{}, &clusterv1beta1.PlacementDecision{}
+	if err := errors.Join(
+		w.Hub.Get(w.ctx, client.ObjectKey{Namespace: apps, Name: name}, p),
+		w.Hub.Get(w.ctx, client.ObjectKey{Namespace: apps, Name: name + "-decision-1"}, d),
+	); err != nil {
+		return err
+	}
+	d.Status.Decisions = nil
 	for _, c := range clusters {
 		d.Status.Decisions = append(d.Status.Decisions, clusterv1beta1.ClusterDecision{ClusterName: c})
 	}

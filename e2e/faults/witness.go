@@ -24,22 +24,22 @@ const canary = "hunter2-canary"
 //
 //   - an Operation that has ended stays as it ended;
 //   - a cluster gets one ManifestWork of an Operation, and an instance one Operation of a parent, also when the first is gone;
-//   - no two runs are at work on one instance at a time;
+//   - no two runs that change or move an instance's data are at work on it at a time, and no Backup beside a Restore;
 //   - a run makes no more executor objects than were made of it in an undisturbed telling (see Report.Made);
 //   - what is in a Secret is nowhere else.
 type Witness struct {
 	mu    sync.Mutex
 	seen  map[types.UID]bool
 	count map[string]int
-	only  map[string]types.UID // by what there may be one of
-	ended map[types.UID]string // how Operations have ended
-	busy  map[string]types.UID // runs at work, by target
+	only  map[string]types.UID            // by what there may be one of
+	ended map[types.UID]string            // how Operations have ended
+	busy  map[string]map[types.UID]string // the types of the runs at work, by target
 	wrong []string
 }
 
 func newWitness() *Witness {
 	return &Witness{
-		seen: map[types.UID]bool{}, count: map[string]int{}, only: map[string]types.UID{}, ended: map[types.UID]string{}, busy: map[string]types.UID{},
+		seen: map[types.UID]bool{}, count: map[string]int{}, only: map[string]types.UID{}, ended: map[types.UID]string{}, busy: map[string]map[types.UID]string{},
 	}
 }
 
@@ -118,20 +118,31 @@ func (w *Witness) final(c Change) {
 	}
 }
 
-// alone: one run at a time on an instance.
+// alone: one run at a time on an instance, of those that would be in each other's way.
 func (w *Witness) alone(c Change) {
 	on, uid := target(c.Object), c.Object.GetUID()
 	if c.API != OnSpoke || strings.HasSuffix(on, "/") {
 		return
 	}
-	phase, _, _ := unstructured.NestedString(c.Object.Object, "status", "phase")
-	running := phase == string(opsv1alpha1.PhaseRunning) && c.Type != watch.Deleted
-	switch other, taken := w.busy[on]; {
-	case running && taken && other != uid:
-		w.accuse(c, "is at work on %s, and so is another", on)
-	case running:
-		w.busy[on] = uid
-	case other == uid:
-		delete(w.busy, on)
+	if w.busy[on] == nil {
+		w.busy[on] = map[types.UID]string{}
 	}
+	delete(w.busy[on], uid)
+	if text(c.Object, "status", "phase") != string(opsv1alpha1.PhaseRunning) || c.Type == watch.Deleted {
+		return
+	}
+	kind := text(c.Object, "spec", "type")
+	for _, other := range w.busy[on] {
+		if inTheWay(kind, other) {
+			w.accuse(c, "is a %s at work on %s, and so is a %s", kind, on, other)
+		}
+	}
+	w.busy[on][uid] = kind
+}
+
+// inTheWay tells whether two types never run beside each other; see docs/how-to/debug-a-spoke.md.
+func inTheWay(a, b string) bool {
+	changes := []string{string(opsv1alpha1.TypeUpgrade), string(opsv1alpha1.TypeRestore), string(opsv1alpha1.TypeMigration)}
+	restore, backup := string(opsv1alpha1.TypeRestore), string(opsv1alpha1.TypeBackup)
+	return slices.Contains(changes, a) && slices.Contains(changes, b) || a == restore && b == backup || a == backup && b == restore
 }

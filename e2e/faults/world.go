@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// patience bounds every wait. It is longer than any of the intervals at which a component looks again by itself.
+	// patience bounds every wait, unless a test says otherwise. It is longer than any of the intervals at which a component looks again by itself.
 	patience = 90 * time.Second
 	// quiet is for how long nobody may have written before a world counts as at rest.
 	quiet = 600 * time.Millisecond
@@ -30,6 +30,8 @@ type Faults struct {
 	Meanwhile func(ctx context.Context, w *World) error
 	// Clock that the components live by; the real one when nil.
 	Clock clock.Clock
+	// Patience bounds every wait; 90 s when 0.
+	Patience time.Duration
 }
 
 // Report is what has become of a world.
@@ -53,6 +55,8 @@ type World struct {
 	ctx    context.Context
 	play   *players
 
+	patience time.Duration
+
 	mu     sync.Mutex
 	writes map[string][]Call
 	wires  map[string]*Wire
@@ -65,6 +69,9 @@ type World struct {
 func (l *Lab) Tell(ctx context.Context, s Story, f Faults, same string) (Report, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if f.Patience == 0 {
+		f.Patience = patience
+	}
 	if f.Clock == nil {
 		f.Clock = clock.RealClock{}
 	}
@@ -75,7 +82,7 @@ func (l *Lab) Tell(ctx context.Context, s Story, f Faults, same string) (Report,
 	if err != nil {
 		return Report{}, err
 	}
-	w := &World{Lab: l, Clock: f.Clock, mirror: mirror, story: s, ctx: ctx, writes: map[string][]Call{}, wires: map[string]*Wire{}, last: time.Now()}
+	w := &World{Lab: l, Clock: f.Clock, patience: f.Patience, mirror: mirror, story: s, ctx: ctx, writes: map[string][]Call{}, wires: map[string]*Wire{}, last: time.Now()}
 	w.play = newPlayers(w)
 	witness := newWitness()
 	defer mirror.listen(witness.see)()
@@ -204,7 +211,7 @@ func (w *World) rest(same string) error {
 
 // await polls until nothing is missing.
 func (w *World) await(what string, missing func() string) error {
-	deadline := time.NewTimer(patience)
+	deadline := time.NewTimer(w.patience)
 	defer deadline.Stop()
 	for {
 		changed := w.mirror.changed()
@@ -216,7 +223,7 @@ func (w *World) await(what string, missing func() string) error {
 		case <-w.ctx.Done():
 			return fmt.Errorf("waited for %s: %w; last seen: %s", what, context.Cause(w.ctx), last)
 		case <-deadline.C:
-			return fmt.Errorf("waited %s for %s; last seen: %s", patience, what, last)
+			return fmt.Errorf("waited %s for %s; last seen: %s", w.patience, what, last)
 		case <-changed:
 		case <-time.After(50 * time.Millisecond):
 		}

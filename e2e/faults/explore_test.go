@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+)
+
+// idleCalls is how many requests a component may make in a second for each object that has come to rest in some state.
+const idleCalls = 0.5
+
+// TestExplore: every field of a spec gets values at its bounds and past them, on the hub and on the spoke. Each is refused by a word about the
+// field, or taken, and then the object says what has become of it; nothing panics, and nobody is kept busy by any of them.
+func TestExplore(t *testing.T) {
+	for _, e := range []struct {
+		name, plural string
+		api          API
+		base         *unstructured.Unstructured
+	}{
+		{"Operation on the hub", "operations", OnHub, object("ops.vworkspace.io/v1alpha1", "Operation", apps, "", map[string]any{"spec": map[string]any{
+			"type": "RunCommand", "placement": map[string]any{"placementRef": map[string]any{"name": "everywhere"}}, "selector": map[string]any{},
+			"parameters": map[string]any{"image": "registry.example.com/tool:1"},
+		}})},
+		{"Operation on the spoke", "operations", OnSpoke, object("ops.vworkspace.io/v1alpha1", "Operation", apps, "", map[string]any{"spec": map[string]any{
+			"type": "RunCommand", "targetRef": map[string]any{"apiVersion": "apps.vworkspace.io/v1alpha1", "kind": "ApplicationInstance", "name": "a"},
+			"parameters": map[string]any{"image": "registry.example.com/tool:1"},
+		}})},
+		{"ApplicationInstance on the spoke", "applicationinstances", OnSpoke, object("apps.vworkspace.io/v1alpha1", "ApplicationInstance", apps, "",
+			map[string]any{"spec": map[string]any{
+				"mode": "managed", "appRef": map[string]any{"catalogId": "shop"},
+				"chart":   map[string]any{"sourceType": "helm", "url": "https://charts.example.com", "name": "shop", "version": "1.0.0"},
+				"release": map[string]any{"name": "explored", "namespace": apps},
+				"values":  map[string]any{"source": "inline", "inline": map[string]any{}},
+			}})},
+	} {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			schema, err := SchemaOf(e.plural)
+			if err != nil {
+				t.Fatal(err)
+			}
+			calls := &callCount{}
+			listen := func(int) Rule {
+				return func(_ *Wire, c Call, send Send) (*http.Response, error) {
+					if !c.Watch {
+						calls.add(c)
+					}
+					return send()
+				}
+			}
+			tell(t, Story{
+				Name: e.name, Before: instances(opsv1alpha1.EngineJob),
+				Tell: func(w *World) error { return explore(t, w, e.api, e.base, Attempts(schema), calls) },
+			}, Faults{Rules: map[string]func(int) Rule{Hub.Name: listen, Agent.Name: listen}}, Report{})
+		})
+	}
+}
+
+func explore(t *testing.T, w *World, api API, base *unstructured.Unstructured, attempts []Attempt, calls *callCount) error {
+	random := rand.New(rand.NewPCG(*seed, 0))
+	taken := map[string]Attempt{}
+	for i, a := range attempts {
+		o, err := a.On(base)
+		if err != nil {
+			return err
+		}
+		o.SetName(fmt.Sprintf("x%04d", i))
+		switch err := w.client(api).Create(w.ctx, o); {
+		case err == nil:
+			taken[o.GetName()] = a
+		case !apierrors.IsInvalid(err) && !apierrors.IsBadRequest(err):
+			t.Errorf("%s: refused by %v", a, err)
+		case !names(err, a):
+			t.Errorf("%s: refused without a word about the field: %v", a, err)
+		}
+	}
+	if err := explained(w, api, base.GetKind(), taken); err != nil {
+		return err
+	}
+	changed, refused := 0, 0
+	for name := range taken { // in an order that differs: whatever a spec is, it may become another
+		o := w.mirror.get(api, base.GetKind(), apps, name)
+		other, err := attempts[random.IntN(len(attempts))].On(base)
+		if o == nil || err != nil {
+			continue
+		}
+		o.Object["spec"] = other.Object["spec"]
+		switch err := w.client(api).Update(w.ctx, o); {
+		case err == nil:
+			changed++
+		case apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsForbidden(err):
+			refused++
+		case !passing(err):
+			t.Errorf("a change of %s: %v", taken[name], err)
+		}
+	}
+	if err := explained(w, api, base.GetKind(), taken); err != nil {
+		return err
+	}
+	t.Logf("%d values tried, %d taken; of those %d were changed to others and %d refused that", len(attempts), len(taken), changed, refused)
+	return idle(t, w, calls, len(taken))
+}
+
+// names tells whether an error speaks of the field, or of what it is in.
+func names(err error, a Attempt) bool {
+	for _, part := range a.Path {
+		if strings.Contains(err.Error(), part) {
+			return true
+		}
+	}
+	return false
+}
+
+// explained waits until every object says where it stands, and why.
+func explained(w *World, api API, kind string, taken map[string]Attempt) error {
+	return w.await("everything that was taken to say where it stands", func() string {
+		for name, a := range taken {
+			o := w.mirror.get(api, kind, apps, name)
+			if o == nil {
+				continue // its time was up, or it has been told to go
+			}
+			if _, hubs, _ := unstructured.NestedMap(o.Object, "spec", "placement"); hubs && api == OnSpoke {
+				continue // it is for a hub, which may share the cluster with the agent
+			}
+			if text(o, "status", "phase") == "" && text(o, "status", "ready") == "" {
+				return fmt.Sprintf("%s (%s) says nothing: %v", name, a, o.Object["status"])
+			}
+			if conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions"); len(conditions) == 0 {
+				return fmt.Sprintf("%s (%s) has no condition", name, a)
+			}
+		}
+		return ""
+	})
+}
+
+// idle holds that what there is keeps nobody busy, once it has settled.
+func idle(t *testing.T, w *World, calls *callCount, objects int) error {
+	const while = 4 * time.Second
+	if err := w.await("the rush to be over", func() string {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if time.Since(w.last) < quiet {
+			return "somebody still writes"
+		}
+		return ""
+	}); err != nil {
+		return err
+	}
+	calls.reset()
+	select {
+	case <-time.After(while):
+	case <-w.ctx.Done():
+		return w.ctx.Err()
+	}
+	made := calls.total()
+	if most := idleCalls * while.Seconds() * float64(objects); float64(made) > most {
+		t.Errorf("%d requests in %s for %d objects that nothing happens to", made, while, objects)
+	}
+	t.Logf("%d requests in %s for %d objects: %v", made, while, objects, calls.by)
+	return nil
+}
+
+// callCount counts requests by what they are.
+type callCount struct {
+	mu sync.Mutex
+	by map[string]int
+}
+
+func (c *callCount) add(call Call) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.by == nil {
+		c.by = map[string]int{}
+	}
+	c.by[call.What()]++
+}
+
+func (c *callCount) reset() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.by = map[string]int{}
+}
+
+func (c *callCount) total() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, count := range c.by {
+		n += count
+	}
+	return n
+}
