@@ -5,6 +5,8 @@ package volsync
 import (
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines"
 )
@@ -28,7 +30,7 @@ type BackupParameters struct {
 	Repository *Repository `json:"repository,omitempty"`
 	// Schedule makes the backup a recurring one, which goes on until the Operation is cancelled: five cron fields, or one of @hourly, @daily, @weekly,
 	// @monthly, @yearly and @annually, in the time zone of VolSync's controller. A field is *, */STEP, N, N-M, N/STEP or N,M,...; names
-	// of days and months are not known. The first backup is made at once. Only with method restic. Default: one backup.
+	// of days and months are not known. The first backup is made at once. Only with method restic, and not with quiesce. Default: one backup.
 	Schedule string `json:"schedule,omitempty"`
 	// CopyMethod is what restic reads: Snapshot, or Clone, a copy of the volume of one moment; Direct, the volume itself while the application
 	// writes. Snapshot and Clone need a CSI driver that can do so. Only with method restic. Default Snapshot.
@@ -144,7 +146,17 @@ func decodeBackup(op *opsv1alpha1.Operation) (*BackupParameters, error) {
 		p.Method = methodRestic
 	}
 	p.Schedule = strings.Join(strings.Fields(p.Schedule), " ")
-	return p, engines.Invalid(p.validate(engines.ParametersPath())...)
+	errs := append(p.validate(engines.ParametersPath()), p.refuseQuiesce(op)...)
+	return p, engines.Invalid(sorted(errs)...)
+}
+
+// refuseQuiesce of what does not end: the application is woken up when the run has ended, and nobody else could quiesce it until then.
+func (p *BackupParameters) refuseQuiesce(op *opsv1alpha1.Operation) field.ErrorList {
+	if common, err := engines.CommonParameters(op); err != nil || !common.Quiesce || p.Schedule == "" {
+		return nil
+	}
+	return field.ErrorList{field.Forbidden(engines.ParametersPath().Child("quiesce"), "a recurring backup does not end, and the application would stay quiesced: "+
+		"leave it out, or leave schedule out and create an Operation for each backup")}
 }
 
 // decodeRestore reads and checks what op asks for. The error is an *engines.InvalidError that lists everything that is wrong.
