@@ -62,8 +62,8 @@ func (r Run) Labels() map[string]string {
 // excludeFromBackup keeps Velero from copying an object.
 const excludeFromBackup = "velero.io/exclude-from-backup"
 
-// RunnerLabels are for what does the work of a run and goes with it, such as a Job and its pods. Velero leaves them out of Backups: one that
-// came back with a Restore would have no owner, and do its work again.
+// RunnerLabels are for what does the work of a run, such as a Job and its pods. Velero leaves them out of Backups: one that came back with a
+// Restore would have neither owner nor status, and do its work again.
 func (r Run) RunnerLabels() map[string]string {
 	labels := r.Labels()
 	labels[excludeFromBackup] = "true"

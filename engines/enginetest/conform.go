@@ -48,6 +48,7 @@ func Conform(t *testing.T, factory func(t testing.TB) Subject) {
 		{"the plan is the same after it was applied", planSurvivesItself},
 		{"another UID creates other objects", plansAreDisjoint},
 		{"created objects are the run's own", createdObjectsAreOwned},
+		{"what would do its work again stays out of Backups", workersStayOutOfBackups},
 		{"long names are cut", longNamesFit},
 		{"the run is not changed", runIsReadOnly},
 		{"a type without parameters is refused", unsupportedTypeIsRefused},
@@ -187,6 +188,19 @@ func createdObjectsAreOwned(t *testing.T, b *bench) {
 		owned := slices.ContainsFunc(c.Object.GetOwnerReferences(), func(o metav1.OwnerReference) bool { return o.UID == b.Run.UID() })
 		if artefact := slices.Contains(b.Artefacts, kindOf(t, b.scheme, c.Object)); owned == artefact {
 			t.Errorf("%s: owned by the Operation = %v, artefact = %v; runners are owned, and artefacts outlive the Operation", name, owned, artefact)
+		}
+	}
+}
+
+// workers do their work again when they come back without their status, whether they are the run's runners or an artefact.
+var workers = []string{"Job", "Workflow", "ReplicationSource", "ReplicationDestination"}
+
+func workersStayOutOfBackups(t *testing.T, b *bench) {
+	for _, c := range b.plan(t, b.Run) {
+		kind := kindOf(t, b.scheme, c.Object)
+		works := slices.Contains(workers, kind) || len(c.Object.GetOwnerReferences()) > 0
+		if c.Verb == engines.VerbCreate && works && c.Object.GetLabels()["velero.io/exclude-from-backup"] != "true" {
+			t.Errorf("%s %s would come back with Velero's next Restore and do its work again: give it the run's RunnerLabels", kind, c.Object.GetName())
 		}
 	}
 }

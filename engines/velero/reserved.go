@@ -5,6 +5,7 @@ package velero
 import (
 	"slices"
 
+	volsyncv1alpha1 "github.com/backube/volsync/api/v1alpha1"
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 
@@ -20,9 +21,10 @@ func operations() string { return "operations." + opsv1alpha1.GroupVersion.Group
 func (p *BackupParameters) reserved() []string { return []string{operations()} }
 
 // reserved kinds are not restored, from Backups that were made by hand neither. ApplicationInstances belong to the hub, to Git or to people, who
-// have them as they shall be. A HelmRelease may be suspended for the time of the Restore, and update would end that half-way.
+// have them as they shall be. A ReplicationDestination that came back without its status would restore once more what it has restored once, over the
+// volume that is there now. A HelmRelease may be suspended for the time of the Restore, and update would end that half-way.
 func (p *RestoreParameters) reserved() []string {
-	kinds := []string{operations(), "applicationinstances." + appsv1alpha1.GroupVersion.Group}
+	kinds := []string{operations(), "applicationinstances." + appsv1alpha1.GroupVersion.Group, "replicationdestinations." + volsyncv1alpha1.GroupVersion.Group}
 	if p.ExistingResourcePolicy == velerov1.PolicyTypeUpdate {
 		kinds = append(kinds, "helmreleases."+helmv2.GroupVersion.Group)
 	}

@@ -83,12 +83,13 @@ func buildClaim(run engines.Run, p *RestoreParameters, size resource.Quantity, s
 	}
 }
 
-// buildDestination makes an artefact too, because with copyMethod Snapshot what it owns is one. Its cache is not worth keeping.
+// buildDestination makes an artefact too, because with copyMethod Snapshot what it owns is one. Its cache is not worth keeping. Velero leaves it out of
+// Backups all the same: one that came back has no status, and VolSync would restore the old data once more.
 func buildDestination(run engines.Run, p *RestoreParameters) *volsyncv1alpha1.ReplicationDestination {
 	claim := p.claimName(run)
 	return &volsyncv1alpha1.ReplicationDestination{
 		TypeMeta:   metav1.TypeMeta{APIVersion: volsyncv1alpha1.GroupVersion.String(), Kind: kindDestination},
-		ObjectMeta: metav1.ObjectMeta{Name: run.Name(), Namespace: run.Namespace(), Labels: run.Labels()},
+		ObjectMeta: metav1.ObjectMeta{Name: run.Name(), Namespace: run.Namespace(), Labels: run.RunnerLabels()},
 		Spec: volsyncv1alpha1.ReplicationDestinationSpec{
 			Trigger: &volsyncv1alpha1.ReplicationDestinationTriggerSpec{Manual: tag(run)},
 			Restic: &volsyncv1alpha1.ReplicationDestinationResticSpec{
