@@ -31,7 +31,7 @@ type lateEngine struct{}
 const (
 	widgetName    = opsv1alpha1.EngineWorkflow
 	stoppableName = opsv1alpha1.EngineVelero
-	lateName      = opsv1alpha1.EngineVolsync
+	lateName      = opsv1alpha1.EngineHelm
 )
 
 func testKind(kind string) *unstructured.Unstructured {

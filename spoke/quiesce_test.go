@@ -8,7 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -219,6 +221,25 @@ func TestQuiesceStopped(t *testing.T) {
 			reaches(t, op, c.phase, c.reason)
 		})
 	}
+}
+
+// TestQuiesceOfASnapshotCancelled: engine volsync takes a VolumeSnapshot without VolSync, and the cancellation does not ask for VolSync's kinds.
+func TestQuiesceOfASnapshotCancelled(t *testing.T) {
+	ns := gatedNamespace(t)
+	quiescible(t, ns, with(byWidgets(stoppableName), opsv1alpha1.TypeBackup.Capability(), string(opsv1alpha1.EngineVolsync)))
+	create(t, &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "data"}, Spec: corev1.PersistentVolumeClaimSpec{
+		AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+		Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+	}})
+	op := quiescing(t, ns, "copy")
+	op.Spec.Parameters = parameters(t, `{"quiesce":true,"method":"snapshot","pvc":"data"}`)
+	create(t, op)
+	w := widgetAs(t, op, stepQuiesce, 1)
+	patch(t, op, func() { op.Spec.Cancel = true })
+	collect(t, w)
+	done(t, widgetAs(t, op, stepUnquiesce, 1))
+	reaches(t, op, opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled)
+	says(t, op, "VolumeSnapshot "+opsv1alpha1.RunName(op.Name, op.UID), "is not deleted")
 }
 
 func TestQuiesceOfADeletedOperation(t *testing.T) {

@@ -36,6 +36,7 @@ import (
 	"vworkspace.io/fleet/e2e/testbed"
 	"vworkspace.io/fleet/engines"
 	"vworkspace.io/fleet/engines/job"
+	"vworkspace.io/fleet/engines/volsync"
 )
 
 // The agent under test runs against a real API server, and nothing else does: no Job controller, no garbage collector and no Flux. Tests play
@@ -119,7 +120,7 @@ func startAgent(ctx context.Context, scheme *runtime.Scheme) error {
 	if err != nil {
 		return err
 	}
-	registry := engines.NewRegistry(job.New(), widgetEngine{}, stoppableEngine{}, lateEngine{})
+	registry := engines.NewRegistry(job.New(), volsync.New(), widgetEngine{}, stoppableEngine{}, lateEngine{})
 	if err := Setup(ctx, mgr, Options{Engines: registry, Discovery: 200 * time.Millisecond}); err != nil {
 		return err
 	}
@@ -139,13 +140,15 @@ func logWriter() *os.File {
 	return f
 }
 
-// crdPaths are our CRDs, the tests' own, and those of the versions of Flux and OCM that this repository uses, from the module cache.
+// crdPaths are our CRDs, the tests' own, and those of the versions of Flux, OCM and CSI snapshots that this repository uses, from the module cache.
+// VolSync's are not there.
 func crdPaths() ([]string, error) {
 	paths := []string{filepath.Join("..", "deploy", "crds"), filepath.Join("testdata", "widgets.crd.yaml")}
 	for _, m := range []struct{ dir, module, path string }{
 		{filepath.Join("..", "e2e", "testbed", "components"), "github.com/fluxcd/helm-controller", "config/crd/bases"},
 		{filepath.Join("..", "e2e", "testbed", "components"), "github.com/fluxcd/source-controller", "config/crd/bases"},
 		{"..", "open-cluster-management.io/api", "cluster/v1alpha1/0000_02_clusters.open-cluster-management.io_clusterclaims.crd.yaml"},
+		{"..", "github.com/kubernetes-csi/external-snapshotter/client/v8", "config/crd/snapshot.storage.k8s.io_volumesnapshots.yaml"},
 	} {
 		dir, err := moduleDir(m.dir, m.module)
 		if err != nil {

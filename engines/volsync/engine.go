@@ -4,7 +4,6 @@ package volsync
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -66,10 +65,7 @@ func (Engine) Kinds() []client.Object {
 
 // Needs are VolSync's kinds with restic, and not with method snapshot. VolumeSnapshots are asked for in Plan, which knows how to do without.
 func (Engine) Needs(op *opsv1alpha1.Operation) []client.Object {
-	var p struct {
-		Method string `json:"method"`
-	}
-	if raw := op.Spec.Parameters; raw != nil && json.Unmarshal(raw.Raw, &p) == nil && p.Method == methodSnapshot {
+	if glanceAt(op).Method == methodSnapshot {
 		return nil
 	}
 	return []client.Object{&volsyncv1alpha1.ReplicationSource{}, &volsyncv1alpha1.ReplicationDestination{}}

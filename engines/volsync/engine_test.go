@@ -5,6 +5,7 @@ package volsync
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -13,10 +14,12 @@ import (
 	volsyncv1alpha1 "github.com/backube/volsync/api/v1alpha1"
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines"
@@ -122,6 +125,33 @@ func TestOnlyWhoNeedsSnapshotsAsksForThem(t *testing.T) {
 				t.Errorf("Plan: %v", err)
 			}
 		})
+	}
+}
+
+// withoutVolSync is a cluster that does not serve VolSync's kinds.
+type withoutVolSync struct{ client.Reader }
+
+func (r withoutVolSync) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+	switch obj.(type) {
+	case *volsyncv1alpha1.ReplicationSource, *volsyncv1alpha1.ReplicationDestination:
+		gv := volsyncv1alpha1.GroupVersion
+		return fmt.Errorf("get: %w", &apiutil.ErrResourceDiscoveryFailed{gv: apierrors.NewNotFound(gv.WithResource("").GroupResource(), "")})
+	}
+	return r.Reader.Get(ctx, key, obj, opts...)
+}
+
+// TestCancelWithoutVolSync: a run can be cancelled also where its engine has nothing to stop.
+func TestCancelWithoutVolSync(t *testing.T) {
+	for name, says := range map[string]string{
+		"plan-snapshot":         "VolumeSnapshot nightly-a651e8922d72, if the run has made it, is not deleted",
+		"plan-restore-snapshot": "PersistentVolumeClaim nightly-a651e8922d72, if the run has made it, is not deleted",
+		"plan-minimal":          "ReplicationSource nightly-a651e8922d72 does not run",
+		"plan-restore-existing": "ReplicationDestination nightly-a651e8922d72 does not run",
+	} {
+		c, err := New().Cancel(t.Context(), withoutVolSync{enginetest.NewCluster(t).Reader()}, engines.Run{Operation: readOperation(t, name)})
+		if err != nil || len(c.Delete) > 0 || !strings.HasPrefix(c.Message, says) {
+			t.Errorf("%s: %+v, %v", name, c, err)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@
 package volsync
 
 import (
+	"encoding/json"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -134,6 +135,20 @@ type MoverSecurityContext struct {
 	RunAsGroup *int64 `json:"runAsGroup,omitempty" jsonschema:"minimum=0"`
 	// FSGroup is the group that the volume's files are made accessible to. Default: none.
 	FSGroup *int64 `json:"fsGroup,omitempty" jsonschema:"minimum=0"`
+}
+
+// glance is what can be told of an Operation's parameters when they may be wrong; of wrong ones, nothing.
+type glance struct {
+	Method string `json:"method"`
+	PVC    string `json:"pvc"`
+}
+
+func glanceAt(op *opsv1alpha1.Operation) glance {
+	var p glance
+	if raw := op.Spec.Parameters; raw == nil || json.Unmarshal(raw.Raw, &p) != nil {
+		return glance{}
+	}
+	return p
 }
 
 // decodeBackup reads and checks what op asks for. The error is an *engines.InvalidError that lists everything that is wrong.
