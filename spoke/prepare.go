@@ -91,6 +91,10 @@ func (r *operationReconciler) prepare(ctx context.Context, v *visit, run engines
 		}
 		note = v.preparation(p.name())
 		note.State, note.TriedAt = opsv1alpha1.PreparationDone, nil
+		// It may have taken minutes. The write is refused when the run was cancelled meanwhile, and it must not be done again beside an engine at work.
+		if err := v.write(ctx); err != nil {
+			return false, err
+		}
 	}
 	return true, nil
 }

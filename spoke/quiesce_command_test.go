@@ -4,7 +4,9 @@ package spoke
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -117,6 +119,68 @@ func TestQuiesceCommandFails(t *testing.T) {
 				t.Errorf("ran %v", ran)
 			}
 		})
+	}
+}
+
+// TestCancelDuringAQuiesceCommand: what is asked for while the command takes its time is heeded before the engine starts.
+func TestCancelDuringAQuiesceCommand(t *testing.T) {
+	ns := gatedNamespace(t)
+	begun, cancelled := make(chan struct{}, 10), make(chan struct{})
+	kubelet := newKubelet(t, func(ctx context.Context, _, command string) (string, int) {
+		if command == "maintenance on now" {
+			begun <- struct{}{}
+			select {
+			case <-cancelled:
+			case <-ctx.Done():
+			}
+		}
+		return "", 0
+	})
+	kubelet.runs(t, ns, "web-0", web, "app")
+	allow(t, ns, "pods/exec", "create", "get")
+	quiescible(t, ns, byCommands())
+	op := quiescing(t, ns, "copy")
+	create(t, op)
+	<-begun
+	patch(t, op, func() { op.Spec.Cancel = true })
+	close(cancelled)
+	reaches(t, op, opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled)
+	if n := stepsOf(t, op)[""]; n != 0 {
+		t.Error("the run's engine was started after the run had been cancelled")
+	}
+	if ran := kubelet.heard(); !slices.Contains(ran, "web-0/app: maintenance off") {
+		t.Errorf("the application was not woken up: %v", ran)
+	}
+}
+
+// TestQuiesceCommandIsNotRepeated beside an engine that is at work already, though the agent died before it could record that.
+func TestQuiesceCommandIsNotRepeated(t *testing.T) {
+	ns := gatedNamespace(t)
+	var tries atomic.Int32
+	kubelet := newKubelet(t, func(_ context.Context, _, command string) (string, int) {
+		if command == "maintenance on now" && tries.Add(1) > 1 {
+			return "it is on", 1
+		}
+		return "", 0
+	})
+	kubelet.runs(t, ns, "web-0", web, "app")
+	allow(t, ns, "pods/exec", "create", "get")
+	quiescible(t, ns, byCommands())
+	died := false
+	faults.inject(t, ns, func(verb string, obj client.Object) error {
+		if verb == "status" && records(obj) && !died {
+			died = true
+			return errors.New("the agent died")
+		}
+		return nil
+	})
+	defer faults.heal(ns)
+	op := quiescing(t, ns, "copy")
+	create(t, op)
+	done(t, widgetAs(t, op, "", 1))
+	reaches(t, op, opsv1alpha1.PhaseSucceeded, "")
+	if n := tries.Load(); n != 1 {
+		t.Errorf("quiesced %d times", n)
 	}
 }
 
