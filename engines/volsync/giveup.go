@@ -3,7 +3,9 @@
 package volsync
 
 import (
+	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	volsyncv1alpha1 "github.com/backube/volsync/api/v1alpha1"
@@ -28,6 +30,30 @@ func (e Engine) hopeless(run engines.Run, rep *replication) bool {
 		return e.now().Sub(c.LastTransitionTime.Time) >= patience
 	}
 	return rep.moverFailed()
+}
+
+// givingUp is a run that pauses its replication before it fails.
+func givingUp(rep *replication, pods []corev1.Pod) engines.Outcome {
+	o := syncing(rep, pods)
+	o.Next = []engines.Change{engines.Apply(pause(rep))}
+	return o
+}
+
+// pausedByRun tells whether it was a run that set spec.paused, and no person: the agent may die before it has that on record, and gives up again.
+func pausedByRun(rep *replication) bool {
+	return slices.ContainsFunc(rep.object.GetManagedFields(), func(entry metav1.ManagedFieldsEntry) bool {
+		if entry.Manager != opsv1alpha1.FieldManager || entry.Operation != metav1.ManagedFieldsOperationApply || entry.FieldsV1 == nil {
+			return false
+		}
+		var fields struct {
+			Spec map[string]any `json:"f:spec"`
+		}
+		if json.Unmarshal(entry.FieldsV1.GetRawBytes(), &fields) != nil {
+			return false
+		}
+		_, paused := fields.Spec["f:paused"]
+		return paused
+	})
 }
 
 // pause keeps VolSync from trying again after the run has failed: a mover that came through later would change a volume for an Operation that

@@ -58,6 +58,8 @@ func (e Engine) unfinished(run engines.Run, rep *replication, pods []corev1.Pod)
 		return engines.Running(ReasonDeleting, "%s %s is being deleted; its mover may still run", rep.kind, name)
 	case gaveUp(run, rep):
 		return ending(rep, pods)
+	case rep.paused && pausedByRun(rep):
+		return givingUp(rep, pods)
 	case rep.paused:
 		return waiting(ReasonPaused, "%s %s is paused: set its spec.paused to false to go on", rep.kind, name)
 	case rep.awaitsCopyTrigger() && active(pods) == nil:
@@ -66,11 +68,10 @@ func (e Engine) unfinished(run engines.Run, rep *replication, pods []corev1.Pod)
 	case rep.synced(run):
 		return standing(rep)
 	}
-	o := syncing(rep, pods)
 	if e.hopeless(run, rep) {
-		o.Next = []engines.Change{engines.Apply(pause(rep))}
+		return givingUp(rep, pods)
 	}
-	return o
+	return syncing(rep, pods)
 }
 
 // finished says what a sync that VolSync has acknowledged came to.
