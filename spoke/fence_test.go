@@ -4,10 +4,10 @@ package spoke
 
 import (
 	"testing"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
@@ -18,7 +18,7 @@ func TestStaleReadStartsNothing(t *testing.T) {
 	create(t, op)
 	blockedFrom(t, op, opsv1alpha1.ReasonNamespaceNotGated)
 	s := &site{Client: k8s, live: k8s, recorder: events.NewFakeRecorder(10)}
-	stale := newVisit(s, op.DeepCopy(), time.Now())
+	stale := newVisit(s, op.DeepCopy(), clock.RealClock{})
 
 	patch(t, op, func() { op.Labels = map[string]string{"touched": "yes"} })
 	if err := stale.confirm(t.Context()); !apierrors.IsConflict(err) {
@@ -31,7 +31,7 @@ func TestStaleReadStartsNothing(t *testing.T) {
 		t.Errorf("started: %+v", op)
 	}
 
-	fresh := newVisit(s, op.DeepCopy(), time.Now())
+	fresh := newVisit(s, op.DeepCopy(), clock.RealClock{})
 	if err := fresh.confirm(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -43,7 +43,7 @@ func TestStaleReadStartsNothing(t *testing.T) {
 	if err := fresh.fence(t.Context(), opsv1alpha1.ReasonEngineStarted, "m"); !apierrors.IsConflict(err) || fresh.running() {
 		t.Errorf("fence: %v", err)
 	}
-	if err := newVisit(s, reload(t, op), time.Now()).letGo(t.Context()); err != nil {
+	if err := newVisit(s, reload(t, op), clock.RealClock{}).letGo(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

@@ -53,7 +53,7 @@ func (r *operationReconciler) Reconcile(ctx context.Context, req mcreconcile.Req
 	if op.Spec.Placement != nil {
 		return ctrl.Result{}, nil // the hub's
 	}
-	v := newVisit(s, &op, r.clock.Now())
+	v := newVisit(s, &op, r.clock)
 	err = errors.Join(r.step(ctx, v), v.write(ctx))
 	if onlyConflict(err) {
 		// Somebody wrote meanwhile. Nothing depends on what was not written: look again at what is there now.

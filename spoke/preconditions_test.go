@@ -8,6 +8,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	testclock "k8s.io/utils/clock/testing"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -116,12 +117,12 @@ func TestHoldFailsAfterDeadline(t *testing.T) {
 		{4 * time.Minute, opsv1alpha1.ReasonTargetNotFound, opsv1alpha1.PhasePending},
 		{time.Hour, opsv1alpha1.ReasonConflictingOperation, opsv1alpha1.PhasePending},
 	} {
-		v := newVisit(nil, op, now.Add(c.after))
+		v := newVisit(nil, op, testclock.NewFakePassiveClock(now.Add(c.after)))
 		if v.hold(blocked(c.reason, "m")); op.Status.Phase != c.phase || v.again == 0 {
 			t.Errorf("after %s: %s, again in %s", c.after, op.Status.Phase, v.again)
 		}
 	}
-	v := newVisit(nil, op, now.Add(2*time.Hour))
+	v := newVisit(nil, op, testclock.NewFakePassiveClock(now.Add(2*time.Hour)))
 	v.hold(blocked(opsv1alpha1.ReasonTargetNotFound, "m"))
 	if op.Status.Phase != opsv1alpha1.PhaseFailed || op.Status.Message != "not started within 5m0s: m" {
 		t.Errorf("%+v", op.Status)

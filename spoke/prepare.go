@@ -11,14 +11,13 @@ import (
 	"strings"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines"
 )
 
-// undoDeadline bounds how long it is tried to put back what was prepared. After that the run ends as Failed, and says what was not put back.
+// undoDeadline bounds how long it is tried to put back what was prepared, from the first attempt on: an agent that was away has not tried. After that the
+// run ends as Failed, and says what was not put back.
 const undoDeadline = 10 * time.Minute
 
 // preparation is something that is done to the target before the engine starts and undone after the run has ended, however it ended.
@@ -65,7 +64,7 @@ func (r *operationReconciler) prepare(ctx context.Context, v *visit, run engines
 		note := v.preparation(p.name())
 		if note == nil {
 			v.op.Status.Preparations = append(v.op.Status.Preparations, opsv1alpha1.Preparation{
-				Name: p.name(), State: opsv1alpha1.PreparationStarted, StartedAt: metav1.NewTime(v.now.Truncate(time.Second)), Settings: p.settings(),
+				Name: p.name(), State: opsv1alpha1.PreparationStarted, StartedAt: v.moment(), Settings: p.settings(),
 			})
 			if err := v.write(ctx); err != nil {
 				return false, err
@@ -123,7 +122,7 @@ func (v *visit) end(phase opsv1alpha1.OperationPhase, reason, message string) {
 		return
 	}
 	v.op.Status.Verdict = &opsv1alpha1.Verdict{
-		Phase: phase, Reason: reason, Message: opsv1alpha1.Truncate(message, opsv1alpha1.MaxMessage), Time: metav1.NewTime(v.now.Truncate(time.Second)),
+		Phase: phase, Reason: reason, Message: opsv1alpha1.Truncate(message, opsv1alpha1.MaxMessage), Time: v.moment(),
 	}
 	v.to().Run(opsv1alpha1.ReasonPuttingBack, fmt.Sprintf("putting back what was prepared; then %s: %s", phase, message))
 	v.lookAgain(time.Millisecond)
@@ -142,6 +141,14 @@ func (r *operationReconciler) putBack(ctx context.Context, v *visit) error {
 		if note == nil || note.State == opsv1alpha1.PreparationUndone {
 			continue
 		}
+		if note.UndoStartedAt == nil {
+			begun := v.moment()
+			note.UndoStartedAt = &begun
+			if err := v.write(ctx); err != nil {
+				return err
+			}
+			note = v.preparation(p.name())
+		}
 		done, err := p.undo(ctx, v, note)
 		note = v.preparation(p.name())
 		cause := orPending(err, note)
@@ -151,7 +158,7 @@ func (r *operationReconciler) putBack(ctx context.Context, v *visit) error {
 			note.State, note.Message, note.TriedAt = opsv1alpha1.PreparationUndone, "", nil
 		case errors.As(err, &never):
 			note.State, note.Message = opsv1alpha1.PreparationUndone, opsv1alpha1.Truncate("not put back: "+never.why, opsv1alpha1.MaxMessage)
-		case v.now.Sub(v.op.Status.Verdict.Time.Time) >= undoDeadline:
+		case v.now.Sub(note.UndoStartedAt.Time) >= undoDeadline: // when the attempt began, however long it took
 			note.State = opsv1alpha1.PreparationUndone
 			note.Message = opsv1alpha1.Truncate(fmt.Sprintf("not put back within %s: %v", undoDeadline, cause), opsv1alpha1.MaxMessage)
 		default:

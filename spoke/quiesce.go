@@ -10,8 +10,6 @@ import (
 	"slices"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines"
@@ -143,8 +141,8 @@ func unreadable(note *opsv1alpha1.Preparation, wrong *settingError) (undone bool
 
 // inVain notes the time, which is kept between attempts whatever brings the next visit.
 func (q quiesce) inVain(v *visit) {
-	now := metav1.NewTime(v.now.Truncate(time.Second))
-	v.preparation(q.name()).TriedAt = &now
+	tried := v.moment()
+	v.preparation(q.name()).TriedAt = &tried
 }
 
 func triedLately(v *visit, note *opsv1alpha1.Preparation) bool {

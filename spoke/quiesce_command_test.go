@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -322,7 +324,8 @@ func TestUnquiesceGivesUp(t *testing.T) {
 		if reload(t, op).Status.Verdict == nil || op.Status.Preparations[0].Message == "" {
 			return "has not failed yet"
 		}
-		op.Status.Verdict.Time = metav1.NewTime(op.Status.Verdict.Time.Add(-undoDeadline))
+		begun := metav1.NewTime(op.Status.Preparations[0].UndoStartedAt.Add(-undoDeadline))
+		op.Status.Preparations[0].UndoStartedAt = &begun
 		if err := k8s.Status().Update(t.Context(), op); err != nil {
 			return err.Error()
 		}
@@ -330,4 +333,96 @@ func TestUnquiesceGivesUp(t *testing.T) {
 	})
 	reaches(t, op, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonNotPutBack)
 	says(t, op, "Quiesce was not put back within 10m0s", "exit code 1: no such table", "the run itself ended as Succeeded")
+}
+
+// TestUnquiesceAfterAnAbsence: an agent that was away when the run ended has all of undoDeadline when it is back.
+func TestUnquiesceAfterAnAbsence(t *testing.T) {
+	ns := gatedNamespace(t)
+	var tries atomic.Int32
+	kubelet := newKubelet(t, func(_ context.Context, _, command string) (string, int) {
+		if strings.HasSuffix(command, "off") && tries.Add(1) < 2 {
+			return "the database is starting", 1
+		}
+		return "", 0
+	})
+	kubelet.runs(t, ns, "web-0", web, "app")
+	allow(t, ns, "pods/exec", "create", "get")
+	quiescible(t, ns, byCommands())
+	op := quiescing(t, ns, "copy")
+	create(t, op)
+	w := widgetAs(t, op, "", 1)
+	away(t, op, 2*undoDeadline, func() { done(t, w) })
+	reaches(t, op, opsv1alpha1.PhaseSucceeded, "")
+	if n := tries.Load(); n != 2 {
+		t.Errorf("tried %d times", n)
+	}
+}
+
+// away lets the agent die as soon as it has seen the run end, before it puts anything back, and come back after d.
+func away(t *testing.T, op *opsv1alpha1.Operation, d time.Duration, end func()) {
+	t.Helper()
+	faults.inject(t, op.Namespace, func(verb string, obj client.Object) error {
+		if run, ok := obj.(*opsv1alpha1.Operation); ok && verb == "status" && slices.ContainsFunc(run.Status.Preparations, begunToUndo) {
+			return errors.New("the agent is away")
+		}
+		return nil
+	})
+	defer faults.heal(op.Namespace)
+	end()
+	eventually(t, func() string {
+		if reload(t, op).Status.Verdict == nil {
+			return "has not ended yet"
+		}
+		op.Status.Verdict.Time = metav1.NewTime(op.Status.Verdict.Time.Add(-d))
+		if err := k8s.Status().Update(t.Context(), op); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+}
+
+func begunToUndo(p opsv1alpha1.Preparation) bool { return p.UndoStartedAt != nil }
+
+// TestQuiesceThatTakesLong: its time is neither that of the verdict nor that of the next attempt.
+func TestQuiesceThatTakesLong(t *testing.T) {
+	agentClock.resetAfter(t)
+	ns := gatedNamespace(t)
+	var mu sync.Mutex
+	var tried []time.Time
+	kubelet := newKubelet(t, func(_ context.Context, _, command string) (string, int) {
+		if !strings.HasSuffix(command, "off") {
+			agentClock.forward(undoDeadline)
+			return "too many sessions", 1
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		agentClock.forward(time.Minute)
+		if tried = append(tried, agentClock.Now()); len(tried) < 3 {
+			return fmt.Sprintf("not yet (%d)", len(tried)), 1
+		}
+		return "", 0
+	})
+	kubelet.runs(t, ns, "web-0", web, "app")
+	allow(t, ns, "pods/exec", "create", "get")
+	quiescible(t, ns, byCommands())
+	op := quiescing(t, ns, "copy")
+	create(t, op)
+	eventually(t, func() string {
+		p := reload(t, op).Status.Preparations
+		if len(p) == 0 || !strings.Contains(p[0].Message, "not yet (1)") {
+			return fmt.Sprintf("%+v", p)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if ended := tried[0].Truncate(time.Second); p[0].TriedAt.Time.Before(ended) {
+			t.Errorf("an attempt that ended at %s was tried at %s", ended, p[0].TriedAt)
+		}
+		return ""
+	})
+	reaches(t, op, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonQuiesceFailed)
+	mu.Lock()
+	defer mu.Unlock()
+	if len(tried) != 3 {
+		t.Errorf("tried %d times", len(tried))
+	}
 }

@@ -122,6 +122,10 @@ func (e quiesceEngine) begin(ctx context.Context, v *visit, s quiesceStep, run e
 		return fmt.Sprintf("the %s by engine %s cannot be started (%s): %s", s, e.engine.Name(), refused.reason, refused.message), nil
 	}
 	*e.made(v, s) = recorded
+	if s == stepUnquiesce {
+		begun := v.moment() // it has undoDeadline to itself
+		v.preparation(quiesce{}.name()).UndoStartedAt = &begun
+	}
 	return "", nil
 }
 

@@ -269,6 +269,19 @@ func TestUnquiesceFails(t *testing.T) {
 	says(t, op, "Quiesce was not put back", "no such table", "the run itself ended as Succeeded")
 }
 
+// TestUnquiesceByEngineAfterAnAbsence: what the agent begins when it is back has all of undoDeadline, too.
+func TestUnquiesceByEngineAfterAnAbsence(t *testing.T) {
+	ns := gatedNamespace(t)
+	quiescible(t, ns, byWidgets(widgetName))
+	op := quiescing(t, ns, "copy")
+	create(t, op)
+	done(t, widgetAs(t, op, stepQuiesce, 1))
+	w := widgetAs(t, op, "", 1)
+	away(t, op, 2*undoDeadline, func() { done(t, w) })
+	done(t, widgetAs(t, op, stepUnquiesce, 1))
+	reaches(t, op, opsv1alpha1.PhaseSucceeded, "")
+}
+
 // TestQuiesceWithFaults: the agent dies between any two of its writes, and each step is made once.
 func TestQuiesceWithFaults(t *testing.T) {
 	ns := gatedNamespace(t)

@@ -11,7 +11,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/clock"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines"
@@ -23,15 +25,20 @@ type visit struct {
 	// op is changed in place; finish writes its status.
 	op     *opsv1alpha1.Operation
 	before opsv1alpha1.OperationStatus
-	now    time.Time
-	again  time.Duration
+	// clock tells what time it is by now, and now is when the visit began. A quiesce lies between them, which may take minutes.
+	clock clock.PassiveClock
+	now   time.Time
+	again time.Duration
 }
 
-func newVisit(s *site, op *opsv1alpha1.Operation, now time.Time) *visit {
-	return &visit{site: s, op: op, before: *op.Status.DeepCopy(), now: now}
+func newVisit(s *site, op *opsv1alpha1.Operation, c clock.PassiveClock) *visit {
+	return &visit{site: s, op: op, before: *op.Status.DeepCopy(), clock: c, now: c.Now()}
 }
 
-func (v *visit) to() opsv1alpha1.Transitioner { return v.op.Transition(v.now) }
+func (v *visit) to() opsv1alpha1.Transitioner { return v.op.Transition(v.clock.Now()) }
+
+// moment is the present one, as a status holds it.
+func (v *visit) moment() metav1.Time { return metav1.NewTime(v.clock.Now().Truncate(time.Second)) }
 
 func (v *visit) terminal() bool { return v.op.Status.Phase.Terminal() }
 

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -45,7 +47,29 @@ var (
 	k8s        client.WithWatch
 	restConfig *rest.Config
 	faults     = &faultList{}
+	agentClock = &fastClock{}
 )
+
+// fastClock is the agent's. A test can put it forward.
+type fastClock struct {
+	clock.RealClock
+	ahead atomic.Int64
+}
+
+// Now implements clock.PassiveClock.
+func (c *fastClock) Now() time.Time { return c.RealClock.Now().Add(time.Duration(c.ahead.Load())) }
+
+// Since implements clock.PassiveClock.
+func (c *fastClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+
+// forward lets time go by for the agent.
+func (c *fastClock) forward(d time.Duration) { c.ahead.Add(int64(d)) }
+
+// resetAfter the test.
+func (c *fastClock) resetAfter(t *testing.T) {
+	t.Helper()
+	t.Cleanup(func() { c.ahead.Store(0) })
+}
 
 // within bounds every wait; a wait ends as soon as what it waits for is there.
 const within = 60 * time.Second
@@ -121,7 +145,7 @@ func startAgent(ctx context.Context, scheme *runtime.Scheme) error {
 		return err
 	}
 	registry := engines.NewRegistry(job.New(), volsync.New(), widgetEngine{}, stoppableEngine{}, lateEngine{})
-	if err := Setup(ctx, mgr, Options{Engines: registry, Discovery: 200 * time.Millisecond}); err != nil {
+	if err := Setup(ctx, mgr, Options{Engines: registry, Clock: agentClock, Discovery: 200 * time.Millisecond}); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)

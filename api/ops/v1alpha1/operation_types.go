@@ -294,6 +294,9 @@ type Preparation struct {
 	// TriedAt is when it was last tried, or tried to be put back, in vain.
 	// +optional
 	TriedAt *metav1.Time `json:"triedAt,omitempty"`
+	// UndoStartedAt is when putting it back was begun, or, by an engine, when that engine was. It is tried for ten minutes from then on.
+	// +optional
+	UndoStartedAt *metav1.Time `json:"undoStartedAt,omitempty"`
 	// Object that was changed.
 	// +optional
 	Object *ResourceRef `json:"object,omitempty"`

@@ -358,6 +358,10 @@ func (in *Preparation) DeepCopyInto(out *Preparation) {
 		in, out := &in.TriedAt, &out.TriedAt
 		*out = (*in).DeepCopy()
 	}
+	if in.UndoStartedAt != nil {
+		in, out := &in.UndoStartedAt, &out.UndoStartedAt
+		*out = (*in).DeepCopy()
+	}
 	if in.Object != nil {
 		in, out := &in.Object, &out.Object
 		*out = new(ResourceRef)
