@@ -112,8 +112,9 @@ func (q quiesce) undo(ctx context.Context, v *visit, note *opsv1alpha1.Preparati
 	if err := v.confirm(ctx); err != nil {
 		return false, err
 	}
-	if note.State != opsv1alpha1.PreparationDone && len(note.UndoResources) == 0 && v.now.Sub(v.op.Status.Verdict.Time.Time) < stopGrace {
-		if halted, err := way.halt(ctx, v); err != nil || !halted {
+	if note.State != opsv1alpha1.PreparationDone && len(note.UndoResources) == 0 {
+		halted, err := way.halt(ctx, v)
+		if (err != nil || !halted) && v.now.Sub(note.UndoStartedAt.Time) < stopGrace {
 			return false, err
 		}
 	}

@@ -152,7 +152,7 @@ func (e quiesceEngine) overdue(v *visit) bool {
 	return left <= 0
 }
 
-// halt stops a quiesce that was given up. It is not awaited for longer than stopGrace: an application that is woken up too early is better than one
+// halt stops a quiesce that was given up. Its end is not awaited for longer than stopGrace: an application that is woken up too early is better than one
 // that nobody wakes.
 func (e quiesceEngine) halt(ctx context.Context, v *visit) (bool, error) {
 	run := e.run(v, stepQuiesce)

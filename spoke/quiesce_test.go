@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -187,11 +188,13 @@ func TestQuiesceStopped(t *testing.T) {
 	for name, c := range map[string]struct {
 		timeout string
 		cancel  bool
+		away    time.Duration
 		phase   opsv1alpha1.OperationPhase
 		reason  string
 	}{
-		"cancelled": {"", true, opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled},
-		"too long":  {"1s", false, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonQuiesceFailed},
+		"cancelled":        {"", true, 0, opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled},
+		"too long":         {"1s", false, 0, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonQuiesceFailed},
+		"after an absence": {"", true, stopGrace + time.Minute, opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ns := gatedNamespace(t)
@@ -203,8 +206,11 @@ func TestQuiesceStopped(t *testing.T) {
 			op := quiescing(t, ns, "copy")
 			create(t, op)
 			w := widgetAs(t, op, stepQuiesce, 1)
-			if c.cancel {
-				patch(t, op, func() { op.Spec.Cancel = true })
+			cancel := func() { patch(t, op, func() { op.Spec.Cancel = c.cancel }) }
+			if c.away > 0 {
+				away(t, op, c.away, cancel)
+			} else {
+				cancel()
 			}
 			eventually(t, func() string {
 				if reload(t, w); w.GetDeletionTimestamp() == nil {
