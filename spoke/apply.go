@@ -79,11 +79,12 @@ func planRefused(err error) *refusal {
 	return nil
 }
 
-// notApplied says what the API server refuses, and ends a run that it has refused for as long as a run may take to start.
+// notApplied says what the API server refuses, and ends a run that it has refused for as long as a run may take to start. The time before that does
+// not count: the quiesce may have taken all of it.
 func (v *visit) notApplied(err error) error {
 	message := "cannot put the plan in place: " + err.Error()
 	deadline := startDeadline(v.op)
-	if left := v.op.Status.StartedAt.Add(deadline).Sub(v.now); left > 0 {
+	if v.now.Sub(v.failing()) < deadline {
 		v.to().Run(opsv1alpha1.ReasonEngineStarted, message)
 		return err
 	}

@@ -54,7 +54,9 @@ func (r *operationReconciler) Reconcile(ctx context.Context, req mcreconcile.Req
 		return ctrl.Result{}, nil // the hub's
 	}
 	v := newVisit(s, &op, r.clock)
-	err = errors.Join(r.step(ctx, v), v.write(ctx))
+	err = r.step(ctx, v)
+	v.remember(err)
+	err = errors.Join(err, v.write(ctx))
 	if onlyConflict(err) {
 		// Somebody wrote meanwhile. Nothing depends on what was not written: look again at what is there now.
 		return ctrl.Result{RequeueAfter: conflictInterval}, nil

@@ -82,7 +82,7 @@ func (r *operationReconciler) prepare(ctx context.Context, v *visit, run engines
 			v.end(opsv1alpha1.PhaseFailed, refused.reason, refused.message)
 			return false, nil
 		case !done:
-			if v.preparation(p.name()).TriedAt == nil { // else the message says why
+			if v.idle = v.preparation(p.name()).TriedAt != nil; !v.idle { // else the message says why
 				v.to().Run(opsv1alpha1.ReasonPreparing, "preparing the target: "+p.name())
 			}
 			v.lookAgain(time.Second)

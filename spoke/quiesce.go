@@ -97,6 +97,7 @@ func (q quiesce) do(ctx context.Context, v *visit, note *opsv1alpha1.Preparation
 	case failure != "":
 		return false, &refusal{opsv1alpha1.ReasonQuiesceFailed, "nothing was applied, because the application could not be quiesced: " + failure}, nil
 	}
+	v.preparation(q.name()).TriedAt = nil
 	return done, nil, nil
 }
 

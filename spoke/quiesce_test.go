@@ -5,6 +5,7 @@ package spoke
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -320,6 +321,54 @@ func TestQuiesceWithFaults(t *testing.T) {
 	}
 	if p := op.Status.Preparations[0]; len(p.Resources) != 1 || len(p.UndoResources) != 1 {
 		t.Errorf("recorded: %+v", p)
+	}
+}
+
+// TestStartDeadlineIsNotTheQuiesces: it counts from the first error on, however long the quiesce has taken.
+func TestStartDeadlineIsNotTheQuiesces(t *testing.T) {
+	for name, c := range map[string]struct {
+		errs   int
+		phase  opsv1alpha1.OperationPhase
+		reason string
+	}{
+		"one error":    {1, opsv1alpha1.PhaseSucceeded, ""},
+		"all the time": {math.MaxInt, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonEngineFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ns := gatedNamespace(t)
+			quiescible(t, ns, byWidgets(widgetName))
+			op := quiescing(t, ns, "copy")
+			op.Spec.StartDeadline = seconds(2)
+			create(t, op)
+			w := widgetAs(t, op, stepQuiesce, 1)
+			eventually(t, func() string {
+				long := metav1.NewTime(reload(t, op).Status.StartedAt.Add(-time.Hour))
+				op.Status.StartedAt = &long
+				if err := k8s.Status().Update(t.Context(), op); err != nil {
+					return err.Error()
+				}
+				return ""
+			})
+			errs := 0
+			faults.inject(t, ns, func(verb string, obj client.Object) error {
+				if verb == "create" && obj.GetLabels()[opsv1alpha1.LabelStep] == "" && errs < c.errs {
+					errs++
+					return errors.New("the API server is busy")
+				}
+				return nil
+			})
+			defer faults.heal(ns)
+			done(t, w)
+			if c.errs == 1 {
+				done(t, widgetAs(t, op, "", 1))
+			}
+			done(t, widgetAs(t, op, stepUnquiesce, 1))
+			reaches(t, op, c.phase, c.reason)
+			faults.heal(ns)
+			if errs == 0 || op.Status.FailingSince != nil {
+				t.Errorf("%d errors; failing since %s", errs, op.Status.FailingSince)
+			}
+		})
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/clock"
@@ -29,6 +30,8 @@ type visit struct {
 	clock clock.PassiveClock
 	now   time.Time
 	again time.Duration
+	// idle: what failed lately was left alone for a moment.
+	idle bool
 }
 
 func newVisit(s *site, op *opsv1alpha1.Operation, c clock.PassiveClock) *visit {
@@ -52,6 +55,26 @@ func (v *visit) lookAgain(d time.Duration) {
 	if d = max(d, time.Millisecond); v.again == 0 || d < v.again {
 		v.again = d
 	}
+}
+
+// remember since when a run gets no further. A visit that tried nothing tells nothing about it, and neither does one that met a newer version.
+func (v *visit) remember(err error) {
+	switch s := &v.op.Status; {
+	case !v.running() || v.op.Spec.TargetRef == nil || v.idle || apierrors.IsConflict(err):
+	case err == nil:
+		s.FailingSince = nil
+	case s.FailingSince == nil:
+		now := v.moment()
+		s.FailingSince = &now
+	}
+}
+
+// failing is since when the run gets no further: from now on, when that is new.
+func (v *visit) failing() time.Time {
+	if since := v.op.Status.FailingSince; since != nil {
+		return since.Time
+	}
+	return v.now
 }
 
 // write puts the status where others see it, if it differs from what is there, and tells of each transition by an Event: after the write,

@@ -476,6 +476,10 @@ type OperationStatus struct {
 	// Verdict is how the run ended, while its preparations are being put back; on an instance only.
 	// +optional
 	Verdict *Verdict `json:"verdict,omitempty"`
+	// FailingSince is since when the agent has got no further with the run, because of errors that it tries again after; on an instance only. Empty while
+	// there are none.
+	// +optional
+	FailingSince *metav1.Time `json:"failingSince,omitempty"`
 	// Summary counts what lies below; on expanding levels only.
 	// +optional
 	Summary *Summary `json:"summary,omitempty"`

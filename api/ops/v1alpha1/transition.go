@@ -106,7 +106,7 @@ func (t Transitioner) Degrade(reason, message string) {
 func (t Transitioner) End(phase OperationPhase, reason, message string) {
 	t.move(phase, reason, message, func() {
 		t.status.FinishedAt = t.now.DeepCopy()
-		t.status.Verdict = nil
+		t.status.Verdict, t.status.FailingSince = nil, nil
 		t.unblock(reason)
 		if meta.FindStatusCondition(t.status.Conditions, ConditionRunning) != nil {
 			t.set(ConditionRunning, metav1.ConditionFalse, reason, message)

@@ -266,6 +266,10 @@ func (in *OperationStatus) DeepCopyInto(out *OperationStatus) {
 		*out = new(Verdict)
 		(*in).DeepCopyInto(*out)
 	}
+	if in.FailingSince != nil {
+		in, out := &in.FailingSince, &out.FailingSince
+		*out = (*in).DeepCopy()
+	}
 	if in.Summary != nil {
 		in, out := &in.Summary, &out.Summary
 		*out = new(Summary)
