@@ -84,7 +84,7 @@ func planRefused(err error) *refusal {
 func (v *visit) notApplied(err error) error {
 	message := "cannot put the plan in place: " + err.Error()
 	deadline := startDeadline(v.op)
-	if v.now.Sub(v.failing()) < deadline {
+	if !v.failedFor(deadline) {
 		v.to().Run(opsv1alpha1.ReasonEngineStarted, message)
 		return err
 	}

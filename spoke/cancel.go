@@ -5,6 +5,7 @@ package spoke
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,36 +22,61 @@ const (
 )
 
 // cancel stops a run as far as its engine can, once, and then waits for it to end: the reason UserCancelled of a running Operation says that
-// the executor was told.
-func (r *operationReconciler) cancel(ctx context.Context, v *visit, engine engines.Engine, run engines.Run) error {
+// the executor was told. It does not wait for longer than spec.timeout lets it.
+func (r *operationReconciler) cancel(ctx context.Context, v *visit, engine engines.Engine, run engines.Run, out engines.Outcome) error {
 	if v.op.Status.Reason == opsv1alpha1.ReasonUserCancelled {
+		if v.stopOverdue(out) {
+			v.end(opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled, fmt.Sprintf("%s%s; the executor has not stopped within spec.timeout (%s), and may run on",
+				cancelledMark, strings.TrimPrefix(v.op.Status.Message, cancellingMark), v.op.Spec.Timeout.Duration))
+		}
 		return nil
 	}
 	said, err := v.stop(ctx, engine, run)
-	if err != nil {
+	switch {
+	case err == nil:
+		v.to().Run(opsv1alpha1.ReasonUserCancelled, cancellingMark+said)
+	case v.overdue(out) && v.failedFor(stopGrace):
+		v.end(opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled, cancelledMark+notStopped(err))
+	default:
 		return err
 	}
-	v.to().Run(opsv1alpha1.ReasonUserCancelled, cancellingMark+said)
 	return nil
+}
+
+// notStopped says that an executor could not be told to stop.
+func notStopped(err error) string { return "it could not be stopped, and may run on: " + err.Error() }
+
+// stopOverdue is overdue for a run whose executor was told to stop: what did not count until then counts from then.
+func (v *visit) stopOverdue(out engines.Outcome) bool {
+	if history := v.op.Status.History; out.Untimed && len(history) > 0 {
+		out.Untimed, out.Began = false, history[len(history)-1].Time.Time
+	}
+	return v.overdue(out)
 }
 
 // cancelUnrecorded cancels a run of which nothing was recorded: the agent died, or was refused, between the fence and the record. What it may
 // have made by then is removed where the engine knows how, and nothing new is made.
 func (r *operationReconciler) cancelUnrecorded(ctx context.Context, v *visit, engine engines.Engine, run engines.Run) error {
 	said, err := v.stop(ctx, engine, run)
-	if err != nil {
+	switch {
+	case err != nil && !v.failedFor(startDeadline(v.op)):
 		return err
+	case err != nil:
+		said = notStopped(err)
 	}
 	v.end(opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled, "cancelled before anything was recorded: "+said)
 	return nil
 }
 
 // timeOut ends a run that took longer than spec.timeout. It ends now, whatever the executor makes of being stopped: a bound that
-// waits for the thing it bounds is none.
+// waits for the thing it bounds is none. What keeps it from being told to stop may be gone in a moment, and gets one.
 func (r *operationReconciler) timeOut(ctx context.Context, v *visit, engine engines.Engine, run engines.Run, out engines.Outcome) error {
 	said, err := v.stop(ctx, engine, run)
-	if err != nil {
+	switch {
+	case err != nil && !v.failedFor(stopGrace):
 		return err
+	case err != nil:
+		said = notStopped(err)
 	}
 	// How it stood is often why it took so long: an executor may try for ever what cannot work.
 	v.end(opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonTimeout, fmt.Sprintf("not done within spec.timeout (%s): %s; %s",

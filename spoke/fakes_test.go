@@ -4,6 +4,7 @@ package spoke
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -129,6 +130,8 @@ func observeKind(ctx context.Context, kind string, r client.Reader, run engines.
 		out = engines.Succeeded(opsv1alpha1.ReasonEngineCompleted, "done")
 		out.Degraded, _, _ = unstructured.NestedString(u.Object, "status", "degraded")
 		out.Outputs = map[string]string{"widget": ref.Name, "odd": "<&>"}
+	case "Unreadable":
+		return engines.Outcome{}, errors.New(message)
 	case "Broken":
 		out = engines.Failed("WidgetBroken", "%s", message)
 	case "Held":

@@ -20,8 +20,7 @@ func (r *operationReconciler) observe(ctx context.Context, v *visit, engine engi
 	}
 	out, err := engine.Observe(ctx, v.reader(), run)
 	if err != nil {
-		v.lookAgain(runningInterval)
-		return fmt.Errorf("observe: %w", err)
+		return r.unobserved(ctx, v, engine, run, fmt.Errorf("observe: %w", err))
 	}
 	if err := v.report(out); err != nil {
 		return err
@@ -33,7 +32,7 @@ func (r *operationReconciler) observe(ctx context.Context, v *visit, engine engi
 	v.lookAgain(runningInterval)
 	switch {
 	case v.stopping():
-		return r.cancel(ctx, v, engine, run)
+		return r.cancel(ctx, v, engine, run, out)
 	case v.overdue(out):
 		return r.timeOut(ctx, v, engine, run, out)
 	case len(out.Next) > 0:
@@ -44,6 +43,25 @@ func (r *operationReconciler) observe(ctx context.Context, v *visit, engine engi
 		v.to().Run(out.Reason, out.Message)
 	}
 	return nil
+}
+
+// unobserved is what becomes of a run when nobody can tell how it stands: it can be cancelled all the same, and it ends when that has lasted for
+// spec.timeout. That time counts from the first failure. One counted from the start may have gone by long ago, for a run that had waited in its executor's
+// queue or that goes on for its own sake (Outcome.Untimed), and a single failure would end it.
+func (r *operationReconciler) unobserved(ctx context.Context, v *visit, engine engines.Engine, run engines.Run, cause error) error {
+	out := engines.Running(opsv1alpha1.ReasonEngineRunning, "nobody can tell how it stands: %v", cause)
+	out.Began = v.failing()
+	var err error
+	switch {
+	case v.stopping():
+		err = r.cancel(ctx, v, engine, run, out)
+	case v.overdue(out):
+		err = r.timeOut(ctx, v, engine, run, out)
+	}
+	if v.ended() {
+		return nil
+	}
+	return errors.Join(cause, err)
 }
 
 // proceed puts the run's next step in place and records it, once what was done before is on record and nobody else has gone on. The step's

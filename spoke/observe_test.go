@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -100,4 +101,134 @@ func TestSteps(t *testing.T) {
 	if n := len(widgetsOf(t, op)); n != 3 {
 		t.Errorf("%d Widgets were made, want 3", n)
 	}
+}
+
+// silenced lets nobody tell how a run stands, and waits until the agent has noticed.
+func silenced(t *testing.T, op *opsv1alpha1.Operation) *unstructured.Unstructured {
+	t.Helper()
+	w := widgetOf(t, op)
+	play(t, w, map[string]any{"phase": "Unreadable", "message": "the API server is busy"})
+	eventually(t, func() string {
+		if reload(t, op).Status.FailingSince == nil {
+			return "nothing has failed yet"
+		}
+		return ""
+	})
+	return w
+}
+
+// TestTimeoutWithoutAWord: a run that nobody can tell anything about ends, too, and is cancelled if a person wants that.
+func TestTimeoutWithoutAWord(t *testing.T) {
+	ns := gatedNamespace(t)
+	capable(t, ns, "web", stoppableName)
+	t.Run("times out", func(t *testing.T) {
+		op := on(ns, "silent", "web", opsv1alpha1.TypeBackup)
+		create(t, op)
+		silenced(t, op)
+		patch(t, op, func() { op.Spec.Timeout = seconds(1) })
+		reaches(t, op, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonTimeout)
+		says(t, op, "nobody can tell how it stands: observe: the API server is busy", "the Widget was deleted")
+	})
+	t.Run("is cancelled", func(t *testing.T) {
+		op := on(ns, "unwanted", "web", opsv1alpha1.TypeBackup)
+		create(t, op)
+		w := silenced(t, op)
+		patch(t, op, func() { op.Spec.Cancel = true })
+		collect(t, w)
+		says(t, reaches(t, op, opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled), "the Widget was deleted")
+	})
+}
+
+// TestOneErrorIsNoTimeout: not even when spec.timeout has gone by since the start, in the executor's queue.
+func TestOneErrorIsNoTimeout(t *testing.T) {
+	agentClock.resetAfter(t)
+	ns := gatedNamespace(t)
+	capable(t, ns, "web", stoppableName)
+	op := on(ns, "queued", "web", opsv1alpha1.TypeBackup)
+	op.Spec.Timeout = seconds(3600)
+	create(t, op)
+	play(t, widgetOf(t, op), map[string]any{"phase": "Queued", "message": "one at a time"})
+	reaches(t, op, opsv1alpha1.PhaseRunning, "WidgetQueued")
+	agentClock.forward(2 * time.Hour)
+	w := silenced(t, op)
+	play(t, reload(t, w), map[string]any{"phase": "Queued", "message": "still"})
+	eventually(t, func() string {
+		if reload(t, op).Status.Progress != "still" || op.Status.FailingSince != nil {
+			return "not looked at yet"
+		}
+		return ""
+	})
+	if op.Status.Phase != opsv1alpha1.PhaseRunning {
+		t.Errorf("one error ended it: %+v", op.Status)
+	}
+}
+
+// TestStoppingIsBounded: by spec.timeout, when an executor was told to stop and does not, and when it cannot be told.
+func TestStoppingIsBounded(t *testing.T) {
+	agentClock.resetAfter(t)
+	for name, c := range map[string]struct {
+		deaf   bool
+		cancel bool
+		phase  opsv1alpha1.OperationPhase
+		reason string
+		says   []string
+	}{
+		"told":             {false, true, opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled, []string{"the Widget was deleted; the executor has not stopped within spec.timeout (1h0m0s)"}},
+		"cannot be told":   {true, true, opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled, []string{"could not be stopped, and may run on", "forbidden"}},
+		"is not cancelled": {true, false, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonTimeout, []string{"not done within spec.timeout", "could not be stopped, and may run on", "forbidden"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ns := gatedNamespace(t)
+			capable(t, ns, "web", stoppableName)
+			if c.deaf {
+				faults.inject(t, ns, func(verb string, _ client.Object) error {
+					if verb == "delete" {
+						return errors.New("forbidden")
+					}
+					return nil
+				})
+				defer faults.heal(ns)
+			}
+			op := on(ns, "deaf", "web", opsv1alpha1.TypeBackup)
+			op.Spec.Timeout = seconds(3600)
+			create(t, op)
+			w := widgetOf(t, op)
+			reaches(t, op, opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonEngineRunning)
+			patch(t, op, func() { op.Spec.Cancel = c.cancel })
+			if c.cancel && !c.deaf {
+				reaches(t, op, opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonUserCancelled)
+			}
+			agentClock.forward(time.Hour)
+			play(t, reload(t, w), map[string]any{"phase": "Working"}) // the agent looks again
+			if c.deaf {
+				eventually(t, func() string {
+					if reload(t, op).Status.FailingSince == nil && !op.Status.Phase.Terminal() {
+						return "nothing has failed yet"
+					}
+					return ""
+				})
+				agentClock.forward(stopGrace)
+			}
+			says(t, reaches(t, op, c.phase, c.reason), c.says...)
+		})
+	}
+}
+
+// TestStoppingTheUnrecordedIsBounded: by the start deadline, as nothing says that the run has started.
+func TestStoppingTheUnrecordedIsBounded(t *testing.T) {
+	ns := gatedNamespace(t)
+	capable(t, ns, "web", stoppableName)
+	faults.inject(t, ns, func(verb string, obj client.Object) error {
+		if verb == "delete" || verb == "status" && records(obj) {
+			return errors.New("forbidden")
+		}
+		return nil
+	})
+	defer faults.heal(ns)
+	op := on(ns, "lost", "web", opsv1alpha1.TypeBackup)
+	op.Spec.StartDeadline = seconds(1)
+	create(t, op)
+	widgetOf(t, op)
+	patch(t, op, func() { op.Spec.Cancel = true })
+	says(t, reaches(t, op, opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled), "before anything was recorded", "could not be stopped, and may run on", "forbidden")
 }

@@ -77,6 +77,9 @@ func (v *visit) failing() time.Time {
 	return v.now
 }
 
+// failedFor tells whether the run has got no further for as long as that.
+func (v *visit) failedFor(d time.Duration) bool { return v.now.Sub(v.failing()) >= d }
+
 // write puts the status where others see it, if it differs from what is there, and tells of each transition by an Event: after the write,
 // so that no Event speaks of something that did not come to be. It fails with a conflict when the Operation has changed since it was
 // read. After an error nothing may be done that needed the write.
