@@ -44,6 +44,8 @@ func testKind(kind string) *unstructured.Unstructured {
 type widgetParameters struct {
 	// Busy blocks the plan.
 	Busy bool `json:"busy,omitempty"`
+	// BlockedBy blocks the plan while there is a Widget of this name.
+	BlockedBy string `json:"blockedBy,omitempty"`
 	// Nothing plans nothing.
 	Nothing bool `json:"nothing,omitempty"`
 	// Steps is how many Widgets are made, one after the other; 1 by default.
@@ -62,7 +64,14 @@ func (lateEngine) Parameters(opsv1alpha1.OperationType) any   { return &widgetPa
 func (widgetEngine) Kinds() []client.Object { return []client.Object{testKind("Widget")} }
 func (lateEngine) Kinds() []client.Object   { return []client.Object{testKind("Gadget")} }
 
-func (widgetEngine) Plan(_ context.Context, _ client.Reader, run engines.Run) ([]engines.Change, error) {
+func (widgetEngine) Plan(ctx context.Context, r client.Reader, run engines.Run) ([]engines.Change, error) {
+	var p widgetParameters
+	if err := engines.DecodeParameters(run.Operation, &p); err == nil && p.BlockedBy != "" {
+		err := r.Get(ctx, client.ObjectKey{Namespace: run.Namespace(), Name: p.BlockedBy}, testKind("Widget"))
+		if err == nil {
+			return nil, &engines.BlockedError{Reason: opsv1alpha1.ReasonFieldConflict, Message: "the executor is taken"}
+		}
+	}
 	return planKind("Widget", run)
 }
 

@@ -105,9 +105,13 @@ func (e quiesceEngine) perform(ctx context.Context, v *visit, s quiesceStep) (bo
 	return false, "", nil
 }
 
-// begin puts the step in place and records it.
+// begin puts the step in place and records it. An unquiesce that is blocked waits until somebody has acted: nothing was made, so that it is no attempt.
 func (e quiesceEngine) begin(ctx context.Context, v *visit, s quiesceStep, run engines.Run) (string, error) {
 	changes, err := e.engine.Plan(ctx, v.live, run)
+	var waits *engines.BlockedError
+	if s == stepUnquiesce && errors.As(err, &waits) {
+		return "", fmt.Errorf("the %s by engine %s cannot be started yet (%s): %w", s, e.engine.Name(), waits.Reason, err)
+	}
 	if refused := planRefused(err); refused != nil {
 		return fmt.Sprintf("the %s by engine %s cannot be started (%s): %s", s, e.engine.Name(), refused.reason, refused.message), nil
 	}

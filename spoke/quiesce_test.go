@@ -276,6 +276,34 @@ func TestUnquiesceFails(t *testing.T) {
 	says(t, op, "Quiesce was not put back", "no such table", "the run itself ended as Succeeded")
 }
 
+// TestUnquiesceBlocked: what comes in the way during the run is waited for, as nothing was started yet.
+func TestUnquiesceBlocked(t *testing.T) {
+	ns := gatedNamespace(t)
+	quiescible(t, ns, with(byWidgets(widgetName), opsv1alpha1.AnnotationUnquiesceParameters, `{"blockedBy":"obstacle"}`))
+	op := quiescing(t, ns, "copy")
+	create(t, op)
+	done(t, widgetAs(t, op, stepQuiesce, 1))
+	obstacle := testKind("Widget")
+	obstacle.SetNamespace(ns)
+	obstacle.SetName("obstacle")
+	create(t, obstacle)
+	done(t, widgetAs(t, op, "", 1))
+	eventually(t, func() string {
+		if p := reload(t, op).Status.Preparations[0]; !strings.Contains(p.Message, "cannot be started yet (FieldConflict): the executor is taken") {
+			return fmt.Sprintf("%s: %+v", op.Status.Phase, p)
+		}
+		return ""
+	})
+	if op.Status.Phase.Terminal() {
+		t.Errorf("ended as %s: %s", op.Status.Phase, op.Status.Message)
+	}
+	if err := k8s.Delete(t.Context(), obstacle); err != nil {
+		t.Fatal(err)
+	}
+	done(t, widgetAs(t, op, stepUnquiesce, 1))
+	reaches(t, op, opsv1alpha1.PhaseSucceeded, "")
+}
+
 // TestUnquiesceByEngineAfterAnAbsence: what the agent begins when it is back has all of undoDeadline, too.
 func TestUnquiesceByEngineAfterAnAbsence(t *testing.T) {
 	ns := gatedNamespace(t)
