@@ -26,11 +26,14 @@ type refusal struct {
 	message string
 }
 
+// targetGone ends a run before its effects.
+var targetGone = refusal{opsv1alpha1.ReasonTargetNotFound, "the target was deleted before anything was applied to it"}
+
 // apply puts the plan in place and records it. The record is all or nothing: as long as status.resources is empty the whole plan is put in
 // place again, which changes nothing where it is already; once it is not, nothing is created for this run any more.
 func (r *operationReconciler) apply(ctx context.Context, v *visit, engine engines.Engine, run engines.Run) error {
 	if run.Target == nil {
-		v.end(opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonTargetNotFound, "the target was deleted before anything was applied to it")
+		v.end(opsv1alpha1.PhaseFailed, targetGone.reason, targetGone.message)
 		return nil
 	}
 	changes, err := engine.Plan(ctx, v.live, run)

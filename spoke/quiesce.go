@@ -80,7 +80,8 @@ func (q quiesce) blocker(ctx context.Context, v *visit) (*blocker, error) {
 
 func (q quiesce) do(ctx context.Context, v *visit, note *opsv1alpha1.Preparation) (bool, *refusal, error) {
 	if q.target == nil {
-		return true, nil, nil // deleted meanwhile: that ends the run
+		// Not done: it may be at work still, or not have been begun.
+		return false, &targetGone, nil
 	}
 	way, wrong := q.way(note.Settings)
 	if wrong != nil {

@@ -276,6 +276,59 @@ func TestUnquiesceFails(t *testing.T) {
 	says(t, op, "Quiesce was not put back", "no such table", "the run itself ended as Succeeded")
 }
 
+// TestQuiesceOfADeletedTarget: what was begun is stopped and put back, and what was not is not.
+func TestQuiesceOfADeletedTarget(t *testing.T) {
+	deleteTarget := func(t *testing.T, ns string) {
+		t.Helper()
+		ai := placeholder(ns, "web", "shop")
+		if err := k8s.Delete(t.Context(), ai); err != nil {
+			t.Fatal(err)
+		}
+		gone(t, ai)
+	}
+	t.Run("before the quiesce", func(t *testing.T) {
+		ns := gatedNamespace(t)
+		quiescible(t, ns, byWidgets(stoppableName))
+		faults.inject(t, ns, func(verb string, obj client.Object) error {
+			// The agent dies until it begins the quiesce of nothing.
+			if op, ok := obj.(*opsv1alpha1.Operation); ok && verb == "status" && len(op.Status.Preparations) > 0 && op.Status.Preparations[0].Settings != nil {
+				return errors.New("the agent died")
+			}
+			return nil
+		})
+		defer faults.heal(ns)
+		op := quiescing(t, ns, "copy")
+		create(t, op)
+		reaches(t, op, opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonEngineStarted)
+		deleteTarget(t, ns)
+		reaches(t, op, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonTargetNotFound)
+		if n := len(widgetsOf(t, op)); n != 0 {
+			t.Errorf("%d Widgets were made", n)
+		}
+	})
+	t.Run("during the quiesce", func(t *testing.T) {
+		ns := gatedNamespace(t)
+		quiescible(t, ns, byWidgets(stoppableName))
+		op := quiescing(t, ns, "copy")
+		create(t, op)
+		w := widgetAs(t, op, stepQuiesce, 1)
+		deleteTarget(t, ns)
+		reaches(t, op, opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonPuttingBack)
+		eventually(t, func() string {
+			if reload(t, w); w.GetDeletionTimestamp() == nil {
+				return "the quiesce was not stopped"
+			}
+			return ""
+		})
+		if n := stepsOf(t, op)[string(stepUnquiesce)]; n != 0 {
+			t.Error("the application was woken up while it was still being quiesced")
+		}
+		collect(t, w)
+		done(t, widgetAs(t, op, stepUnquiesce, 1))
+		reaches(t, op, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonTargetNotFound)
+	})
+}
+
 // TestUnquiesceBlocked: what comes in the way during the run is waited for, as nothing was started yet.
 func TestUnquiesceBlocked(t *testing.T) {
 	ns := gatedNamespace(t)
