@@ -65,7 +65,7 @@ func (c quiesceCommand) blocker(ctx context.Context, v *visit) (*blocker, error)
 	}
 	return v.ungranted(ctx, "run commands in the pods of namespace "+v.op.Namespace, engines.Grant{
 		// get is the same by WebSocket.
-		Role: "vworkspace-quiesce-exec", Namespace: v.op.Namespace, Verbs: []string{"create", "get"}, Resource: "pods/exec",
+		Role: roleFor("vworkspace-quiesce-exec", v.op.Spec.TargetRef.Name), Namespace: v.op.Namespace, Verbs: []string{"create", "get"}, Resource: "pods/exec",
 	})
 }
 

@@ -43,7 +43,7 @@ func TestQuiesceByCommand(t *testing.T) {
 	op := quiescing(t, ns, "copy")
 	create(t, op)
 	blockedFrom(t, op, opsv1alpha1.ReasonRbacProfileMissing)
-	says(t, op, "kubectl create role vworkspace-quiesce-exec -n "+ns+" --verb=create,get --resource=pods/exec &&",
+	says(t, op, "kubectl create role vworkspace-quiesce-exec-web -n "+ns+" --verb=create,get --resource=pods/exec &&",
 		"--user=system:serviceaccount:vworkspace-agent:vworkspace-agent")
 	if ran := kubelet.heard(); len(ran) > 0 {
 		t.Fatalf("ran without the right: %v", ran)

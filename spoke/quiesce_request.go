@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -40,7 +41,8 @@ func (r quiesceRequest) blocker(ctx context.Context, v *visit) (*blocker, error)
 		}
 		if !allowed {
 			return v.ungranted(ctx, fmt.Sprintf("send requests to Service %s of namespace %s", to, v.op.Namespace), engines.Grant{
-				Role: "vworkspace-quiesce-request", Namespace: v.op.Namespace, Verbs: []string{"create"}, Resource: "services/proxy", Names: services,
+				Role:      roleFor("vworkspace-quiesce-request", strings.ReplaceAll(strings.Join(services, "-"), ":", "-")),
+				Namespace: v.op.Namespace, Verbs: []string{"create"}, Resource: "services/proxy", Names: services,
 			})
 		}
 	}

@@ -547,9 +547,13 @@ func TestQuiesceBlocked(t *testing.T) {
 			opsv1alpha1.CapabilityQuiesce:    opsv1alpha1.QuiesceExec,
 			opsv1alpha1.AnnotationQuiesceURL: "web:8080/on", opsv1alpha1.AnnotationUnquiesceURL: "web:8080/off",
 		}, opsv1alpha1.ReasonRbacProfileMissing, []string{
-			"kubectl create role vworkspace-quiesce-request -n", "--verb=create --resource=services/proxy --resource-name=web:8080 &&",
+			"kubectl create role vworkspace-quiesce-request-web-8080 -n", "--verb=create --resource=services/proxy --resource-name=web:8080 &&",
 			"kubectl create rolebinding", "--user=system:serviceaccount:vworkspace-agent:vworkspace-agent",
 		}},
+		"no right to send requests to another Service": {map[string]string{
+			opsv1alpha1.CapabilityQuiesce:    opsv1alpha1.QuiesceExec,
+			opsv1alpha1.AnnotationQuiesceURL: "api:http/on", opsv1alpha1.AnnotationUnquiesceURL: "web:8080/off",
+		}, opsv1alpha1.ReasonRbacProfileMissing, []string{"kubectl create role vworkspace-quiesce-request-api-http-web-8080 -n"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if name == "engine without its kind" {
