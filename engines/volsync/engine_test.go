@@ -179,16 +179,17 @@ func TestLastLines(t *testing.T) {
 	long := strings.Repeat("x", 2000)
 	for name, c := range map[string]struct{ log, want string }{
 		"empty":              {"", ""},
-		"lines":              {"one\n\n  two \n", "one | two"},
-		"a secret":           {"RESTIC_PASSWORD=hunter2\nrest:https://shop:hunter2@backup.example.com/", "RESTIC_PASSWORD=*** | rest:https://shop:***@backup.example.com/"},
+		"lines":              {"Starting container\none\n\n  two \n", "Starting container | one | two"},
+		"a secret":           {"Starting container\nRESTIC_PASSWORD=hunter2\nrest:https://shop:hunter2@backup.example.com/", "Starting container | RESTIC_PASSWORD=*** | rest:https://shop:***@backup.example.com/"},
 		"the end":            {long + "\nFatal: wrong password", "Fatal: wrong password"},
-		"cut inside a value": {"unter2" + strings.Repeat(" ", moverLogBytes) + "\nFatal: no", "Fatal: no"},
+		"cut inside a value": {"unter2\nFatal: no", "Fatal: no"},
+		"nothing but a part": {"unter2@backup.example.com/: no such host", ""},
 	} {
 		if got := lastLines(c.log, 100); got != c.want {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}
 	}
-	if got := lastLines(strings.Repeat("é", 300), 99); len(got) > 99 || !strings.HasPrefix(got, "é") {
+	if got := lastLines(logBegins+strings.Repeat("é", 300), 99); len(got) > 99 || !strings.HasPrefix(got, "é") {
 		t.Errorf("a long line is cut to %d bytes: %q", len(got), got)
 	}
 }

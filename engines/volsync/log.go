@@ -12,14 +12,15 @@ import (
 // oneLine is s with single blanks and no line breaks.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// moverLogBytes is how much of a log VolSync keeps unless it is told otherwise.
-const moverLogBytes = 1024
+// logBegins is how a mover's log begins that was not cut.
+const logBegins = "Starting container"
 
 // lastLines of a log in at most n bytes, on one line: its end says why it ended.
 func lastLines(log string, n int) string {
-	if _, rest, ok := strings.Cut(log, "\n"); ok && len(log) >= moverLogBytes {
-		// VolSync cuts by bytes: the first line may be the end of a secret whose name was cut off.
-		log = rest
+	if !strings.HasPrefix(log, logBegins) {
+		// VolSync cuts by bytes, of which nobody but its administrator knows the number (MOVER_LOG_MAX_BYTES): the first line, or all there is, may be the end of
+		// a secret whose name was cut off.
+		_, log, _ = strings.Cut(log, "\n")
 	}
 	var lines []string
 	for _, line := range strings.Split(log, "\n") {
