@@ -70,11 +70,11 @@ func TestExpandOverNamespaces(t *testing.T) {
 	if l := childOn(t, op, one, long).Labels["app.vworkspace.io/application-instance"]; l != "" {
 		t.Errorf("a name that is no label value became one: %s", l)
 	}
+	finish(t, c)
+	eventuallySays(t, op, "1 of 3 done")
 	if n := len(childrenOf(t, op)); n != 3 {
 		t.Errorf("%d children", n)
 	}
-	finish(t, c)
-	eventuallySays(t, op, "1 of 3 done")
 	w := widgetOf(t, childOn(t, op, two, "web"))
 	play(t, w, map[string]any{"phase": "Broken", "message": "disk full"})
 	finish(t, childOn(t, op, one, long))
