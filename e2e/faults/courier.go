@@ -62,6 +62,25 @@ func (p *players) carryOne(ctx context.Context, work *workv1.ManifestWork) error
 	if equality.Semantic.DeepEqual(*before, work.Status) {
 		return nil
 	}
+	return p.tell(ctx, work, before)
+}
+
+// tell the hub what is new; before it, when there is an echo, what was told before what is told now: a report that was under way for longer.
+func (p *players) tell(ctx context.Context, work *workv1.ManifestWork, now *workv1.ManifestWorkStatus) error {
+	if p.echo.Load() {
+		p.mu.Lock()
+		stale, known := p.told[work.UID]
+		p.told[work.UID] = *now
+		p.mu.Unlock()
+		if known {
+			late := work.DeepCopy()
+			late.Status = *stale.DeepCopy()
+			if err := p.w.Hub.Status().Update(ctx, late); err != nil {
+				return err
+			}
+			work.ResourceVersion = late.ResourceVersion
+		}
+	}
 	return p.w.Hub.Status().Update(ctx, work)
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -75,7 +76,6 @@ type Mirror struct {
 	tell    map[int]func(Change)
 	next    int
 	news    chan struct{} // closed and replaced with every change
-	broken  error
 }
 
 // newMirror watches until ctx ends.
@@ -121,9 +121,11 @@ func (m *Mirror) follow(ctx context.Context, api API, list *unstructured.Unstruc
 		}
 		for event := range w.ResultChan() {
 			o, ok := event.Object.(*unstructured.Unstructured)
-			if !ok || event.Type == watch.Error {
-				m.breakDown(fmt.Errorf("the watch on %s of the %s cannot go on: %v", list.GetKind(), api, event.Object))
-				return
+			if !ok || event.Type == watch.Error { // too old: an API server that was restarted knows only what is now
+				if fresh, err := m.anew(ctx, api, list); err == nil {
+					at = fresh
+				}
+				break
 			}
 			at = o.GetResourceVersion()
 			if event.Type != watch.Bookmark {
@@ -134,10 +136,24 @@ func (m *Mirror) follow(ctx context.Context, api API, list *unstructured.Unstruc
 	}
 }
 
-func (m *Mirror) breakDown(err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.broken = err
+// anew lists a kind, and tells what has changed since it was seen last.
+func (m *Mirror) anew(ctx context.Context, api API, list *unstructured.UnstructuredList) (revision string, err error) {
+	fresh := &unstructured.UnstructuredList{}
+	fresh.SetGroupVersionKind(list.GroupVersionKind())
+	if err := m.lab.client(api).List(ctx, fresh); err != nil {
+		return "", err
+	}
+	there := map[types.UID]bool{}
+	for i := range fresh.Items {
+		there[fresh.Items[i].GetUID()] = true
+		m.take(Change{api, watch.Modified, &fresh.Items[i]})
+	}
+	for _, o := range m.all(api, strings.TrimSuffix(list.GetKind(), "List")) {
+		if !there[o.GetUID()] {
+			m.take(Change{api, watch.Deleted, o})
+		}
+	}
+	return fresh.GetResourceVersion(), nil
 }
 
 func (m *Mirror) take(c Change) {

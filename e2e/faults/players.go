@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	workv1 "open-cluster-management.io/api/work/v1"
 )
 
 // players are fakes of what is around our components: they do what the real ones do, by their protocol, and never fail. Each looks at the mirror
@@ -20,37 +21,42 @@ type players struct {
 	w *World
 	// hold keeps executors from finishing what they have begun, and fail makes them fail it.
 	hold, fail atomic.Bool
+	// echo makes the courier say again what it has said before, and only then what is new.
+	echo atomic.Bool
 	// near keeps them from it on the near cluster only.
 	near atomic.Bool
 
 	mu      sync.Mutex
-	applied map[types.UID]string // by ManifestWork, the manifest that the courier applied last
+	told    map[types.UID]workv1.ManifestWorkStatus // by ManifestWork, what the courier told before
+	applied map[types.UID]string                    // by ManifestWork, the manifest that the courier applied last
 }
 
-func newPlayers(w *World) *players { return &players{w: w, applied: map[types.UID]string{}} }
+func newPlayers(w *World) *players {
+	return &players{w: w, applied: map[types.UID]string{}, told: map[types.UID]workv1.ManifestWorkStatus{}}
+}
 
 func (p *players) start(group *errgroup.Group) {
 	for name, turn := range map[string]func(context.Context) error{
 		"courier": p.carry, "executors": p.execute, "collector": p.collect,
 	} {
 		group.Go(func() error {
-			for {
+			for p.w.ctx.Err() == nil {
 				changed := p.w.mirror.changed()
-				if err := turn(p.w.ctx); err != nil && p.w.ctx.Err() == nil && !passing(err) {
-					return fmt.Errorf("the %s: %w", name, err)
+				if err := turn(p.w.ctx); err != nil && !passing(err) {
+					p.w.note(fmt.Sprintf("the %s tries again: %v", name, err))
 				}
 				select {
 				case <-p.w.ctx.Done():
-					return nil
 				case <-changed:
 				case <-time.After(50 * time.Millisecond):
 				}
 			}
+			return nil
 		})
 	}
 }
 
-// passing are errors of a turn that the next one does not have: somebody else was faster, or an API server is away for a while.
+// passing are errors that the next try does not have: somebody else was faster.
 func passing(err error) bool {
-	return apierrors.IsConflict(err) || apierrors.IsNotFound(err) || apierrors.IsAlreadyExists(err) || isConnectionError(err)
+	return apierrors.IsConflict(err) || apierrors.IsNotFound(err) || apierrors.IsAlreadyExists(err)
 }

@@ -57,6 +57,7 @@ func (w *World) plain(api API, o *unstructured.Unstructured) (string, bool) {
 		unstructured.RemoveNestedField(o.Object, field...)
 	}
 	dropTransitionTimes(o.Object)
+	dropPastBlocks(o)
 	data, _, _ := unstructured.NestedStringMap(o.Object, "binaryData")
 	for key, value := range data {
 		data[key] = unpacked(value)
@@ -72,6 +73,18 @@ func (w *World) plain(api API, o *unstructured.Unstructured) (string, bool) {
 	text = timeText.ReplaceAllString(text, "TIME")
 	text = digest.ReplaceAllString(text, `"DIGEST"`)
 	return fmt.Sprintf("%s %s/%s\n%s", api, o.GetKind(), hashText.ReplaceAllString(o.GetName(), "-HASH"), hashText.ReplaceAllString(text, "-HASH")), true
+}
+
+// dropPastBlocks takes away that something was waited for once, which is over.
+func dropPastBlocks(o *unstructured.Unstructured) {
+	conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
+	left := slices.DeleteFunc(conditions, func(c any) bool {
+		m, ok := c.(map[string]any)
+		return ok && m["type"] == "Blocked" && m["status"] == "False"
+	})
+	if len(left) < len(conditions) {
+		_ = unstructured.SetNestedSlice(o.Object, left, "status", "conditions")
+	}
 }
 
 func dropTransitionTimes(v any) {

@@ -109,7 +109,7 @@ var stories = []Story{
 				return err
 			}
 			return inTurn(
-				func() error { return w.Hub.Delete(w.ctx, op) },
+				func() error { return w.Delete(OnHub, op) },
 				func() error { return w.Gone(OnHub, "Operation", apps, "op") },
 			)
 		},
@@ -179,7 +179,7 @@ var stories = []Story{
 				func() error { return runs("1.0.0") },
 				func() error { return w.Change(OnHub, ai, func() { ai.Spec.Chart.Version = "1.1.0" }) },
 				func() error { return runs("1.1.0") },
-				func() error { return w.Hub.Delete(w.ctx, ai) },
+				func() error { return w.Delete(OnHub, ai) },
 				func() error { return w.Gone(OnHub, "ApplicationInstance", apps, "a") },
 				func() error { return w.None(OnSpoke, "ApplicationInstance", "HelmRelease") },
 			)

@@ -12,11 +12,11 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
-	"k8s.io/client-go/util/retry"
 	clusterv1beta1 "open-cluster-management.io/api/cluster/v1beta1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -29,16 +29,40 @@ import (
 // Create makes objects on an API server.
 func (w *World) Create(api API, objects ...client.Object) error {
 	for _, o := range objects {
-		if err := w.client(api).Create(w.ctx, o); err != nil {
+		if err := w.insist(func() error { return w.client(api).Create(w.ctx, o) }); err != nil {
 			return fmt.Errorf("create %T %s on the %s: %w", o, o.GetName(), api, err)
 		}
 	}
 	return nil
 }
 
+// Delete an object, as kubectl does.
+func (w *World) Delete(api API, o client.Object) error {
+	return w.insist(func() error {
+		return client.IgnoreNotFound(w.client(api).Delete(w.ctx, o, client.PropagationPolicy(metav1.DeletePropagationBackground)))
+	})
+}
+
+// insist tries again while an API server is away, or cannot write: people do.
+func (w *World) insist(do func() error) error {
+	tried := false
+	var err error
+	for deadline := time.Now().Add(w.patience); time.Now().Before(deadline) && w.ctx.Err() == nil; time.Sleep(100 * time.Millisecond) {
+		err = do()
+		if apierrors.IsAlreadyExists(err) && tried {
+			return nil // the first try has arrived after all
+		}
+		if err == nil || !isOutage(err) {
+			return err
+		}
+		tried = true
+	}
+	return err
+}
+
 // Change an object that others write too.
 func (w *World) Change(api API, o client.Object, change func()) error {
-	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+	return w.insist(func() error {
 		if err := w.client(api).Get(w.ctx, client.ObjectKeyFromObject(o), o); err != nil {
 			return err
 		}
@@ -226,8 +250,12 @@ func (w *World) logger(component string) logr.Logger {
 	}, funcr.Options{})
 }
 
-// isConnectionError tells whether an API server was not there to answer.
-func isConnectionError(err error) bool {
-	return utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err) ||
-		strings.Contains(err.Error(), "server is currently unable")
+// errOutage is what a test says of an API server that is away.
+var errOutage = apierrors.NewServiceUnavailable("away")
+
+// isOutage tells whether an error is of an API server that is away or in trouble, or of a write that was late.
+func isOutage(err error) bool {
+	return apierrors.IsConflict(err) || apierrors.IsInternalError(err) || apierrors.IsServiceUnavailable(err) || apierrors.IsTooManyRequests(err) ||
+		apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) || apierrors.IsUnexpectedServerError(err) ||
+		utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err) || strings.Contains(err.Error(), "database space exceeded")
 }

@@ -59,7 +59,7 @@ func (w *Witness) broken() []string {
 func (w *Witness) see(c Change) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if uid := c.Object.GetUID(); !w.seen[uid] {
+	if uid := c.Object.GetUID(); !w.seen[uid] && mayBeLeft(c.API, c.Object) {
 		w.seen[uid] = true
 		w.count[string(c.API)+" "+c.Object.GetKind()]++
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +31,8 @@ type Faults struct {
 	Meanwhile func(ctx context.Context, w *World) error
 	// Clock that the components live by; the real one when nil.
 	Clock clock.Clock
+	// Random is for what happens at odd moments; nil for nothing that does.
+	Random *rand.Rand
 	// Patience bounds every wait; 90 s when 0.
 	Patience time.Duration
 }
@@ -50,6 +53,7 @@ type Report struct {
 type World struct {
 	*Lab
 	Clock  clock.Clock
+	Random *rand.Rand
 	mirror *Mirror
 	story  Story
 	ctx    context.Context
@@ -82,7 +86,7 @@ func (l *Lab) Tell(ctx context.Context, s Story, f Faults, same string) (Report,
 	if err != nil {
 		return Report{}, err
 	}
-	w := &World{Lab: l, Clock: f.Clock, patience: f.Patience, mirror: mirror, story: s, ctx: ctx, writes: map[string][]Call{}, wires: map[string]*Wire{}, last: time.Now()}
+	w := &World{Lab: l, Clock: f.Clock, Random: f.Random, patience: f.Patience, mirror: mirror, story: s, ctx: ctx, writes: map[string][]Call{}, wires: map[string]*Wire{}, last: time.Now()}
 	w.play = newPlayers(w)
 	witness := newWitness()
 	defer mirror.listen(witness.see)()

@@ -44,23 +44,23 @@ var disabledAdmission = []string{
 }
 
 // startControlPlane starts kube-apiserver and kube-controller-manager; it returns when Pods could be created.
-func (f *Fleet) startControlPlane(ctx context.Context, c *Cluster, etcdURL string, controllers []string) error {
-	if err := f.startAPIServer(ctx, c, etcdURL); err != nil {
+func (f *Fleet) startControlPlane(ctx context.Context, c *Cluster, controllers []string) error {
+	if err := f.startAPIServer(ctx, c); err != nil {
 		return err
 	}
 	_, err := f.sup.launch(ctx, func() (Command, probe, error) { return f.planControllerManager(c, controllers) })
 	return err
 }
 
-func (f *Fleet) startAPIServer(ctx context.Context, c *Cluster, etcdURL string) (err error) {
+func (f *Fleet) startAPIServer(ctx context.Context, c *Cluster) (err error) {
 	if c.pki, err = newPKI(c.Name, f.dir.data(c.Name, "pki")); err != nil {
 		return err
 	}
-	_, err = f.sup.launch(ctx, func() (Command, probe, error) { return f.planAPIServer(c, etcdURL) })
+	_, err = f.sup.launch(ctx, func() (Command, probe, error) { return f.planAPIServer(c) })
 	return err
 }
 
-func (f *Fleet) planAPIServer(c *Cluster, etcdURL string) (Command, probe, error) {
+func (f *Fleet) planAPIServer(c *Cluster) (Command, probe, error) {
 	port, err := freePort()
 	if err != nil {
 		return Command{}, nil, err
@@ -75,7 +75,7 @@ func (f *Fleet) planAPIServer(c *Cluster, etcdURL string) (Command, probe, error
 	return Command{
 		Name: c.process("kube-apiserver"),
 		Path: f.bin.path(kubeAPIServer),
-		Args: apiServerFlags(c, etcdURL, port),
+		Args: apiServerFlags(c, f.EtcdURL, port),
 		Env:  f.childEnv(),
 	}, apiReady(client), nil
 }

@@ -7,15 +7,15 @@ import (
 	"fmt"
 )
 
-// startEtcd starts the one etcd that every control plane shares, each below a prefix of its own, and returns its
-// client URL. It does not fsync: what a fleet stores is worth nothing once its processes are gone.
-func (f *Fleet) startEtcd(ctx context.Context) (url string, err error) {
-	_, err = f.sup.launch(ctx, func() (Command, probe, error) {
+// startEtcd starts the one etcd that every control plane shares, each below a prefix of its own. It does not fsync: what a fleet stores is worth nothing once its processes are gone.
+func (f *Fleet) startEtcd(ctx context.Context) error {
+	_, err := f.sup.launch(ctx, func() (Command, probe, error) {
 		ports, err := freePorts(2)
 		if err != nil {
 			return Command{}, nil, err
 		}
-		url = "http://" + address(ports[0])
+		url := "http://" + address(ports[0])
+		f.EtcdURL = url
 		peer := "http://" + address(ports[1])
 		return Command{
 			Name: "etcd",
@@ -33,5 +33,5 @@ func (f *Fleet) startEtcd(ctx context.Context) (url string, err error) {
 			Env: f.childEnv(),
 		}, httpReady(url + "/readyz"), nil
 	})
-	return url, err
+	return err
 }

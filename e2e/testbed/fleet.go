@@ -23,6 +23,8 @@ type Fleet struct {
 	// It speaks plain HTTP: set `insecure: true` in an OCIRepository.
 	OCIURL string
 
+	// EtcdURL is the etcd (http://HOST:PORT) of all control planes.
+	EtcdURL string
 	// S3URL is the S3 server (http://HOST:PORT) that the spokes' Veleros write to; empty without the engine velero.
 	S3URL string
 

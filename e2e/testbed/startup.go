@@ -17,8 +17,7 @@ import (
 //	                              -> the engines' CRDs -> their controllers
 //	                              -> scheduler, node, KWOK
 func (f *Fleet) startAll(ctx context.Context) error {
-	etcdURL, err := f.startEtcd(ctx)
-	if err != nil {
+	if err := f.startEtcd(ctx); err != nil {
 		return err
 	}
 	if slices.Contains(f.engines, EngineVelero) {
@@ -28,29 +27,28 @@ func (f *Fleet) startAll(ctx context.Context) error {
 	}
 	joinable := make(chan struct{})
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return f.startHub(ctx, etcdURL, joinable) })
+	group.Go(func() error { return f.startHub(ctx, joinable) })
 	for _, spoke := range f.Spokes {
-		group.Go(func() error { return f.startSpoke(ctx, spoke, etcdURL, joinable) })
+		group.Go(func() error { return f.startSpoke(ctx, spoke, joinable) })
 	}
 	return group.Wait()
 }
 
 // startBare starts the API servers only, each with the CRDs that its cluster would have.
 func (f *Fleet) startBare(ctx context.Context) error {
-	etcdURL, err := f.startEtcd(ctx)
-	if err != nil {
+	if err := f.startEtcd(ctx); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		if err := f.startAPIServer(ctx, f.Hub, etcdURL); err != nil {
+		if err := f.startAPIServer(ctx, f.Hub); err != nil {
 			return err
 		}
 		return f.prepareOCMHub(ctx)
 	})
 	for _, spoke := range f.Spokes {
 		group.Go(func() error {
-			if err := f.startAPIServer(ctx, spoke, etcdURL); err != nil {
+			if err := f.startAPIServer(ctx, spoke); err != nil {
 				return err
 			}
 			if err := f.prepareOCMSpoke(ctx, spoke); err != nil {
@@ -63,8 +61,8 @@ func (f *Fleet) startBare(ctx context.Context) error {
 }
 
 // startHub closes joinable once agents can register; that they are accepted takes the controllers.
-func (f *Fleet) startHub(ctx context.Context, etcdURL string, joinable chan<- struct{}) error {
-	if err := f.startControlPlane(ctx, f.Hub, etcdURL, hubControllers); err != nil {
+func (f *Fleet) startHub(ctx context.Context, joinable chan<- struct{}) error {
+	if err := f.startControlPlane(ctx, f.Hub, hubControllers); err != nil {
 		return err
 	}
 	if err := f.prepareOCMHub(ctx); err != nil {
@@ -74,8 +72,8 @@ func (f *Fleet) startHub(ctx context.Context, etcdURL string, joinable chan<- st
 	return f.startOCMHub(ctx)
 }
 
-func (f *Fleet) startSpoke(ctx context.Context, spoke *Cluster, etcdURL string, joinable <-chan struct{}) error {
-	if err := f.startControlPlane(ctx, spoke, etcdURL, spokeControllers); err != nil {
+func (f *Fleet) startSpoke(ctx context.Context, spoke *Cluster, joinable <-chan struct{}) error {
+	if err := f.startControlPlane(ctx, spoke, spokeControllers); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
