@@ -128,7 +128,7 @@ func (v *visit) create(ctx context.Context, gvk schema.GroupVersionKind, obj cli
 	switch {
 	case err == nil:
 		return obj, nil, nil
-	case apierrors.IsInvalid(err):
+	case malformed(err):
 		return nil, &refusal{opsv1alpha1.ReasonValidationFailed, err.Error()}, nil
 	case !apierrors.IsAlreadyExists(err):
 		return nil, nil, fmt.Errorf("create %s: %w", what, err)
@@ -164,13 +164,16 @@ func (v *visit) applyFields(ctx context.Context, gvk schema.GroupVersionKind, ob
 	u.SetUID(there.GetUID())
 	err = v.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(opsv1alpha1.FieldManager), client.ForceOwnership)
 	switch {
-	case apierrors.IsInvalid(err):
+	case malformed(err):
 		return nil, &refusal{opsv1alpha1.ReasonValidationFailed, err.Error()}, nil
 	case err != nil:
 		return nil, nil, fmt.Errorf("apply %s: %w", what, err)
 	}
 	return there, nil, nil
 }
+
+// malformed tells whether the API server will never take an object: it breaks a rule of its kind, or cannot even be read as one.
+func malformed(err error) bool { return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) }
 
 // describe says in words what a plan would do.
 func describe(s *site, changes []engines.Change) string {
