@@ -45,8 +45,8 @@ func (r *operationReconciler) observe(ctx context.Context, v *visit, engine engi
 	return nil
 }
 
-// unobserved is what becomes of a run when nobody can tell how it stands: it can be cancelled all the same, and it ends when that has lasted for
-// spec.timeout. That time counts from the first failure. One counted from the start may have gone by long ago, for a run that had waited in its executor's
+// unobserved is what becomes of a run when nobody can tell how it stands: it ends when that has lasted for spec.timeout, and it can be cancelled, though not
+// in the first moments, as a result that is there counts. That time counts from the first failure. One counted from the start may have gone by long ago, for a run that had waited in its executor's
 // queue or that goes on for its own sake (Outcome.Untimed), and a single failure would end it.
 func (r *operationReconciler) unobserved(ctx context.Context, v *visit, engine engines.Engine, run engines.Run, cause error) error {
 	out := engines.Running(opsv1alpha1.ReasonEngineRunning, "nobody can tell how it stands: %v", cause)
@@ -54,7 +54,9 @@ func (r *operationReconciler) unobserved(ctx context.Context, v *visit, engine e
 	var err error
 	switch {
 	case v.stopping():
-		err = r.cancel(ctx, v, engine, run, out)
+		if v.failedFor(stopGrace) {
+			err = r.cancel(ctx, v, engine, run, out)
+		}
 	case v.overdue(out):
 		err = r.timeOut(ctx, v, engine, run, out)
 	}

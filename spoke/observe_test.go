@@ -119,6 +119,7 @@ func silenced(t *testing.T, op *opsv1alpha1.Operation) *unstructured.Unstructure
 
 // TestTimeoutWithoutAWord: a run that nobody can tell anything about ends, too, and is cancelled if a person wants that.
 func TestTimeoutWithoutAWord(t *testing.T) {
+	agentClock.resetAfter(t)
 	ns := gatedNamespace(t)
 	capable(t, ns, "web", stoppableName)
 	t.Run("times out", func(t *testing.T) {
@@ -129,10 +130,19 @@ func TestTimeoutWithoutAWord(t *testing.T) {
 		reaches(t, op, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonTimeout)
 		says(t, op, "nobody can tell how it stands: observe: the API server is busy", "the Widget was deleted")
 	})
+	t.Run("has ended before it was cancelled", func(t *testing.T) {
+		op := on(ns, "late", "web", opsv1alpha1.TypeBackup)
+		create(t, op)
+		w := silenced(t, op)
+		patch(t, op, func() { op.Spec.Cancel = true })
+		play(t, reload(t, w), map[string]any{"phase": "Done"})
+		reaches(t, op, opsv1alpha1.PhaseSucceeded, "")
+	})
 	t.Run("is cancelled", func(t *testing.T) {
 		op := on(ns, "unwanted", "web", opsv1alpha1.TypeBackup)
 		create(t, op)
 		w := silenced(t, op)
+		agentClock.forward(stopGrace)
 		patch(t, op, func() { op.Spec.Cancel = true })
 		collect(t, w)
 		says(t, reaches(t, op, opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled), "the Widget was deleted")
