@@ -37,7 +37,7 @@ func (r *OperationReconciler) dispatch(ctx context.Context, p *pass) error {
 			Cluster: cluster, State: placement.Cancelled, Reason: opsv1alpha1.ReasonUserCancelled, Message: "cancelled before it was begun",
 		})
 	}
-	c := newCourier(p.op, spec, r.AgentNamespace)
+	c := newCourier(p.op, spec, r.AgentNamespace, p.now)
 	troubles := 0
 	err := each(ctx, d.Start, r.Workers, func(ctx context.Context, cluster string) error {
 		return r.send(ctx, p, c, cluster)

@@ -5,6 +5,7 @@ package hub
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -35,15 +36,18 @@ type courier struct {
 	name           string // of the ManifestWork, and of the Operation that it carries
 	uid            types.UID
 	origin         string
+	startBefore    time.Time
 	spec           opsv1alpha1.OperationSpec
 }
 
-func newCourier(op *opsv1alpha1.Operation, spec opsv1alpha1.OperationSpec, agentNamespace string) courier {
+// newCourier sends from now on, which is when the start deadline of the clusters begins.
+func newCourier(op *opsv1alpha1.Operation, spec opsv1alpha1.OperationSpec, agentNamespace string, now time.Time) courier {
 	return courier{
 		agentNamespace: agentNamespace,
 		name:           opsv1alpha1.RunName(op.Name, op.UID),
 		uid:            op.UID,
 		origin:         op.Namespace + "/" + op.Name,
+		startBefore:    now.Add(startDeadline(op)),
 		spec:           spec,
 	}
 }
@@ -64,7 +68,10 @@ func (c courier) manifestWork(cluster string) (*workv1.ManifestWork, error) {
 				appsv1alpha1.LabelManagedBy: appsv1alpha1.ManagedByControlPlane,
 				appsv1alpha1.LabelClusterID: cluster,
 			},
-			Annotations: map[string]string{opsv1alpha1.AnnotationOrigin: c.origin},
+			Annotations: map[string]string{
+				opsv1alpha1.AnnotationOrigin:      c.origin,
+				opsv1alpha1.AnnotationStartBefore: c.startBefore.UTC().Format(time.RFC3339),
+			},
 		},
 		Spec: c.spec,
 	})

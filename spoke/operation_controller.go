@@ -86,6 +86,9 @@ func (r *operationReconciler) step(ctx context.Context, v *visit) error {
 		return r.retire(ctx, v)
 	case v.terminal():
 		return r.retain(ctx, v)
+	case v.late():
+		v.to().Fail(opsv1alpha1.ReasonResultLost, v.tooLate())
+		return nil
 	case op.Spec.Cancel && !v.running():
 		v.to().Cancel(opsv1alpha1.ReasonUserCancelled, "cancelled before it started")
 		return nil

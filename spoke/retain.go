@@ -36,7 +36,7 @@ func (r *operationReconciler) retain(ctx context.Context, v *visit) error {
 	if ttl == nil || v.op.Status.FinishedAt == nil {
 		return nil
 	}
-	if left := v.op.Status.FinishedAt.Add(time.Duration(*ttl) * time.Second).Sub(v.now); left > 0 {
+	if left := v.sweptAt(v.op.Status.FinishedAt.Add(time.Duration(*ttl) * time.Second)).Sub(v.now); left > 0 {
 		v.lookAgain(left)
 		return nil
 	}

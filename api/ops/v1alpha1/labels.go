@@ -20,6 +20,9 @@ const (
 
 	// AnnotationOrigin is on an Operation that another one made: NAMESPACE/NAME of the parent, for people to read.
 	AnnotationOrigin = "ops.vworkspace.io/origin"
+	// AnnotationStartBefore is on an Operation that a hub has delivered: the time, in RFC 3339, until which it may arrive. What arrives later is not
+	// run, and until then its record is not swept away, so that nothing runs again that is delivered again (docs/adr/0008).
+	AnnotationStartBefore = "ops.vworkspace.io/start-before"
 
 	// CapabilityPrefix begins the annotations by which an ApplicationInstance advertises what may be done to it
 	// and with which engine, such as ops.vworkspace.io/backup=velero.
