@@ -4,6 +4,7 @@ package spoke
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -49,6 +50,19 @@ func (v *instanceVisit) read(ctx context.Context, obj client.Object) (bool, erro
 	return true, nil
 }
 
+// confirm fails with a conflict unless the instance is as it was read.
+func (v *instanceVisit) confirm(ctx context.Context) error {
+	var now appsv1alpha1.ApplicationInstance
+	if err := v.live.Get(ctx, client.ObjectKeyFromObject(v.ai), &now); err != nil {
+		return fmt.Errorf("read ApplicationInstance %s/%s again: %w", v.ai.Namespace, v.ai.Name, err)
+	}
+	if now.UID != v.ai.UID || now.ResourceVersion != v.ai.ResourceVersion {
+		return apierrors.NewConflict(appsv1alpha1.GroupVersion.WithResource("applicationinstances").GroupResource(), v.ai.Name,
+			errors.New("it has changed since it was read"))
+	}
+	return nil
+}
+
 // put applies an object unless it is there already as wanted. Whatever belongs to somebody else is reported and never taken: neither a whole
 // object of the name, nor a single field.
 func (v *instanceVisit) put(ctx context.Context, want *unstructured.Unstructured) (*refusal, error) {
@@ -69,6 +83,10 @@ func (v *instanceVisit) put(ctx context.Context, want *unstructured.Unstructured
 		if holds(live["spec"], want.Object["spec"]) && holds(live["metadata"], want.Object["metadata"]) {
 			return nil, nil
 		}
+	}
+	// A cache that lags behind may show an instance that is being deleted, and this would install it again.
+	if err := v.confirm(ctx); err != nil {
+		return nil, err
 	}
 	v.applied = true
 	err = v.Apply(ctx, client.ApplyConfigurationFromUnstructured(want.DeepCopy()), client.FieldOwner(instanceFieldManager))
