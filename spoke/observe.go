@@ -92,6 +92,9 @@ func (v *visit) conclude(out engines.Outcome) {
 	case cancelled && out.Reason == opsv1alpha1.ReasonResultLost:
 		// What is lost is what the cancellation took away, and has said so.
 		v.end(opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled, cancelledMark+strings.TrimPrefix(v.op.Status.Message, cancellingMark))
+	case v.stopping() && out.Reason == opsv1alpha1.ReasonResultLost:
+		// It was told to stop, perhaps, by a process that died before it could say so: to stop it, some executors' objects are deleted.
+		v.end(opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled, cancelledMark+out.Message)
 	case cancelled:
 		// It was asked to stop, and has: how it ended is told, not judged.
 		v.end(opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled, fmt.Sprintf(cancelledMark+"the executor ended with %s: %s", out.Reason, out.Message))
