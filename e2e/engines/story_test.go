@@ -141,10 +141,29 @@ func TestAgentRestart(t *testing.T) {
 		atWork(t, op, r.begun)
 		stop(t, agent)
 		release()
-		time.Sleep(3 * time.Second) // most executors are done by then; either way is a way that it goes
+		executorEnds(t, r, op)
 		restart(t, agent)
 		reaches(t, op, opsv1alpha1.PhaseSucceeded, "")
 		onlyOnce(t, op)
+	})
+}
+
+// executorEnds waits for the executor's own word that it is done.
+func executorEnds(t testing.TB, r rig, op *opsv1alpha1.Operation) {
+	t.Helper()
+	end := endings[r.engine]
+	eventually(t, string(r.engine)+" to be done", func(ctx context.Context) (bool, string) {
+		made := &unstructured.UnstructuredList{}
+		made.SetGroupVersionKind(end.object.GroupVersion().WithKind(end.object.Kind + "List"))
+		if err := k8s.List(ctx, made); err != nil {
+			return false, err.Error()
+		}
+		for i := range made.Items {
+			if o := &made.Items[i]; belongs(o, op) && end.done(o) {
+				return true, ""
+			}
+		}
+		return false, "it is not"
 	})
 }
 
