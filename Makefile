@@ -10,7 +10,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 TEST_PARALLEL ?= 2
 TEST_TIMEOUT  ?= 30m
 # These start some twenty to fifty processes each, and wait for all of them: two at once on two cores, and what they wait for comes too late.
-FLEET_PACKAGES = /e2e/(engines|scenarios)$$
+FLEET_PACKAGES = /e2e/(engines|faults|scenarios)$$
 BENCH         ?= .
 
 # Tools live in modules of their own under .ci/tools, so that they never move a version the product ships.
@@ -99,6 +99,13 @@ build: ## hub, spoke and vw into bin/, stamped with the version from git
 e2e: assets ## the scenario tests alone, fresh and verbose
 	@echo "e2e: go test ./e2e/..."
 	$(GO) test -count=1 -v -timeout 60m -p 1 $(ARGS) ./e2e/...
+
+# Hours on two cores, by what is asked: every fault at every write, and then a soak of SOAK.
+SOAK ?= 1h
+.PHONY: faults
+faults: assets ## every fault at every write of every story, then a soak (SOAK=1h; ARGS="-faults.seed=7" repeats one)
+	@echo "faults: the whole of what \`make test\` takes a sample of"
+	$(GO) test -count=1 -v -timeout 12h -p 1 ./e2e/faults -args -faults.long -faults.soak=$(SOAK) $(ARGS)
 
 # One package at a time: benchmarks that share the cores measure each other.
 .PHONY: bench

@@ -33,11 +33,31 @@ func (p *players) carry(ctx context.Context) error {
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, work); err != nil {
 			return err
 		}
+		if work.Namespace == near && p.away.Load() {
+			if err := p.putBack(ctx, work); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := p.carryOne(ctx, work); err != nil && !passing(err) {
 			return fmt.Errorf("ManifestWork %s/%s: %w", work.Namespace, work.Name, err)
 		}
 	}
 	return nil
+}
+
+// putBack applies a manifest whose object is missing, as the work agent does every few minutes by what it last knew of the work: that it is not
+// complete.
+func (p *players) putBack(ctx context.Context, work *workv1.ManifestWork) error {
+	manifest := &unstructured.Unstructured{}
+	if err := json.Unmarshal(work.Spec.Workload.Manifests[0].Raw, manifest); err != nil {
+		return err
+	}
+	if p.w.mirror.get(OnSpoke, manifest.GetKind(), manifest.GetNamespace(), manifest.GetName()) != nil {
+		return nil
+	}
+	apply := client.ApplyConfigurationFromUnstructured(manifest)
+	return p.w.Spoke.Apply(ctx, apply, client.FieldOwner("work-agent"), client.ForceOwnership)
 }
 
 func (p *players) carryOne(ctx context.Context, work *workv1.ManifestWork) error {

@@ -37,7 +37,7 @@ var atWrite = []struct {
 			case 1:
 				return func(w *Wire, c Call, send Send) (*http.Response, error) {
 					if c.Writes() {
-						revisions = append(revisions, lab.revision(api))
+						revisions = append(revisions, lab.revision(c.Request.Context(), api))
 					}
 					return crash(w, c, send)
 				}
@@ -88,11 +88,11 @@ func TestAtEveryWrite(t *testing.T) {
 	}
 }
 
-// chosen tells whether a trial is in the sample: the core all, of the others one in twelve, and with another seed another one.
+// chosen tells whether a trial is in the sample: the core all, of the others one in twenty-four, and with another seed another one.
 func chosen(trial string, core bool) bool {
 	h := fnv.New64a()
 	_, _ = fmt.Fprint(h, trial, *seed)
-	return core || h.Sum64()%12 == 0
+	return core || h.Sum64()%24 == 0
 }
 
 // tell a story in any lab.

@@ -32,8 +32,11 @@ func (a Attempt) String() string { return "spec." + strings.Join(a.Path, ".") + 
 // SchemaOf the spec of one of our kinds, by the plural of its name.
 func SchemaOf(plural string) (*apiextensionsv1.JSONSchemaProps, error) {
 	files, err := fs.Glob(deploy.Manifests, deploy.CRDs+"/*_"+plural+".yaml")
-	if err != nil || len(files) != 1 {
-		return nil, fmt.Errorf("find the CRD of %s: %v %v", plural, files, err)
+	if err != nil {
+		return nil, err
+	}
+	if len(files) != 1 {
+		return nil, fmt.Errorf("find the CRD of %s: there are %v", plural, files)
 	}
 	raw, err := deploy.Manifests.ReadFile(files[0])
 	if err != nil {

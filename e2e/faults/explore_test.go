@@ -68,12 +68,26 @@ func TestExplore(t *testing.T) {
 }
 
 func explore(t *testing.T, w *World, api API, base *unstructured.Unstructured, attempts []Attempt, calls *callCount) error {
-	random := rand.New(rand.NewPCG(*seed, 0))
+	taken := try(t, w, api, base, attempts)
+	if err := explained(w, api, base.GetKind(), taken); err != nil {
+		return err
+	}
+	changed, refused := turn(t, w, api, base, attempts, taken)
+	if err := explained(w, api, base.GetKind(), taken); err != nil {
+		return err
+	}
+	t.Logf("%d values tried, %d taken; of those %d were changed to others and %d refused that", len(attempts), len(taken), changed, refused)
+	return idle(t, w, calls, len(taken))
+}
+
+// try every attempt on an object of its own, and return those that were taken.
+func try(t *testing.T, w *World, api API, base *unstructured.Unstructured, attempts []Attempt) map[string]Attempt {
 	taken := map[string]Attempt{}
 	for i, a := range attempts {
 		o, err := a.On(base)
 		if err != nil {
-			return err
+			t.Error(err)
+			continue
 		}
 		o.SetName(fmt.Sprintf("x%04d", i))
 		switch err := w.client(api).Create(w.ctx, o); {
@@ -85,10 +99,12 @@ func explore(t *testing.T, w *World, api API, base *unstructured.Unstructured, a
 			t.Errorf("%s: refused without a word about the field: %v", a, err)
 		}
 	}
-	if err := explained(w, api, base.GetKind(), taken); err != nil {
-		return err
-	}
-	changed, refused := 0, 0
+	return taken
+}
+
+// turn what was taken into something else that was tried.
+func turn(t *testing.T, w *World, api API, base *unstructured.Unstructured, attempts []Attempt, taken map[string]Attempt) (changed, refused int) {
+	random := rand.New(rand.NewPCG(*seed, 0))
 	for name := range taken { // in an order that differs: whatever a spec is, it may become another
 		o := w.mirror.get(api, base.GetKind(), apps, name)
 		other, err := attempts[random.IntN(len(attempts))].On(base)
@@ -105,11 +121,7 @@ func explore(t *testing.T, w *World, api API, base *unstructured.Unstructured, a
 			t.Errorf("a change of %s: %v", taken[name], err)
 		}
 	}
-	if err := explained(w, api, base.GetKind(), taken); err != nil {
-		return err
-	}
-	t.Logf("%d values tried, %d taken; of those %d were changed to others and %d refused that", len(attempts), len(taken), changed, refused)
-	return idle(t, w, calls, len(taken))
+	return changed, refused
 }
 
 // names tells whether an error speaks of the field, or of what it is in.

@@ -110,9 +110,9 @@ func (l *Lab) furnish(ctx context.Context) (err error) {
 }
 
 // revision of an API server, now; empty when it cannot be asked.
-func (l *Lab) revision(api API) string {
+func (l *Lab) revision(ctx context.Context, api API) string {
 	list := &corev1.ConfigMapList{}
-	if err := l.client(api).List(context.Background(), list, client.Limit(1)); err != nil {
+	if err := l.client(api).List(ctx, list, client.Limit(1)); err != nil {
 		return ""
 	}
 	return list.ResourceVersion

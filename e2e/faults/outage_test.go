@@ -142,7 +142,7 @@ func restart(process string) func(context.Context, *World) error {
 func (w *World) back() error {
 	return w.insist(func() error {
 		for _, config := range []API{OnHub, OnSpoke} {
-			if w.revision(config) == "" {
+			if w.revision(w.ctx, config) == "" {
 				return errOutage
 			}
 		}

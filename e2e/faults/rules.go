@@ -84,12 +84,12 @@ func (p *Point) Depose(reign time.Duration) Rule {
 }
 
 // Blind holds every watch event back for a while from the point on: the component acts on what it has known before its own write.
-func (p *Point) Blind(for_ time.Duration) Rule {
+func (p *Point) Blind(during time.Duration) Rule {
 	var open sync.WaitGroup
 	return func(w *Wire, c Call, send Send) (*http.Response, error) {
 		if p.reached(c) {
 			open.Add(1)
-			time.AfterFunc(for_, open.Done)
+			time.AfterFunc(during, open.Done)
 		}
 		resp, err := send()
 		if err == nil && c.Watch {
@@ -130,12 +130,12 @@ func (p *Point) Gap() Rule {
 
 // Past shows a component the past when it comes up: its lists are what there was at a revision, and its watches say nothing, for a while. That is
 // what a restart sees at an API server that lags behind.
-func Past(revision func() string, for_ time.Duration) Rule {
+func Past(revision func() string, during time.Duration) Rule {
 	var begun sync.Once
 	var open sync.WaitGroup
 	open.Add(1)
 	return func(w *Wire, c Call, send Send) (*http.Response, error) {
-		begun.Do(func() { time.AfterFunc(for_, open.Done) })
+		begun.Do(func() { time.AfterFunc(during, open.Done) })
 		query := c.Request.URL.Query()
 		switch {
 		case c.Method != http.MethodGet || c.Name != "":
@@ -171,9 +171,9 @@ func Late(random *rand.Rand, most time.Duration) Rule {
 }
 
 // Storm refuses calls for a while, by the odds: 429, 409 for changes of what there is, 500, and replies that are lost.
-func Storm(random *rand.Rand, for_ time.Duration, odds float64) Rule {
+func Storm(random *rand.Rand, during time.Duration, odds float64) Rule {
 	var mu sync.Mutex
-	until := time.Now().Add(for_)
+	until := time.Now().Add(during)
 	return func(_ *Wire, c Call, send Send) (*http.Response, error) {
 		mu.Lock()
 		strikes, kind := random.Float64() < odds && time.Now().Before(until), random.IntN(4)

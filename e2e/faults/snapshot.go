@@ -69,6 +69,7 @@ func (w *World) plain(api API, o *unstructured.Unstructured) (string, bool) {
 	if err != nil {
 		return err.Error(), true
 	}
+	raw = []byte(strings.ReplaceAll(string(raw), " before anything was recorded", "")) // where a process died decides whether it was
 	text := uidText.ReplaceAllString(string(raw), "UID")
 	text = timeText.ReplaceAllString(text, "TIME")
 	text = digest.ReplaceAllString(text, `"DIGEST"`)

@@ -123,7 +123,7 @@ var stories = []Story{
 			return inTurn(
 				func() error { return w.Create(OnHub, op) },
 				func() error { return w.Gone(OnHub, "Operation", apps, "op") },
-				func() error { return w.None(OnSpoke, "Operation", "Job") },
+				func() error { return w.None(OnSpoke, apps, "Operation", "Job") }, // the record of the delivery stays for a while
 			)
 		},
 	},
@@ -181,7 +181,7 @@ var stories = []Story{
 				func() error { return runs("1.1.0") },
 				func() error { return w.Delete(OnHub, ai) },
 				func() error { return w.Gone(OnHub, "ApplicationInstance", apps, "a") },
-				func() error { return w.None(OnSpoke, "ApplicationInstance", "HelmRelease") },
+				func() error { return w.None(OnSpoke, apps, "ApplicationInstance", "HelmRelease") },
 			)
 		},
 	},
@@ -243,7 +243,7 @@ func migration(name string) *opsv1alpha1.Operation {
 func begin(w *World) (*opsv1alpha1.Operation, error) {
 	w.Hold()
 	op := tool("op")
-	return op, errors.Join(w.Create(OnHub, op), w.AtWork("Job", 2), w.await("the far clusters to be at work", func() string {
+	return op, errors.Join(w.Create(OnHub, op), w.AtWork(2), w.await("the far clusters to be at work", func() string {
 		if op := w.Operation(OnHub, apps, "op"); op == nil || op.Status.Summary == nil || op.Status.Summary.Clusters.Running < 3 {
 			return "not all are"
 		}

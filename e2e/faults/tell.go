@@ -15,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	clusterv1beta1 "open-cluster-management.io/api/cluster/v1beta1"
@@ -107,12 +108,12 @@ func (w *World) Reaches(name string, phase opsv1alpha1.OperationPhase, reason st
 	return errors.Join(err, wrong)
 }
 
-// AtWork waits until n executor objects of a kind have begun on the spoke.
-func (w *World) AtWork(kind string, n int) error {
-	return w.await(fmt.Sprintf("%d %ss to be at work", n, kind), func() string {
+// AtWork waits until n runs on the spoke have been recorded, and seen to have begun.
+func (w *World) AtWork(n int) error {
+	return w.await(fmt.Sprintf("%d runs to be at work", n), func() string {
 		begun := 0
-		for _, o := range w.mirror.all(OnSpoke, kind) {
-			if len(status(o)) > 0 {
+		for _, o := range w.mirror.all(OnSpoke, "Operation") {
+			if outputs, _, _ := unstructured.NestedMap(o.Object, "status", "outputs"); len(outputs) > 0 {
 				begun++
 			}
 		}
@@ -126,18 +127,18 @@ func (w *World) AtWork(kind string, n int) error {
 // Gone waits until an object of a kind is there no more.
 func (w *World) Gone(api API, kind, namespace, name string) error {
 	return w.await(fmt.Sprintf("%s %s to be gone", kind, name), func() string {
-		if w.mirror.get(api, kind, namespace, name) != nil {
-			return "it is there"
+		if o := w.mirror.get(api, kind, namespace, name); o != nil {
+			return fmt.Sprintf("it is there: %s %s: %s", text(o, "status", "phase"), text(o, "status", "reason"), text(o, "status", "message"))
 		}
 		return ""
 	})
 }
 
-// None waits until there is no object of some kinds.
-func (w *World) None(api API, kinds ...string) error {
+// None waits until there is no object of some kinds in a namespace.
+func (w *World) None(api API, namespace string, kinds ...string) error {
 	return w.await(fmt.Sprintf("%s on the %s to be gone", strings.Join(kinds, " and "), api), func() string {
 		for _, o := range w.mirror.all(api, kinds...) {
-			if mayBeLeft(api, o) {
+			if o.GetNamespace() == namespace {
 				return o.GetKind() + " " + o.GetName() + " is there"
 			}
 		}

@@ -65,7 +65,7 @@ func (e *end) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	ctx, cancel := context.WithCancel(req.Context())
 	call := callOf(req.Clone(ctx))
-	unlink := context.AfterFunc(e.alive, cancel)
+	unlink := context.AfterFunc(e.alive, cancel) //nolint:contextcheck // the wire outlives every request
 	release := sync.OnceFunc(func() { unlink(); cancel() })
 	resp, err := e.rule(e.Wire, call, func() (*http.Response, error) {
 		if e.alive.Err() != nil {

@@ -94,7 +94,7 @@ func (l *Lab) Tell(ctx context.Context, s Story, f Faults, same string) (Report,
 	running, ctx := errgroup.WithContext(ctx)
 	w.ctx = ctx
 	told := errors.New("the story is told")
-	running.Go(func() error {
+	running.Go(func() error { //nolint:contextcheck // a World carries the context of its telling: everything in it ends with that
 		if err := w.live(f, running); err != nil {
 			return err
 		}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+)
+
+// soakClusters are how many clusters a soak has, one of them with an agent of ours.
+const soakClusters = 50
+
+// TestSoak: random Operations over fifty clusters, for as long as -faults.soak says, while random faults come and go. All end, and what the two
+// components need does not grow: they are never restarted.
+func TestSoak(t *testing.T) {
+	if *soak == 0 {
+		t.Skip("a soak is asked for by -faults.soak=1h, or make faults")
+	}
+	random := rand.New(rand.NewPCG(*seed, 1))
+	var weather weather
+	rules := map[string]func(int) Rule{}
+	for _, c := range Components {
+		rules[c.Name] = once(weather.rule(rand.New(rand.NewPCG(random.Uint64(), 0))))
+	}
+	var samples []sample
+	tell(t, Story{
+		Name: "soak", Before: instances(opsv1alpha1.EngineJob),
+		Tell: func(w *World) error {
+			if err := manyClusters(w); err != nil {
+				return err
+			}
+			for begun, round := time.Now(), 0; time.Since(begun) < *soak; round++ {
+				if err := soakRound(w, random, &weather, round); err != nil {
+					return err
+				}
+				s := measure(&weather)
+				samples = append(samples, s)
+				t.Logf("%s, round %d: %s", time.Since(begun).Round(time.Second), round, s)
+			}
+			return nil
+		},
+	}, Faults{Rules: rules, Random: random}, Report{})
+	flat(t, samples)
+}
+
+// manyClusters makes the far clusters up to their number, and a Placement that has chosen them all.
+func manyClusters(w *World) error {
+	all := []string{near}
+	for i := 1; i < soakClusters; i++ {
+		name := fmt.Sprintf("soak%02d", i)
+		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		if err := client.IgnoreAlreadyExists(w.Hub.Create(w.ctx, ns)); err != nil {
+			return err
+		}
+		if err := client.IgnoreAlreadyExists(w.join(w.ctx, name)); err != nil {
+			return err
+		}
+		all = append(all, name)
+	}
+	return w.Placement("fifty", all...)
+}
+
+// soakRound creates some Operations in bad weather, interferes with some, and waits in good weather until all have ended and are forgotten.
+func soakRound(w *World, random *rand.Rand, weather *weather, round int) error {
+	const operations = 4
+	weather.bad.Store(true)
+	var names []string
+	for i := range operations {
+		op := tool(fmt.Sprintf("r%d-%d", round, i))
+		op.Spec.Placement.PlacementRef.Name = "fifty"
+		op.Spec.TTLSecondsAfterFinished = new(int32)
+		if err := w.Create(OnHub, op); err != nil {
+			return err
+		}
+		names = append(names, op.Name)
+		switch random.IntN(6) {
+		case 0:
+			pause(w.ctx, time.Duration(random.Int64N(int64(time.Second))))
+			err := w.Change(OnHub, op, func() { op.Spec.Cancel = true })
+			if client.IgnoreNotFound(err) != nil {
+				return err
+			}
+		case 1:
+			pause(w.ctx, time.Duration(random.Int64N(int64(time.Second))))
+			if err := w.Delete(OnHub, op); err != nil {
+				return err
+			}
+		}
+	}
+	pause(w.ctx, time.Second)
+	weather.bad.Store(false)
+	for _, name := range names {
+		if err := w.Gone(OnHub, "Operation", apps, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// weather is good or bad: storms of errors, and watches that break.
+type weather struct {
+	bad     atomic.Bool
+	watches atomic.Int64
+}
+
+func (s *weather) rule(random *rand.Rand) Rule {
+	var mu sync.Mutex
+	return func(_ *Wire, c Call, send Send) (*http.Response, error) {
+		mu.Lock()
+		strikes, kind := s.bad.Load() && c.Resource != "" && random.Float64() < 0.05, random.IntN(3)
+		mu.Unlock()
+		switch {
+		case strikes && kind == 0:
+			return answer(c, http.StatusTooManyRequests, "TooManyRequests", "too many requests"), nil
+		case strikes && kind == 1:
+			return answer(c, http.StatusInternalServerError, "InternalError", "storm"), nil
+		case strikes && c.Writes():
+			discard(send())
+			return nil, errors.New("the reply was lost")
+		}
+		resp, err := send()
+		if err == nil && c.Watch {
+			s.watches.Add(1)
+			resp.Body = &body{resp.Body, sync.OnceFunc(func() { s.watches.Add(-1) })}
+		}
+		return resp, err
+	}
+}
+
+// sample is what this process needs, both components and the players.
+type sample struct {
+	goroutines, watches int
+	heap                uint64 // bytes
+}
+
+func (s sample) String() string {
+	return fmt.Sprintf("%d goroutines, %d watches, %.1f MB of heap", s.goroutines, s.watches, float64(s.heap)/(1<<20))
+}
+
+func measure(weather *weather) sample {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return sample{runtime.NumGoroutine(), int(weather.watches.Load()), m.HeapAlloc}
+}
+
+// flat holds that the last quarter of the samples needs no more than the second had, but for a tenth.
+func flat(t *testing.T, samples []sample) {
+	t.Helper()
+	if len(samples) < 8 {
+		t.Logf("%d rounds are too few to see growth", len(samples))
+		return
+	}
+	most := func(of []sample) (m sample) {
+		for _, s := range of {
+			m.goroutines, m.watches, m.heap = max(m.goroutines, s.goroutines), max(m.watches, s.watches), max(m.heap, s.heap)
+		}
+		return m
+	}
+	quarter := len(samples) / 4
+	early, late := most(samples[quarter:2*quarter]), most(samples[3*quarter:])
+	if late.goroutines > early.goroutines*11/10+5 || late.watches > early.watches+2 || late.heap > early.heap*11/10+(4<<20) {
+		t.Errorf("it grows: %s early, %s late", early, late)
+	}
+	t.Logf("%d rounds; early %s; late %s", len(samples), early, late)
+}
