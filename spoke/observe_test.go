@@ -10,9 +10,11 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/engines"
 )
 
 func TestWaitsForAPerson(t *testing.T) {
@@ -241,4 +243,22 @@ func TestStoppingTheUnrecordedIsBounded(t *testing.T) {
 	widgetOf(t, op)
 	patch(t, op, func() { op.Spec.Cancel = true })
 	says(t, reaches(t, op, opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled), "before anything was recorded", "could not be stopped, and may run on", "forbidden")
+}
+
+// TestLostWhileCancelled: whoever stopped it died before it could say so. What is missing then was taken away by the cancel.
+func TestLostWhileCancelled(t *testing.T) {
+	for _, cancel := range []bool{false, true} {
+		op := on("apps", "op", "web", opsv1alpha1.TypeBackup)
+		op.Spec.Cancel = cancel
+		op.Status.Phase, op.Status.Reason = opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonEngineRunning
+		v := newVisit(&site{}, op, clock.RealClock{})
+		v.conclude(engines.Lost("Job", "op"))
+		want := opsv1alpha1.PhaseFailed
+		if cancel {
+			want = opsv1alpha1.PhaseCancelled
+		}
+		if op.Status.Phase != want {
+			t.Errorf("cancel %v: %s/%s", cancel, op.Status.Phase, op.Status.Reason)
+		}
+	}
 }
