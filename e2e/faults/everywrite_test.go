@@ -27,24 +27,35 @@ var atWrite = []struct {
 	{name: "is deposed", rules: func(p *Point, _ API, _ *Lab) func(int) Rule { return once(p.Depose(500 * time.Millisecond)) }},
 	{name: "is blind", rules: func(p *Point, _ API, _ *Lab) func(int) Rule { return once(p.Blind(400 * time.Millisecond)) }},
 	{name: "misses events", rules: func(p *Point, _ API, _ *Lab) func(int) Rule { return once(p.Gap()) }},
-	{name: "comes up in the past", rules: func(p *Point, api API, lab *Lab) func(int) Rule {
-		var revisions []string
-		crash := p.Crash(true)
-		return func(run int) Rule {
-			switch run {
-			case 1:
-				return func(w *Wire, c Call, send Send) (*http.Response, error) {
-					if c.Writes() {
-						revisions = append(revisions, lab.revision(c.Request.Context(), api))
-					}
-					return crash(w, c, send)
+	{name: "comes up in the past", rules: comesUpInThePast},
+}
+
+// comesUpInThePast: it dies after the write, and when it comes up it sees what there was before that write, or some writes earlier as the seed says.
+func comesUpInThePast(p *Point, api API, lab *Lab) func(run int) Rule {
+	var mu sync.Mutex
+	var revisions []string // before each write
+	crash := p.Crash(true)
+	return func(run int) Rule {
+		switch run {
+		case 1:
+			return func(w *Wire, c Call, send Send) (*http.Response, error) {
+				if c.Writes() {
+					now := lab.revision(c.Request.Context(), api)
+					mu.Lock()
+					revisions = append(revisions, now)
+					mu.Unlock()
 				}
-			case 2:
-				return Past(func() string { return revisions[max(0, len(revisions)-1-int(*seed%4))] }, 400*time.Millisecond)
+				return crash(w, c, send)
 			}
-			return nil
+		case 2:
+			return Past(func() string {
+				mu.Lock()
+				defer mu.Unlock()
+				return revisions[max(0, len(revisions)-1-int(*seed%4))]
+			}, 400*time.Millisecond)
 		}
-	}},
+		return nil
+	}
 }
 
 // once is for the first run only.

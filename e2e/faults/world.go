@@ -176,11 +176,13 @@ func (w *World) once(c Component, wire *Wire) error {
 	return fmt.Errorf("the %s has stopped by itself: %w", c.Name, err)
 }
 
-// Kill a component; a fresh one starts.
+// Kill a component that runs; a fresh one starts.
 func (w *World) Kill(c Component) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.wires[c.Name].Cut()
+	if wire := w.wires[c.Name]; wire != nil {
+		wire.Cut()
+	}
 }
 
 func (w *World) wrote(component string, c Call) {
