@@ -21,7 +21,10 @@ import (
 var (
 	uidText  = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	timeText = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
-	digest   = regexp.MustCompile(`"[0-9a-f]{16}"`)  // of what holds a UID
+	digest   = regexp.MustCompile(`"[0-9a-f]{16}"`) // of what holds a UID
+	// How a run was stopped is told as far as it is known: whether it was recorded by then, and who had deleted its object.
+	cancelled = regexp.MustCompile(`"cancelled( before anything was recorded)?: Job \S+ (and its pod are deleted; what the command did until then is not undone|` +
+		`was deleted before its result was read; it is not run again, because nobody knows what it did)`)
 	hashText = regexp.MustCompile(`-[0-9a-f]{12}\b`) // the end of a name that RunName made
 )
 
@@ -69,9 +72,9 @@ func (w *World) plain(api API, o *unstructured.Unstructured) (string, bool) {
 	if err != nil {
 		return err.Error(), true
 	}
-	raw = []byte(strings.ReplaceAll(string(raw), " before anything was recorded", "")) // where a process died decides whether it was
 	text := uidText.ReplaceAllString(string(raw), "UID")
 	text = timeText.ReplaceAllString(text, "TIME")
+	text = cancelled.ReplaceAllString(text, `"cancelled`)
 	text = digest.ReplaceAllString(text, `"DIGEST"`)
 	return fmt.Sprintf("%s %s/%s\n%s", api, o.GetKind(), hashText.ReplaceAllString(o.GetName(), "-HASH"), hashText.ReplaceAllString(text, "-HASH")), true
 }
