@@ -126,15 +126,15 @@ func TestOverdue(t *testing.T) {
 		}
 	}
 	expect(after(0), "||1m0s")
-	r.observe(workWith(running()), after(10*time.Second)) // c1 answers
+	r.observe(workWith(running()), after(0), after(10*time.Second)) // c1 answers
 	expect(after(20*time.Second), "||40s")
 	expect(after(time.Minute), "c2||0s")
 	lost := workWith(running())
 	fill(lost, report{missing: true})
-	r.observe(lost, after(time.Minute)) // what c1 was running is not there any more
+	r.observe(lost, after(0), after(time.Minute)) // what c1 was running is not there any more
 	expect(after(80*time.Second), "c2||10s")
 	expect(after(90*time.Second), "c2|c1|0s")
-	r.observe(workWith(running()), after(80*time.Second)) // it was a stale reading
+	r.observe(workWith(running()), after(0), after(80*time.Second)) // it was a stale reading
 	expect(after(90*time.Second), "c2||0s")
 }
 

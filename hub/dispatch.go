@@ -97,7 +97,7 @@ func (r *OperationReconciler) recognise(ctx context.Context, p *pass, cluster st
 		return nil
 	}
 	p.run.sent(cluster, work.CreationTimestamp.Time)
-	p.run.observe(work, p.now)
+	p.run.observe(work, work.CreationTimestamp.Time, p.now)
 	return nil
 }
 

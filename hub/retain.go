@@ -75,7 +75,7 @@ func (r *OperationReconciler) load(ctx context.Context, p *pass) (bool, error) {
 		return false, err
 	}
 	for i := range works {
-		run.observe(&works[i], p.now)
+		run.observe(&works[i], works[i].CreationTimestamp.Time, p.now)
 	}
 	if p.op.Status.ExpandedAt != nil {
 		run.missing("its ManifestWork was deleted before its result was kept; what was begun on the cluster goes on there")

@@ -61,8 +61,9 @@ func (r *run) begin(plan placement.Plan) {
 	r.kept = make([]keptChunk, placement.Chunks(plan.Len()))
 }
 
-// observe takes note of a ManifestWork and tells whether that changed anything.
-func (r *run) observe(work *workv1.ManifestWork, now time.Time) bool {
+// observe takes note of a ManifestWork and tells whether that changed anything. A cluster that is new and has not answered was told at a time: where that is
+// not on record it is now, because a wall clock may have been set since the work was created.
+func (r *run) observe(work *workv1.ManifestWork, told, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.loaded || work.Name != r.name {
@@ -76,7 +77,7 @@ func (r *run) observe(work *workv1.ManifestWork, now time.Time) bool {
 	switch {
 	case !answered(work):
 		if _, waiting := r.silent[cluster]; !waiting {
-			r.silent[cluster] = work.CreationTimestamp.Time
+			r.silent[cluster] = told
 			changed = true
 		}
 	default:
