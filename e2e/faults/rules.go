@@ -70,7 +70,7 @@ func (p *Point) Depose(reign time.Duration) Rule {
 		case p.reached(c):
 			deposed.Store(true)
 			w.usurp()
-			time.Sleep(reign) // its successor must be given the time, whatever it does with it
+			w.hold(reign) // its successor must be given the time, whatever it does with it
 			resp, err := send()
 			discard(resp, err)
 			w.Cut()
@@ -161,10 +161,10 @@ func Late(random *rand.Rand, most time.Duration) Rule {
 		defer mu.Unlock()
 		return time.Duration(random.Int64N(int64(most)))
 	}
-	return func(_ *Wire, c Call, send Send) (*http.Response, error) {
+	return func(w *Wire, c Call, send Send) (*http.Response, error) {
 		resp, err := send()
 		if err == nil && c.Watch {
-			resp.Body = &gate{resp.Body, func() { time.Sleep(delay()) }}
+			resp.Body = &gate{resp.Body, func() { w.hold(delay()) }}
 		}
 		return resp, err
 	}

@@ -27,7 +27,7 @@ const soakClusters = 50
 // components need does not grow: they are never restarted.
 func TestSoak(t *testing.T) {
 	if *soak == 0 {
-		t.Skip("a soak is asked for by -faults.soak=1h, or make faults")
+		t.Skip("SKIPPED: it takes as long as one likes, and is asked for by -faults.soak=1h, or make faults")
 	}
 	random := rand.New(rand.NewPCG(*seed, 1))
 	var weather weather

@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/apimachinery/pkg/util/wait"
 	clusterv1beta1 "open-cluster-management.io/api/cluster/v1beta1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -47,16 +49,20 @@ func (w *World) Delete(api API, o client.Object) error {
 // insist tries again while an API server is away, or cannot write: people do.
 func (w *World) insist(do func() error) error {
 	tried := false
-	var err error
-	for deadline := time.Now().Add(w.patience); time.Now().Before(deadline) && w.ctx.Err() == nil; time.Sleep(100 * time.Millisecond) {
-		err = do()
-		if apierrors.IsAlreadyExists(err) && tried {
-			return nil // the first try has arrived after all
-		}
-		if err == nil || !isOutage(err) {
-			return err
+	var last error
+	err := wait.PollUntilContextTimeout(w.ctx, 100*time.Millisecond, w.patience, true, func(context.Context) (bool, error) {
+		last = do()
+		if apierrors.IsAlreadyExists(last) && tried {
+			last = nil // the first try has arrived after all
 		}
 		tried = true
+		if last != nil && isOutage(last) {
+			return false, nil
+		}
+		return true, last
+	})
+	if last != nil {
+		return last
 	}
 	return err
 }

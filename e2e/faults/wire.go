@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // errCut is what a process sees whose wire is cut: nothing that it does has an effect any more.
@@ -49,6 +50,14 @@ func (w *Wire) Cut() { w.cut() }
 
 // IsCut is closed when the wire is cut.
 func (w *Wire) IsCut() <-chan struct{} { return w.alive.Done() }
+
+// hold back whatever calls it, for as long as that or until the wire is cut: the delay itself is the fault.
+func (w *Wire) hold(d time.Duration) {
+	select {
+	case <-w.IsCut():
+	case <-time.After(d):
+	}
+}
 
 // Wrap makes a transport go over the wire; see rest.Config.Wrap.
 func (w *Wire) Wrap(next http.RoundTripper) http.RoundTripper { return &end{w, next} }
