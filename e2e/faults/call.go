@@ -15,7 +15,7 @@ type Call struct {
 	Namespace, Name              string
 	// Watch is a watch, not a list. DryRun changes nothing.
 	Watch, DryRun bool
-	// Request is what will be sent; a rule may change it.
+	// Request is what will be sent; a rule may change it. Nil of a call that is over.
 	Request *http.Request
 }
 

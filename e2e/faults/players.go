@@ -58,6 +58,14 @@ func (p *players) start(group *errgroup.Group) {
 	}
 }
 
+// forget what ManifestWorks there were.
+func (p *players) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.told)
+	clear(p.applied)
+}
+
 // passing are errors that the next try does not have: somebody else was faster.
 func passing(err error) bool {
 	return apierrors.IsConflict(err) || apierrors.IsNotFound(err) || apierrors.IsAlreadyExists(err)

@@ -15,6 +15,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -37,7 +38,7 @@ func TestSoak(t *testing.T) {
 	}
 	var samples []sample
 	tell(t, Story{
-		Name: "soak", Before: instances(opsv1alpha1.EngineJob),
+		Name: "soak", Before: both(servants, storage),
 		Tell: func(w *World) error {
 			if err := manyClusters(w); err != nil {
 				return err
@@ -46,6 +47,7 @@ func TestSoak(t *testing.T) {
 				if err := soakRound(w, random, &weather, round); err != nil {
 					return err
 				}
+				w.Forget()
 				s := measure(&weather)
 				samples = append(samples, s)
 				t.Logf("%s, round %d: %s", time.Since(begun).Round(time.Second), round, s)
@@ -73,19 +75,45 @@ func manyClusters(w *World) error {
 	return w.Placement("fifty", all...)
 }
 
+// servants are instances on the near cluster whose types have different engines.
+func servants(w *World) error {
+	for _, name := range []string{"a", "b"} {
+		ai := Placeholder(name, opsv1alpha1.EngineJob)
+		ai.Annotations[opsv1alpha1.TypeBackup.Capability()] = string(opsv1alpha1.EngineVelero)
+		if err := w.Create(OnSpoke, ai); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// soaking is a random Operation on all of them.
+func soaking(random *rand.Rand, name string) *opsv1alpha1.Operation {
+	op := tool(name)
+	switch random.IntN(3) {
+	case 0:
+		op.Spec.Type, op.Spec.Parameters = opsv1alpha1.TypeBackup, nil
+	case 1:
+		op.Spec.Type = opsv1alpha1.TypeMigration
+	}
+	op.Spec.Placement.PlacementRef.Name = "fifty"
+	op.Spec.TTLSecondsAfterFinished = new(int32)
+	return op
+}
+
 // soakRound creates some Operations in bad weather, interferes with some, and waits in good weather until all have ended and are forgotten.
+// Each has to have been seen to end, unless somebody deleted it.
 func soakRound(w *World, random *rand.Rand, weather *weather, round int) error {
 	const operations = 4
 	weather.bad.Store(true)
+	kept := map[types.UID]string{}
 	var names []string
 	for i := range operations {
-		op := tool(fmt.Sprintf("r%d-%d", round, i))
-		op.Spec.Placement.PlacementRef.Name = "fifty"
-		op.Spec.TTLSecondsAfterFinished = new(int32)
+		op := soaking(random, fmt.Sprintf("r%d-%d", round, i))
 		if err := w.Create(OnHub, op); err != nil {
 			return err
 		}
-		names = append(names, op.Name)
+		names, kept[op.UID] = append(names, op.Name), op.Name
 		switch random.IntN(6) {
 		case 0:
 			pause(w.ctx, time.Duration(random.Int64N(int64(time.Second))))
@@ -95,6 +123,7 @@ func soakRound(w *World, random *rand.Rand, weather *weather, round int) error {
 			}
 		case 1:
 			pause(w.ctx, time.Duration(random.Int64N(int64(time.Second))))
+			delete(kept, op.UID)
 			if err := w.Delete(OnHub, op); err != nil {
 				return err
 			}
@@ -105,6 +134,11 @@ func soakRound(w *World, random *rand.Rand, weather *weather, round int) error {
 	for _, name := range names {
 		if err := w.Gone(OnHub, "Operation", apps, name); err != nil {
 			return err
+		}
+	}
+	for uid, name := range kept {
+		if w.witness.end(uid) == "" {
+			return fmt.Errorf("Operation %s is gone, and nobody has seen it end", name)
 		}
 	}
 	return nil
@@ -157,21 +191,23 @@ func measure(weather *weather) sample {
 	return sample{runtime.NumGoroutine(), int(weather.watches.Load()), m.HeapAlloc}
 }
 
-// flat holds that the last quarter of the samples needs no more than the second had, but for a tenth.
+// flat holds that the last quarter of the samples needs no more than the second did, but for a tenth. The least of each counts: what is above
+// it is at work, or not yet collected.
 func flat(t *testing.T, samples []sample) {
 	t.Helper()
 	if len(samples) < 8 {
 		t.Logf("%d rounds are too few to see growth", len(samples))
 		return
 	}
-	most := func(of []sample) (m sample) {
+	least := func(of []sample) sample {
+		m := of[0]
 		for _, s := range of {
-			m.goroutines, m.watches, m.heap = max(m.goroutines, s.goroutines), max(m.watches, s.watches), max(m.heap, s.heap)
+			m = sample{min(m.goroutines, s.goroutines), min(m.watches, s.watches), min(m.heap, s.heap)}
 		}
 		return m
 	}
 	quarter := len(samples) / 4
-	early, late := most(samples[quarter:2*quarter]), most(samples[3*quarter:])
+	early, late := least(samples[quarter:2*quarter]), least(samples[3*quarter:])
 	if late.goroutines > early.goroutines*11/10+5 || late.watches > early.watches+2 || late.heap > early.heap*11/10+(4<<20) {
 		t.Errorf("it grows: %s early, %s late", early, late)
 	}

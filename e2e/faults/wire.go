@@ -82,7 +82,9 @@ func (e *end) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		resp, err := e.next.RoundTrip(call.Request)
 		if err == nil && call.Writes() && resp.StatusCode < http.StatusMultipleChoices {
-			e.wrote(call)
+			done := call
+			done.Request = nil // what is kept must not keep its body
+			e.wrote(done)
 		}
 		return resp, err
 	})

@@ -22,7 +22,7 @@ const canary = "hunter2-canary"
 
 // Witness sees every change and knows what must never happen, however a story goes:
 //
-//   - an Operation that has ended stays as it ended;
+//   - an Operation that has ended stays as it ended, and accounts for every cluster;
 //   - a cluster gets one ManifestWork of an Operation, and an instance one Operation of a parent, also when the first is gone;
 //   - no two runs that change or move an instance's data are at work on it at a time, and no Backup beside a Restore;
 //   - a run makes no more executor objects than were made of it in an undisturbed telling (see Report.Made);
@@ -53,6 +53,23 @@ func (w *Witness) broken() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.wrong)
+}
+
+// end says how an Operation has ended; "" when nobody has seen it end.
+func (w *Witness) end(uid types.UID) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ended[uid]
+}
+
+// forget all but what was wrong, and how much was made. Its laws hold from here on.
+func (w *Witness) forget() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	clear(w.seen)
+	clear(w.only)
+	clear(w.ended)
+	clear(w.busy)
 }
 
 // see a change.
@@ -114,6 +131,11 @@ func (w *Witness) final(c Change) {
 	case ended && end != before:
 		w.accuse(c, "had ended as %s and is %s", before, end)
 	case opsv1alpha1.OperationPhase(phase).Terminal():
+		for _, open := range []string{"pending", "blocked", "running"} {
+			if n, _, _ := unstructured.NestedInt64(status, "summary", "clusters", open); n != 0 {
+				w.accuse(c, "has ended, and %d clusters are %s", n, open)
+			}
+		}
 		w.ended[c.Object.GetUID()] = end
 	}
 }

@@ -59,6 +59,8 @@ type World struct {
 	ctx    context.Context
 	play   *players
 
+	witness *Witness
+
 	patience time.Duration
 
 	mu     sync.Mutex
@@ -88,8 +90,8 @@ func (l *Lab) Tell(ctx context.Context, s Story, f Faults, same string) (Report,
 	}
 	w := &World{Lab: l, Clock: f.Clock, Random: f.Random, patience: f.Patience, mirror: mirror, story: s, ctx: ctx, writes: map[string][]Call{}, wires: map[string]*Wire{}, last: time.Now()}
 	w.play = newPlayers(w)
-	witness := newWitness()
-	defer mirror.listen(witness.see)()
+	w.witness = newWitness()
+	defer mirror.listen(w.witness.see)()
 
 	running, ctx := errgroup.WithContext(ctx)
 	w.ctx = ctx
@@ -109,7 +111,7 @@ func (l *Lab) Tell(ctx context.Context, s Story, f Faults, same string) (Report,
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r := Report{End: w.snapshot(), Writes: w.writes, Made: witness.made(), Broken: witness.broken()}
+	r := Report{End: w.snapshot(), Writes: w.writes, Made: w.witness.made(), Broken: w.witness.broken()}
 	if err != nil {
 		err = fmt.Errorf("%w\n%s", err, w.log.String())
 	}
@@ -190,6 +192,15 @@ func (w *World) wrote(component string, c Call) {
 	defer w.mu.Unlock()
 	w.writes[component] = append(w.writes[component], c)
 	w.last = time.Now()
+}
+
+// Forget what was written and seen of objects that are gone, for a story that is long.
+func (w *World) Forget() {
+	w.mu.Lock()
+	clear(w.writes)
+	w.mu.Unlock()
+	w.witness.forget()
+	w.play.forget()
 }
 
 // stir says that the world is not at rest.
