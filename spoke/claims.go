@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	mchandler "sigs.k8s.io/multicluster-runtime/pkg/handler"
 	"sigs.k8s.io/multicluster-runtime/pkg/multicluster"
 	mcreconcile "sigs.k8s.io/multicluster-runtime/pkg/reconcile"
 
@@ -37,8 +38,8 @@ const (
 	// claimInstalled is the value of an engine's claim. An engine that is not installed has none.
 	claimInstalled = "installed"
 
-	// claimsDelay gathers a burst of changes into one visit.
-	claimsDelay = time.Second
+	// defaultClaimsDelay gathers a burst of changes into one visit.
+	defaultClaimsDelay = time.Second
 	// claimsInterval is how often claims are put right that somebody else changed.
 	claimsInterval = 10 * time.Minute
 )
@@ -177,22 +178,20 @@ func (s *site) publish(ctx context.Context, want map[string]string) error {
 }
 
 // claimsHandler asks for the claims when the number of instances, what they are, or where they may be has changed.
-func claimsHandler(name multicluster.ClusterName, _ cluster.Cluster) handler.TypedEventHandler[client.Object, mcreconcile.Request] {
-	request := mcreconcile.Request{ClusterName: name}
-	request.NamespacedName = claimsRequest
+func claimsHandler(delay time.Duration) mchandler.TypedEventHandlerFunc[client.Object, mcreconcile.Request] {
 	type queue = workqueue.TypedRateLimitingInterface[mcreconcile.Request]
-	return handler.TypedFuncs[client.Object, mcreconcile.Request]{
-		CreateFunc: func(_ context.Context, _ event.TypedCreateEvent[client.Object], q queue) {
-			q.AddAfter(request, claimsDelay)
-		},
-		DeleteFunc: func(_ context.Context, _ event.TypedDeleteEvent[client.Object], q queue) {
-			q.AddAfter(request, claimsDelay)
-		},
-		UpdateFunc: func(_ context.Context, e event.TypedUpdateEvent[client.Object], q queue) {
-			if claimedAs(e.ObjectOld) != claimedAs(e.ObjectNew) {
-				q.AddAfter(request, claimsDelay)
-			}
-		},
+	return func(name multicluster.ClusterName, _ cluster.Cluster) handler.TypedEventHandler[client.Object, mcreconcile.Request] {
+		request := mcreconcile.Request{ClusterName: name}
+		request.NamespacedName = claimsRequest
+		return handler.TypedFuncs[client.Object, mcreconcile.Request]{
+			CreateFunc: func(_ context.Context, _ event.TypedCreateEvent[client.Object], q queue) { q.AddAfter(request, delay) },
+			DeleteFunc: func(_ context.Context, _ event.TypedDeleteEvent[client.Object], q queue) { q.AddAfter(request, delay) },
+			UpdateFunc: func(_ context.Context, e event.TypedUpdateEvent[client.Object], q queue) {
+				if claimedAs(e.ObjectOld) != claimedAs(e.ObjectNew) {
+					q.AddAfter(request, delay)
+				}
+			},
+		}
 	}
 }
 

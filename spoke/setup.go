@@ -3,6 +3,7 @@
 package spoke
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -43,6 +44,8 @@ type Options struct {
 	Clock clock.PassiveClock
 	// Discovery is how often each cluster is asked which engines are installed; 10 s when 0.
 	Discovery time.Duration
+	// ClaimsDelay is for how long changes are gathered before ClusterClaims say so; 1 s when 0.
+	ClaimsDelay time.Duration
 }
 
 // AddToScheme adds every kind that the agent reads or writes by type.
@@ -184,9 +187,10 @@ func setupInstances(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options)
 }
 
 func setupClaims(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options) error {
+	changed := claimsHandler(cmp.Or(o.ClaimsDelay, defaultClaimsDelay))
 	c, err := mcbuilder.ControllerManagedBy(mgr).Named("clusterclaim").
-		Watches(&appsv1alpha1.ApplicationInstance{}, claimsHandler).
-		Watches(&corev1.Namespace{}, claimsHandler).
+		Watches(&appsv1alpha1.ApplicationInstance{}, changed).
+		Watches(&corev1.Namespace{}, changed).
 		WithOptions(options(mgr, 1)).
 		Build(&claimsReconciler{sites: s, registry: o.Engines})
 	if err != nil {

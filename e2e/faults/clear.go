@@ -24,7 +24,7 @@ var namespaces = map[API][]string{
 
 // mayBeLeft tells whether an object is of a story.
 func mayBeLeft(api API, o *unstructured.Unstructured) bool {
-	return slices.Contains(namespaces[api], o.GetNamespace())
+	return o.GetNamespace() == "" || slices.Contains(namespaces[api], o.GetNamespace())
 }
 
 // clear takes away whatever a story has left, also what a broken one holds by finalizers. Nothing runs meanwhile.

@@ -4,6 +4,7 @@ package faults
 
 import (
 	"context"
+	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -69,7 +70,7 @@ func runAgent(ctx context.Context, w *World, api *rest.Config, log logr.Logger, 
 	if err != nil {
 		return err
 	}
-	if err := spoke.Setup(ctx, mgr, spoke.Options{Engines: w.story.registry(), Clock: w.Clock}); err != nil {
+	if err := spoke.Setup(ctx, mgr, spoke.Options{Engines: w.story.registry(), Clock: w.Clock, ClaimsDelay: 20 * time.Millisecond}); err != nil {
 		return err
 	}
 	return start(ctx, local, mgr, ready)

@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
 
@@ -36,13 +37,8 @@ func TestExplore(t *testing.T) {
 			"type": "RunCommand", "targetRef": map[string]any{"apiVersion": "apps.vworkspace.io/v1alpha1", "kind": "ApplicationInstance", "name": "a"},
 			"parameters": map[string]any{"image": "registry.example.com/tool:1"},
 		}})},
-		{"ApplicationInstance on the spoke", "applicationinstances", OnSpoke, object("apps.vworkspace.io/v1alpha1", "ApplicationInstance", apps, "",
-			map[string]any{"spec": map[string]any{
-				"mode": "managed", "appRef": map[string]any{"catalogId": "shop"},
-				"chart":   map[string]any{"sourceType": "helm", "url": "https://charts.example.com", "name": "shop", "version": "1.0.0"},
-				"release": map[string]any{"name": "explored", "namespace": apps},
-				"values":  map[string]any{"source": "inline", "inline": map[string]any{}},
-			}})},
+		{"ApplicationInstance on the spoke", "applicationinstances", OnSpoke, explored(nil)},
+		{"ApplicationInstance on the hub", "applicationinstances", OnHub, explored(map[string]any{appsv1alpha1.LabelClusterID: near})},
 	} {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
@@ -65,6 +61,19 @@ func TestExplore(t *testing.T) {
 			}, Faults{Rules: map[string]func(int) Rule{Hub.Name: listen, Agent.Name: listen}}, Report{})
 		})
 	}
+}
+
+// explored is an instance that is right.
+func explored(labels map[string]any) *unstructured.Unstructured {
+	return object("apps.vworkspace.io/v1alpha1", "ApplicationInstance", apps, "", map[string]any{
+		"metadata": map[string]any{"labels": labels},
+		"spec": map[string]any{
+			"mode": "managed", "appRef": map[string]any{"catalogId": "shop"},
+			"chart":   map[string]any{"sourceType": "helm", "url": "https://charts.example.com", "name": "shop", "version": "1.0.0"},
+			"release": map[string]any{"name": "explored", "namespace": apps},
+			"values":  map[string]any{"source": "inline", "inline": map[string]any{}},
+		},
+	})
 }
 
 func explore(t *testing.T, w *World, api API, base *unstructured.Unstructured, attempts []Attempt, calls *callCount) error {

@@ -27,7 +27,7 @@ const (
 	OnSpoke API = "spoke"
 )
 
-// kinds that a story may leave something of, by API server. All are namespaced.
+// kinds that a story may leave something of, by API server. Only ClusterClaims are in no namespace.
 var kinds = map[API][]schema.GroupVersionKind{
 	OnHub: {
 		{Group: "ops.vworkspace.io", Version: "v1alpha1", Kind: "Operation"},
@@ -40,6 +40,7 @@ var kinds = map[API][]schema.GroupVersionKind{
 	OnSpoke: {
 		{Group: "ops.vworkspace.io", Version: "v1alpha1", Kind: "Operation"},
 		{Group: "apps.vworkspace.io", Version: "v1alpha1", Kind: "ApplicationInstance"},
+		{Group: "cluster.open-cluster-management.io", Version: "v1alpha1", Kind: "ClusterClaim"},
 		{Group: "batch", Version: "v1", Kind: "Job"},
 		{Group: "argoproj.io", Version: "v1alpha1", Kind: "Workflow"},
 		{Group: "argoproj.io", Version: "v1alpha1", Kind: "WorkflowTemplate"},

@@ -4,6 +4,7 @@ package faults
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
@@ -111,6 +112,40 @@ var stories = []Story{
 			return inTurn(
 				func() error { return w.Delete(OnHub, op) },
 				func() error { return w.Gone(OnHub, "Operation", apps, "op") },
+			)
+		},
+	},
+	{
+		Name: "claims",
+		Before: both(instances(opsv1alpha1.EngineJob), func(w *World) error {
+			return w.Create(OnSpoke, object("cluster.open-cluster-management.io/v1alpha1", "ClusterClaim", "", "wiki.app.vworkspace.io", map[string]any{
+				"spec": map[string]any{"value": "somebody else's"},
+			}))
+		}),
+		Tell: func(w *World) error {
+			shops := func(count string) func() error {
+				return func() error {
+					return w.await("the claim to say "+cmp.Or(count, "nothing"), func() string {
+						is := ""
+						if o := w.mirror.get(OnSpoke, "ClusterClaim", "", "shop.app.vworkspace.io"); o != nil {
+							is = text(o, "spec", "value")
+						}
+						if is != count {
+							return "it says " + is
+						}
+						return ""
+					})
+				}
+			}
+			wiki := Placeholder("wiki", opsv1alpha1.EngineJob)
+			wiki.Spec.AppRef.CatalogID = "wiki"
+			return inTurn(
+				shops("2"),
+				func() error { return w.Delete(OnSpoke, Placeholder("a", opsv1alpha1.EngineJob)) },
+				shops("1"),
+				func() error { return w.Create(OnSpoke, wiki) },
+				func() error { return w.Delete(OnSpoke, Placeholder("b", opsv1alpha1.EngineJob)) },
+				shops(""),
 			)
 		},
 	},

@@ -76,7 +76,8 @@ func (w *Witness) forget() {
 func (w *Witness) see(c Change) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if uid := c.Object.GetUID(); !w.seen[uid] && mayBeLeft(c.API, c.Object) {
+	// A ClusterClaim says what is: one that was taken away may come again.
+	if uid := c.Object.GetUID(); !w.seen[uid] && mayBeLeft(c.API, c.Object) && c.Object.GetKind() != "ClusterClaim" {
 		w.seen[uid] = true
 		w.count[string(c.API)+" "+c.Object.GetKind()]++
 	}
