@@ -396,3 +396,38 @@ func TestBlockedSince(t *testing.T) {
 		t.Errorf("it is still blocked: %+v", c)
 	}
 }
+
+// A change that arrives when its HelmRelease is gone does not make it anew: what is missing is looked into first.
+func TestLateChange(t *testing.T) {
+	ns := gatedNamespace(t)
+	ai := managed(ns, "web")
+	create(t, ai)
+	hr := helmReleaseOf(t, ai)
+	install(t, hr, "1.0.0+0123456789ab")
+	isReady(t, ai, metav1.ConditionTrue, appsv1alpha1.ReasonInstalled)
+	applied, arrived := 0, false
+	faults.inject(t, ns, func(verb string, _ client.Object) error {
+		switch verb {
+		case "apply":
+			if applied++; applied == 1 {
+				return k8s.Delete(t.Context(), hr.DeepCopy())
+			}
+		case "after apply":
+			arrived = arrived || applied == 1
+		}
+		return nil
+	})
+	defer faults.heal(ns)
+	patch(t, ai, func() { ai.Spec.Values.Inline.Raw = []byte(`{"replicas":9}`) })
+	eventually(t, func() string {
+		again := &helmv2.HelmRelease{}
+		if err := k8s.Get(t.Context(), client.ObjectKeyFromObject(hr), again); err != nil || again.UID == hr.UID {
+			return fmt.Sprintf("the release is not made again: %v", err)
+		}
+		return ""
+	})
+	faults.heal(ns)
+	if arrived {
+		t.Error("the change that was late has made a HelmRelease")
+	}
+}

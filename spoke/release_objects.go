@@ -83,6 +83,9 @@ func (v *instanceVisit) put(ctx context.Context, want *unstructured.Unstructured
 		if holds(live["spec"], want.Object["spec"]) && holds(live["metadata"], want.Object["metadata"]) {
 			return nil, nil
 		}
+		// A change that arrives late, when the instance and its objects are gone, would make them anew.
+		want = want.DeepCopy()
+		want.SetUID(there.GetUID())
 	}
 	// A cache that lags behind may show an instance that is being deleted, and this would install it again.
 	if err := v.confirm(ctx); err != nil {
@@ -91,7 +94,7 @@ func (v *instanceVisit) put(ctx context.Context, want *unstructured.Unstructured
 	v.applied = true
 	err = v.Apply(ctx, client.ApplyConfigurationFromUnstructured(want.DeepCopy()), client.FieldOwner(instanceFieldManager))
 	switch {
-	case apierrors.IsConflict(err):
+	case apierrors.IsConflict(err) && apierrors.HasStatusCause(err, metav1.CauseTypeFieldManagerConflict):
 		return &refusal{appsv1alpha1.ReasonFieldConflict, fmt.Sprintf("%s %s: %v", want.GetKind(), want.GetName(), err)}, nil
 	case apierrors.IsInvalid(err), apierrors.IsForbidden(err):
 		return &refusal{appsv1alpha1.ReasonNotApplied, err.Error()}, nil
