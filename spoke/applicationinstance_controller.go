@@ -46,7 +46,7 @@ type instanceVisit struct {
 
 // Reconcile fetches, acts, and writes the status once at the end, also when something failed.
 func (r *instanceReconciler) Reconcile(ctx context.Context, req mcreconcile.Request) (ctrl.Result, error) {
-	s, err := r.sites.get(ctx, req.ClusterName)
+	s, err := r.sites.get(req.ClusterName)
 	if err != nil {
 		return ctrl.Result{}, err
 	}

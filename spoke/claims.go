@@ -56,7 +56,7 @@ type claimsReconciler struct {
 
 // Reconcile makes the claims what they should be.
 func (r *claimsReconciler) Reconcile(ctx context.Context, req mcreconcile.Request) (ctrl.Result, error) {
-	s, err := r.sites.get(ctx, req.ClusterName)
+	s, err := r.sites.get(req.ClusterName)
 	if err != nil {
 		return ctrl.Result{}, err
 	}

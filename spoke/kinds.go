@@ -50,21 +50,22 @@ func newLateKinds(every time.Duration, kinds ...client.Object) *lateKinds {
 	return &lateKinds{kinds: kinds, every: every, sites: map[multicluster.ClusterName]*siteKinds{}}
 }
 
-// Start implements manager.Runnable. The work is done per cluster.
-func (k *lateKinds) Start(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
-}
-
-// Engage implements multicluster.Aware. It must be called before that of any controller that uses source.
-func (k *lateKinds) Engage(ctx context.Context, name multicluster.ClusterName, cl cluster.Cluster) error {
+// engage begins to watch a cluster, until ctx ends. It must be called before that of any controller that uses source.
+func (k *lateKinds) engage(ctx context.Context, name multicluster.ClusterName, cl cluster.Cluster) (*siteKinds, error) {
 	s, err := newSiteKinds(cl, k.kinds)
 	if err != nil {
-		return fmt.Errorf("prepare to watch engines: %w", err)
+		return nil, fmt.Errorf("prepare to watch engines: %w", err)
 	}
 	k.mu.Lock()
 	k.sites[name] = s
 	k.mu.Unlock()
+	context.AfterFunc(ctx, func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if k.sites[name] == s {
+			delete(k.sites, name)
+		}
+	})
 	ctx = log.IntoContext(ctx, log.FromContext(ctx).WithName("kinds").WithValues("cluster", name))
 	for _, c := range []cache.Cache{s.all, s.ofRuns} {
 		go func() {
@@ -74,7 +75,7 @@ func (k *lateKinds) Engage(ctx context.Context, name multicluster.ClusterName, c
 		}()
 	}
 	go wait.UntilWithContext(ctx, s.look, k.every)
-	return nil
+	return s, nil
 }
 
 func (k *lateKinds) of(name multicluster.ClusterName) (*siteKinds, error) {

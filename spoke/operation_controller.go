@@ -37,12 +37,11 @@ type operationReconciler struct {
 	// agentNamespace is where a selector may span namespaces.
 	agentNamespace string
 	locks          *targetLocks
-	pace           *pace
 }
 
 // Reconcile fetches, takes the steps, and writes the status once at the end, also when a step failed.
 func (r *operationReconciler) Reconcile(ctx context.Context, req mcreconcile.Request) (ctrl.Result, error) {
-	s, err := r.sites.get(ctx, req.ClusterName)
+	s, err := r.sites.get(req.ClusterName)
 	if err != nil {
 		return ctrl.Result{}, err
 	}

@@ -45,7 +45,7 @@ func (r *operationReconciler) addUp(ctx context.Context, v *visit, children []op
 	}
 	t := tally(children, total(v.op))
 	if t.counts.Done() < t.counts.Total {
-		if wait := r.pace.wait(v.op.UID, v.now); wait > 0 && v.before.ExpandedAt != nil {
+		if wait := v.pace.wait(v.op.UID, v.now); wait > 0 && v.before.ExpandedAt != nil {
 			v.lookAgain(wait)
 			return nil
 		}
@@ -59,7 +59,7 @@ func (r *operationReconciler) addUp(ctx context.Context, v *visit, children []op
 		} else {
 			v.to().Run(reason, message)
 		}
-		r.pace.wrote(v.op.UID, v.now)
+		v.pace.wrote(v.op.UID, v.now)
 		return nil
 	case reason == opsv1alpha1.ReasonUserCancelled:
 		v.to().Cancel(reason, message)
@@ -68,7 +68,7 @@ func (r *operationReconciler) addUp(ctx context.Context, v *visit, children []op
 	default:
 		v.to().Succeed(reason, message)
 	}
-	r.pace.forget(v.op.UID)
+	v.pace.forget(v.op.UID)
 	return nil
 }
 
@@ -239,7 +239,7 @@ func (r *operationReconciler) retireParent(ctx context.Context, v *visit) error 
 		v.lookAgain(runningInterval)
 		return nil
 	}
-	r.pace.forget(v.op.UID)
+	v.pace.forget(v.op.UID)
 	return v.letGo(ctx)
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	clusterv1alpha1 "open-cluster-management.io/api/cluster/v1alpha1"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -28,8 +29,8 @@ import (
 )
 
 const (
-	// workers per controller. A visit waits for the API server most of the time.
-	workers = 8
+	// share is how many requests of one cluster a controller works on at once. A visit waits for the API server most of the time.
+	share = 8
 	// defaultDiscovery is how often it is asked which engines are installed.
 	defaultDiscovery = 10 * time.Second
 )
@@ -44,6 +45,9 @@ type Options struct {
 	Clock clock.PassiveClock
 	// Discovery is how often each cluster is asked which engines are installed; 10 s when 0.
 	Discovery time.Duration
+	// Workers of each controller, for all clusters together: 8 for each cluster that may be slow at the same time. 8 when 0, which is right
+	// for a single one.
+	Workers int
 	// ClaimsDelay is for how long changes are gathered before ClusterClaims say so; 1 s when 0.
 	ClaimsDelay time.Duration
 }
@@ -84,6 +88,9 @@ func Setup(ctx context.Context, mgr mcmanager.Manager, o Options) error {
 	if o.Discovery == 0 {
 		o.Discovery = defaultDiscovery
 	}
+	if o.Workers == 0 {
+		o.Workers = share
+	}
 	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
@@ -92,11 +99,11 @@ func Setup(ctx context.Context, mgr mcmanager.Manager, o Options) error {
 		return err
 	}
 	late := newLateKinds(o.Discovery, kinds...)
+	s := newSites(late)
 	// Before the controllers: their sources need it engaged.
-	if err := mgr.Add(late); err != nil {
-		return fmt.Errorf("add the watch on engines: %w", err)
+	if err := mgr.Add(s); err != nil {
+		return fmt.Errorf("add the clusters: %w", err)
 	}
-	s := newSites(mgr, late)
 	if err := setupOperations(mgr, s, late, o); err != nil {
 		return fmt.Errorf("set up Operations: %w", err)
 	}
@@ -137,8 +144,9 @@ func watchedKinds(scheme *runtime.Scheme, registry *engines.Registry) ([]client.
 	return kinds, nil
 }
 
-// options of a controller: the manager's own, and log lines that say which object of which cluster they are about.
-func options(mgr mcmanager.Manager, workers int) controller.TypedOptions[mcreconcile.Request] {
+// options of a controller: the manager's own, log lines that say which object of which cluster they are about, and workers, of which one cluster
+// has share at most.
+func options(mgr mcmanager.Manager, workers, share int) controller.TypedOptions[mcreconcile.Request] {
 	o := controller.TypedOptions[mcreconcile.Request]{
 		MaxConcurrentReconciles: workers,
 		LogConstructor: func(r *mcreconcile.Request) logr.Logger {
@@ -148,21 +156,27 @@ func options(mgr mcmanager.Manager, workers int) controller.TypedOptions[mcrecon
 			return mgr.GetLogger().WithValues("cluster", r.ClusterName, "namespace", r.Namespace, "name", r.Name)
 		},
 	}
+	if workers > share {
+		o.NewQueue = func(name string, limiter workqueue.TypedRateLimiter[mcreconcile.Request]) workqueue.TypedRateLimitingInterface[mcreconcile.Request] {
+			return newFairQueue(workqueue.NewTypedRateLimitingQueueWithConfig(limiter,
+				workqueue.TypedRateLimitingQueueConfig[mcreconcile.Request]{Name: name}), share)
+		}
+	}
 	o.DefaultFromConfig(mgr.GetLocalManager().GetControllerOptions())
 	return o
 }
 
 func setupOperations(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options) error {
 	r := &operationReconciler{
-		sites: s, registry: o.Engines, clock: o.Clock, agentNamespace: o.AgentNamespace, locks: newTargetLocks(), pace: newPace(),
+		sites: s, registry: o.Engines, clock: o.Clock, agentNamespace: o.AgentNamespace, locks: newTargetLocks(),
 	}
 	c, err := mcbuilder.ControllerManagedBy(mgr).Named("operation").
 		For(&opsv1alpha1.Operation{}).
 		Watches(&opsv1alpha1.Operation{}, enqueue(operationsOfOperation)).
 		Watches(&appsv1alpha1.ApplicationInstance{}, enqueue(operationsOfInstance)).
 		Watches(&corev1.Namespace{}, enqueue(operationsOfNamespace)).
-		WithOptions(options(mgr, workers)).
-		Build(r)
+		WithOptions(options(mgr, o.Workers, share)).
+		Build(arrival{s, r})
 	if err != nil {
 		return err
 	}
@@ -176,8 +190,8 @@ func setupInstances(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options)
 		Watches(&corev1.Namespace{}, enqueue(func(ctx context.Context, c client.Client, ns client.Object) []client.ObjectKey {
 			return instanceKeys(ctx, c, client.InNamespace(ns.GetName()))
 		})).
-		WithOptions(options(mgr, workers)).
-		Build(r)
+		WithOptions(options(mgr, o.Workers, share)).
+		Build(arrival{s, r})
 	if err != nil {
 		return err
 	}
@@ -191,8 +205,8 @@ func setupClaims(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options) er
 	c, err := mcbuilder.ControllerManagedBy(mgr).Named("clusterclaim").
 		Watches(&appsv1alpha1.ApplicationInstance{}, changed).
 		Watches(&corev1.Namespace{}, changed).
-		WithOptions(options(mgr, 1)).
-		Build(&claimsReconciler{sites: s, registry: o.Engines})
+		WithOptions(options(mgr, max(1, o.Workers/share), 1)).
+		Build(arrival{s, &claimsReconciler{sites: s, registry: o.Engines}})
 	if err != nil {
 		return err
 	}

@@ -6,13 +6,14 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
-	mcmanager "sigs.k8s.io/multicluster-runtime/pkg/manager"
 	"sigs.k8s.io/multicluster-runtime/pkg/multicluster"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
@@ -37,44 +38,44 @@ type site struct {
 	// remote speaks with what runs there.
 	remote   *remote
 	recorder events.EventRecorder
+	// pace of the writes to its Operations.
+	pace *pace
+	// caches hold what the controllers watch.
+	caches cache.Cache
+	// filled is set once they hold all that there was.
+	filled atomic.Bool
+	// engaged ends when the cluster leaves.
+	engaged context.Context
 }
 
-// sites finds the site of a request.
+// sites are the clusters that are engaged, for the reconcilers to find. What is kept about a cluster is kept here, and goes with it.
 type sites struct {
-	manager mcmanager.Manager
-	kinds   *lateKinds
+	kinds *lateKinds
 
 	mu    sync.Mutex
-	known map[multicluster.ClusterName]knownSite
+	known map[multicluster.ClusterName]*site
 }
 
-type knownSite struct {
-	cluster cluster.Cluster
-	site    *site
+func newSites(kinds *lateKinds) *sites {
+	return &sites{kinds: kinds, known: map[multicluster.ClusterName]*site{}}
 }
 
-func newSites(mgr mcmanager.Manager, kinds *lateKinds) *sites {
-	return &sites{manager: mgr, kinds: kinds, known: map[multicluster.ClusterName]knownSite{}}
+// Start implements manager.Runnable. The work is done per cluster.
+func (s *sites) Start(ctx context.Context) error {
+	<-ctx.Done()
+	return nil
 }
 
-// get returns the site of a cluster. A cluster that came back under its name is another site: clients are not kept across.
-func (s *sites) get(ctx context.Context, name multicluster.ClusterName) (*site, error) {
-	cl, err := s.manager.GetCluster(ctx, name)
+// Engage implements multicluster.Aware; ctx ends when the cluster leaves. It must be called before that of any controller. A cluster that came
+// back under its name, or whose credentials have changed, is another site: clients are not kept across.
+func (s *sites) Engage(ctx context.Context, name multicluster.ClusterName, cl cluster.Cluster) error {
+	kinds, err := s.kinds.engage(ctx, name, cl)
 	if err != nil {
-		return nil, fmt.Errorf("find cluster %q: %w", name, err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if k, ok := s.known[name]; ok && k.cluster == cl {
-		return k.site, nil
-	}
-	kinds, err := s.kinds.of(name)
-	if err != nil {
-		return nil, err
+		return err
 	}
 	speak, err := newRemote(cl.GetConfig(), cl.GetHTTPClient())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	st := &site{
 		Client:   cl.GetClient(),
@@ -83,9 +84,32 @@ func (s *sites) get(ctx context.Context, name multicluster.ClusterName) (*site, 
 		kinds:    kinds,
 		remote:   speak,
 		recorder: cl.GetEventRecorder(recorderName),
+		caches:   cl.GetCache(),
+		pace:     newPace(),
+		engaged:  ctx,
 	}
-	s.known[name] = knownSite{cluster: cl, site: st}
-	return st, nil
+	s.mu.Lock()
+	s.known[name] = st
+	s.mu.Unlock()
+	context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		if s.known[name] == st {
+			delete(s.known, name)
+		}
+		s.mu.Unlock()
+		cl.GetHTTPClient().CloseIdleConnections()
+	})
+	return nil
+}
+
+// get returns the site of a cluster, or multicluster.ErrClusterNotFound when it has left.
+func (s *sites) get(name multicluster.ClusterName) (*site, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st, ok := s.known[name]; ok {
+		return st, nil
+	}
+	return nil, fmt.Errorf("find cluster %q: %w", name, multicluster.ErrClusterNotFound)
 }
 
 func managedCluster(name multicluster.ClusterName) string {
