@@ -15,9 +15,11 @@ const (
 	Hub = "hub"
 	// Spoke is the namespace, the ServiceAccounts and the rights of the agent.
 	Spoke = "spoke"
+	// Hosted is the namespace, the ServiceAccount and the rights of a process that runs the agents of many clusters.
+	Hosted = "hosted"
 )
 
 // Manifests are the YAML files of the folders above.
 //
-//go:embed crds/*.yaml policies/*.yaml hub/*.yaml spoke/*.yaml
+//go:embed crds/*.yaml policies/*.yaml hub/*.yaml spoke/*.yaml hosted/*.yaml
 var Manifests embed.FS

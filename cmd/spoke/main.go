@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command spoke is the agent of one cluster: it runs the cluster's Operations and keeps its ApplicationInstances.
+// Command spoke is the agent of a cluster: it runs the cluster's Operations and keeps its ApplicationInstances. With --hosted it is the agent of
+// every cluster whose kubeconfig is in a Secret of one namespace.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -23,6 +25,7 @@ import (
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines/all"
 	"vworkspace.io/fleet/spoke"
+	"vworkspace.io/fleet/spoke/hosted"
 )
 
 // version is stamped by the linker.
@@ -30,6 +33,8 @@ var version = "dev"
 
 type flags struct {
 	cluster        string
+	hosted         bool
+	source         hosted.Source
 	agentNamespace string
 	metrics        string
 	probes         string
@@ -44,7 +49,7 @@ func main() {
 		return
 	}
 	if err != nil {
-		os.Exit(2) // package flag has said why
+		os.Exit(2) // parse has said why
 	}
 	if os.Getenv("GOGC") == "" {
 		// The agent's heap is a few MB: collecting twice as often as by default costs next to nothing and keeps it small.
@@ -63,6 +68,9 @@ func parse(set *flag.FlagSet, args []string) (flags, error) {
 	var f flags
 	show := set.Bool("version", false, "Print the version and exit.")
 	set.StringVar(&f.cluster, "cluster", "", "Name of this cluster as a ManagedCluster of the hub; leave out on a cluster without a hub.")
+	set.BoolVar(&f.hosted, "hosted", false, "Be the agent of every cluster whose kubeconfig is in a Secret, named after the cluster, of --hosted-namespace.")
+	set.StringVar(&f.source.Namespace, "hosted-namespace", "", "With --hosted: the namespace of the Secrets, and of the Lease. (default "+hosted.DefaultNamespace+")")
+	set.StringVar(&f.source.Label, "hosted-label", "", "With --hosted: the label that the Secrets carry, with the value true. (default "+hosted.DefaultLabel+")")
 	set.StringVar(&f.agentNamespace, "agent-namespace", opsv1alpha1.DefaultAgentNamespace,
 		"The agent's own namespace. Operations in it, and only those, may select across namespaces.")
 	set.StringVar(&f.metrics, "metrics-bind-address", "0", "Where to serve Prometheus metrics, such as 127.0.0.1:8080 or :8080; 0 for nowhere.")
@@ -75,7 +83,31 @@ func parse(set *flag.FlagSet, args []string) (flags, error) {
 	if *show {
 		return f, errVersion
 	}
+	if err := f.complete(); err != nil {
+		fmt.Fprintln(set.Output(), err)
+		return f, err
+	}
 	return f, nil
+}
+
+// complete checks what the flags say together, and fills in defaults.
+func (f *flags) complete() error {
+	switch {
+	case !f.hosted && f.source.Namespace != "":
+		return errors.New("--hosted-namespace: only --hosted reads Secrets: add --hosted, or leave it out")
+	case !f.hosted && f.source.Label != "":
+		return errors.New("--hosted-label: only --hosted reads Secrets: add --hosted, or leave it out")
+	case f.hosted && f.cluster != "":
+		return errors.New("--cluster: with --hosted a cluster has the name of its Secret: leave out one of the two")
+	case !f.hosted:
+		return nil
+	}
+	f.source.Namespace = cmp.Or(f.source.Namespace, hosted.DefaultNamespace)
+	f.source.Label = cmp.Or(f.source.Label, hosted.DefaultLabel)
+	if err := f.source.Validate(); err != nil {
+		return fmt.Errorf("--%w", err)
+	}
+	return nil
 }
 
 func run(ctx context.Context, f flags) error {
@@ -87,7 +119,41 @@ func run(ctx context.Context, f flags) error {
 	if err := spoke.AddToScheme(scheme); err != nil {
 		return err
 	}
-	local, err := ctrl.NewManager(config, ctrl.Options{
+	local, err := ctrl.NewManager(config, managerOptions(f, scheme))
+	if err != nil {
+		return fmt.Errorf("make a manager: %w", err)
+	}
+	options := spoke.Options{Engines: all.Default(), AgentNamespace: f.agentNamespace}
+	var mgr mcmanager.Manager
+	if f.hosted {
+		options.Workers = hosted.Workers
+		mgr, err = f.source.NewManager(ctx, local, scheme)
+	} else {
+		name := cmp.Or(multicluster.ClusterName(f.cluster), spoke.Unnamed)
+		mgr, err = mcmanager.WithMultiCluster(local, single.New(name, local))
+	}
+	if err != nil {
+		return fmt.Errorf("make a multicluster manager: %w", err)
+	}
+	if err := spoke.Setup(ctx, mgr, options); err != nil {
+		return err
+	}
+	for _, add := range []func(string, healthz.Checker) error{mgr.AddHealthzCheck, mgr.AddReadyzCheck} {
+		if err := add("ping", healthz.Ping); err != nil {
+			return fmt.Errorf("add a health check: %w", err)
+		}
+	}
+	if f.hosted {
+		ctrl.Log.Info("starting the hosted agents", "version", version, "secretsIn", f.source.Namespace, "label", f.source.Label, "agentNamespace", f.agentNamespace)
+	} else {
+		ctrl.Log.Info("starting the agent", "version", version, "cluster", f.cluster, "agentNamespace", f.agentNamespace)
+	}
+	return mgr.Start(ctx)
+}
+
+// managerOptions are those of the cluster that the process speaks to by its own credentials: its own, or the one where the Secrets are.
+func managerOptions(f flags, scheme *runtime.Scheme) ctrl.Options {
+	options := ctrl.Options{
 		Scheme:                  scheme,
 		Cache:                   spoke.CacheOptions(),
 		Metrics:                 metricsserver.Options{BindAddress: f.metrics},
@@ -97,26 +163,9 @@ func run(ctx context.Context, f flags) error {
 		LeaderElectionNamespace: f.agentNamespace,
 		// The process ends right after, so a successor need not wait for the lease to run out.
 		LeaderElectionReleaseOnCancel: true,
-	})
-	if err != nil {
-		return fmt.Errorf("make a manager: %w", err)
 	}
-	name := spoke.Unnamed
-	if f.cluster != "" {
-		name = multicluster.ClusterName(f.cluster)
+	if f.hosted {
+		f.source.Manage(&options)
 	}
-	mgr, err := mcmanager.WithMultiCluster(local, single.New(name, local))
-	if err != nil {
-		return fmt.Errorf("make a multicluster manager: %w", err)
-	}
-	if err := spoke.Setup(ctx, mgr, spoke.Options{Engines: all.Default(), AgentNamespace: f.agentNamespace}); err != nil {
-		return err
-	}
-	for _, add := range []func(string, healthz.Checker) error{mgr.AddHealthzCheck, mgr.AddReadyzCheck} {
-		if err := add("ping", healthz.Ping); err != nil {
-			return fmt.Errorf("add a health check: %w", err)
-		}
-	}
-	ctrl.Log.Info("starting the agent", "version", version, "cluster", f.cluster, "agentNamespace", f.agentNamespace)
-	return mgr.Start(ctx)
+	return options
 }

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package install
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/deploy"
+	"vworkspace.io/fleet/e2e/testbed"
+	"vworkspace.io/fleet/spoke/hosted"
+)
+
+// HostedAccount is the ServiceAccount of the process, from deploy/hosted.
+const HostedAccount = "vworkspace-hosted"
+
+// Hosted applies CRDs and rights everywhere and starts the hub and, on the hub's cluster, one process that is the agent of every cluster that is
+// handed to it by a Secret.
+func Hosted(ctx context.Context, fleet *testbed.Fleet, hub, spoke string) (hubProcess, hosting *testbed.Process, err error) {
+	group, ctx2 := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := OnHub(ctx2, fleet.Hub.Config()); err != nil {
+			return err
+		}
+		return OnHosting(ctx2, fleet.Hub.Config())
+	})
+	for _, c := range fleet.Spokes {
+		group.Go(func() error { return OnSpoke(ctx2, c.Config()) })
+	}
+	if err := group.Wait(); err != nil {
+		return nil, nil, err
+	}
+	if hubProcess, err = start(fleet, fleet.Hub, "vworkspace-hub", hub, HubNamespace, hubAccount, "--leader-elect=true"); err != nil {
+		return nil, nil, err
+	}
+	hosting, err = start(fleet, fleet.Hub, "vworkspace-hosted", spoke, hosted.DefaultNamespace, HostedAccount, "--hosted", "--leader-elect=true")
+	return hubProcess, hosting, err
+}
+
+// OnHosting applies what a process with hosted agents needs on the cluster that it runs on.
+func OnHosting(ctx context.Context, config *rest.Config) error {
+	return applyFolders(ctx, config, deploy.Hosted)
+}
+
+// HostedSecret hands a cluster to the hosted agents: its kubeconfig has a token of the agent's ServiceAccount, for a day, and nothing else.
+func HostedSecret(ctx context.Context, c *testbed.Cluster) (*corev1.Secret, error) {
+	kube, err := kubernetes.NewForConfig(c.Config())
+	if err != nil {
+		return nil, err
+	}
+	day := int64(24 * 60 * 60)
+	token, err := kube.CoreV1().ServiceAccounts(opsv1alpha1.DefaultAgentNamespace).CreateToken(ctx, agentAccount,
+		&authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &day}}, metav1.CreateOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("ask %s for a token of its agent: %w", c.Name, err)
+	}
+	config := clientcmdapi.NewConfig()
+	config.Clusters[c.Name] = &clientcmdapi.Cluster{Server: c.Config().Host, CertificateAuthorityData: c.Config().CAData}
+	config.AuthInfos[agentAccount] = &clientcmdapi.AuthInfo{Token: token.Status.Token}
+	config.Contexts[c.Name] = &clientcmdapi.Context{Cluster: c.Name, AuthInfo: agentAccount}
+	config.CurrentContext = c.Name
+	kubeconfig, err := clientcmd.Write(*config)
+	if err != nil {
+		return nil, fmt.Errorf("write the kubeconfig of %s: %w", c.Name, err)
+	}
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: hosted.DefaultNamespace, Name: c.Name, Labels: map[string]string{hosted.DefaultLabel: "true"}},
+		Data:       map[string][]byte{hosted.SecretKey: kubeconfig},
+	}, nil
+}
