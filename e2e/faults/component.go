@@ -7,19 +7,28 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/cluster"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	mcmanager "sigs.k8s.io/multicluster-runtime/pkg/manager"
+	"sigs.k8s.io/multicluster-runtime/providers/clusters"
 	"sigs.k8s.io/multicluster-runtime/providers/single"
 
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/e2e/install"
 	"vworkspace.io/fleet/hub"
 	"vworkspace.io/fleet/spoke"
+	"vworkspace.io/fleet/spoke/hosted"
 )
 
 // Component is a process of ours, run here as its main runs it.
@@ -52,7 +61,7 @@ func runHub(ctx context.Context, w *World, api *rest.Config, log logr.Logger, re
 	if err := hub.Setup(ctx, mgr, w.story.hubOptions(w)); err != nil {
 		return err
 	}
-	return start(ctx, mgr, mgr, ready)
+	return start(ctx, mgr.GetCache().WaitForCacheSync, mgr, ready)
 }
 
 func runAgent(ctx context.Context, w *World, api *rest.Config, log logr.Logger, ready func()) error {
@@ -73,7 +82,50 @@ func runAgent(ctx context.Context, w *World, api *rest.Config, log logr.Logger, 
 	if err := spoke.Setup(ctx, mgr, spoke.Options{Engines: w.story.registry(), Clock: w.Clock, ClaimsDelay: 20 * time.Millisecond}); err != nil {
 		return err
 	}
-	return start(ctx, local, mgr, ready)
+	return start(ctx, local.GetCache().WaitForCacheSync, mgr, ready)
+}
+
+// runHosted runs the agent as `spoke --hosted` does, for the one cluster that there is: nothing waits for its API server.
+func runHosted(ctx context.Context, w *World, api *rest.Config, log logr.Logger, ready func()) error {
+	scheme := runtime.NewScheme()
+	if err := spoke.AddToScheme(scheme); err != nil {
+		return err
+	}
+	options := manager.Options{Scheme: scheme}
+	inProcess(&options, log)
+	local, err := ctrl.NewManager(api, options) // of the cluster where the Secrets would be; nothing is read from it
+	if err != nil {
+		return err
+	}
+	cl, err := cluster.New(api, hosted.Cluster(scheme))
+	if err != nil {
+		return err
+	}
+	provider := clusters.New()
+	mgr, err := mcmanager.WithMultiCluster(local, provider)
+	if err != nil {
+		return err
+	}
+	if err := spoke.Setup(ctx, mgr, spoke.Options{
+		Engines: w.story.registry(), Clock: w.Clock, ClaimsDelay: 20 * time.Millisecond, Workers: hosted.Workers,
+	}); err != nil {
+		return err
+	}
+	if err := provider.Add(ctx, near, cl); err != nil {
+		return err
+	}
+	return start(ctx, func(ctx context.Context) bool { return filled(ctx, cl.GetCache()) }, mgr, ready)
+}
+
+// filled waits until a hosted cluster's cache, which itself lets nobody wait, holds all that there is.
+func filled(ctx context.Context, c cache.Cache) bool {
+	for _, obj := range []client.Object{&opsv1alpha1.Operation{}, &appsv1alpha1.ApplicationInstance{}, &corev1.Namespace{}} {
+		informer, err := c.GetInformer(ctx, obj)
+		if err != nil || !toolscache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
+			return false
+		}
+	}
+	return true
 }
 
 // inProcess makes a manager one of many in this process.
@@ -84,9 +136,9 @@ func inProcess(o *manager.Options, log logr.Logger) {
 	o.Logger = log
 }
 
-func start(ctx context.Context, local manager.Manager, mgr interface{ Start(context.Context) error }, ready func()) error {
+func start(ctx context.Context, seen func(context.Context) bool, mgr interface{ Start(context.Context) error }, ready func()) error {
 	go func() {
-		if local.GetCache().WaitForCacheSync(ctx) {
+		if seen(ctx) {
 			ready()
 		}
 	}()

@@ -26,6 +26,7 @@ const labCount = 3
 var (
 	long = flag.Bool("faults.long", false, "try every fault at every write of every story, instead of a sample: about an hour")
 	soak = flag.Duration("faults.soak", 0, "how long random Operations are created in random faults; none when 0")
+	host = flag.Bool("faults.hosted", false, "run the agent in hosted mode")
 	seed = flag.Uint64("faults.seed", 1795453405908900087, "of everything that is random, and of the sample; it is printed when the tests begin")
 
 	// opened are the labs, and labs those that are free.
@@ -38,7 +39,11 @@ func TestMain(m *testing.M) { os.Exit(run(m)) }
 func run(m *testing.M) (code int) {
 	flag.Parse()
 	_ = flag.Set("test.parallel", strconv.Itoa(labCount))
-	fmt.Fprintf(os.Stderr, "faults: -faults.seed=%d -faults.long=%v\n", *seed, *long)
+	fmt.Fprintf(os.Stderr, "faults: -faults.seed=%d -faults.long=%v -faults.hosted=%v\n", *seed, *long, *host)
+	if *host {
+		Agent.run = runHosted
+		Components = []Component{Hub, Agent}
+	}
 	ctrllog.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
