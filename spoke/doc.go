@@ -14,6 +14,6 @@
 //   - Names come from the run's UID, and what exists under such a name is looked at before it is taken for the run's own.
 //   - Once status.resources is recorded, or status.expandedAt is set, nothing is created again. What is missing then is a lost result.
 //
-// The reconcilers know no cluster: every request carries a cluster's name and site.go gets that cluster's clients from the
-// multicluster manager, so that one process may serve one cluster (cmd/spoke) or many.
+// The reconcilers know no cluster: every request carries a cluster's name and site.go has the clients of each cluster that the
+// multicluster manager engages, so that one process may serve one cluster (cmd/spoke) or many (package hosted).
 package spoke

@@ -134,6 +134,11 @@ func hangs(t *testing.T, r *rig) {
 }
 
 func saysNoSecret(t *testing.T, r *rig) {
+	if status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.hosting.PID())); err == nil {
+		_, rss, _ := strings.Cut(string(status), "VmRSS:")
+		rss, _, _ = strings.Cut(rss, "\n")
+		t.Logf("the process, as the agent of %d clusters, has %s resident", len(r.spokes), strings.TrimSpace(rss))
+	}
 	log := r.log(t, 0)
 	for name := range r.spokes {
 		secret := &corev1.Secret{}
