@@ -38,7 +38,7 @@ func (a arrival) Reconcile(ctx context.Context, req mcreconcile.Request) (ctrl.R
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(s.engaged, cancel)()
+	defer context.AfterFunc(s.engaged, cancel)() //nolint:contextcheck // nothing is done in it: its end is the site's
 	if heard, err := s.heard(ctx); err != nil || !heard {
 		return ctrl.Result{RequeueAfter: fillsAgain}, err
 	}

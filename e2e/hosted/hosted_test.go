@@ -282,15 +282,15 @@ func (r *rig) delivered(t *testing.T, op *opsv1alpha1.Operation, cluster string)
 	return &list.Items[0]
 }
 
-// log is the end of the process' log; all of it when max is 0.
-func (r *rig) log(t *testing.T, max int) string {
+// log is the end of the process' log; all of it when most is 0.
+func (r *rig) log(t *testing.T, most int) string {
 	t.Helper()
 	raw, err := os.ReadFile(r.hosting.Log())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if max > 0 && len(raw) > max {
-		raw = raw[len(raw)-max:]
+	if most > 0 && len(raw) > most {
+		raw = raw[len(raw)-most:]
 	}
 	return string(raw)
 }

@@ -64,8 +64,8 @@ func runTests(m *testing.M) int {
 	return m.Run()
 }
 
-// run starts the agents and stops them with the test. make gives the multicluster manager of a local one.
-func run(t *testing.T, local *rest.Config, workers int, make func(context.Context, manager.Manager, *k8sruntime.Scheme) (mcmanager.Manager, error)) mcmanager.Manager {
+// run starts the agents and stops them with the test. multiple gives the multicluster manager of a local one.
+func run(t *testing.T, local *rest.Config, workers int, multiple func(context.Context, manager.Manager, *k8sruntime.Scheme) (mcmanager.Manager, error)) mcmanager.Manager {
 	t.Helper()
 	scheme := newScheme(t)
 	options := manager.Options{Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: ptr.To(true)}}
@@ -75,7 +75,7 @@ func run(t *testing.T, local *rest.Config, workers int, make func(context.Contex
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	multi, err := make(ctx, mgr, scheme)
+	multi, err := multiple(ctx, mgr, scheme)
 	if err != nil {
 		t.Fatal(err)
 	}
