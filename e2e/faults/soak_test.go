@@ -54,7 +54,7 @@ func TestSoak(t *testing.T) {
 			}
 			return nil
 		},
-	}, Faults{Rules: rules, Random: random}, Report{})
+	}, Faults{Rules: rules, Random: random, Patience: 5 * time.Minute}, Report{})
 	flat(t, samples)
 }
 
