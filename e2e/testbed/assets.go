@@ -34,3 +34,24 @@ func Build(ctx context.Context, out io.Writer) error {
 	_, err := ensure(ctx, newProgress(out), providedBy(os.Getenv(assetsVariable), envtestComponents), components, manifests)
 	return err
 }
+
+// KubernetesVersion is that of every cluster of the testbed, such as v1.2.3.
+const KubernetesVersion = kubernetesVersion
+
+// NodeBinaries makes sure that the binaries of a fleet of real nodes exist, with the controllers of all engines, and returns their paths by name and
+// the folders of their manifests. They are built from the same module as those of a fleet of processes, and share their cache.
+func NodeBinaries(ctx context.Context, out io.Writer) (binaries, manifests map[string]string, err error) {
+	_, folders := needs(AllEngines, false)
+	b, err := ensure(ctx, newProgress(out), nil, nodeComponents, folders)
+	if err != nil {
+		return nil, nil, err
+	}
+	binaries, manifests = map[string]string{}, map[string]string{}
+	for _, c := range nodeComponents {
+		binaries[c.name] = b.path(c)
+	}
+	for _, m := range folders {
+		manifests[m.name] = b.manifestDir(m)
+	}
+	return binaries, manifests, nil
+}

@@ -34,6 +34,16 @@ var (
 	kwok                  = component{"kwok", "sigs.k8s.io/kwok/cmd/kwok"}
 )
 
+// Components of a node with pods, for e2e/kindfleet.
+var (
+	kubelet   = component{"kubelet", "k8s.io/kubernetes/cmd/kubelet"}
+	kubeadm   = component{"kubeadm", "k8s.io/kubernetes/cmd/kubeadm"}
+	kubeProxy = component{"kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy"}
+	// Argo's own main: in a pod, nobody else is on its ports.
+	workflowController  = component{"workflow-controller", "github.com/argoproj/argo-workflows/v3/cmd/workflow-controller"}
+	veleroRestoreHelper = component{"velero-restore-helper", "github.com/vmware-tanzu/velero/cmd/velero-restore-helper"}
+)
+
 // Components of the engines, see engines.go.
 var (
 	sourceController   = component{"source-controller", "github.com/fluxcd/source-controller"}
@@ -47,10 +57,14 @@ var (
 	csi                = component{"csi", "./csi"}
 )
 
-// fleetComponents is what every fleet needs, envtestComponents what Assets returns.
+// fleetComponents is what every fleet needs, envtestComponents what Assets returns, and nodeComponents what a fleet of real nodes has.
 var (
 	envtestComponents = []component{kubeAPIServer, etcdServer, kubectl}
-	fleetComponents   = []component{kubeAPIServer, etcdServer, kubectl, kubeControllerManager, kubeScheduler, ocm, kwok}
+	nodeComponents    = []component{
+		kubeAPIServer, etcdServer, kubectl, kubeControllerManager, kubeScheduler, kubelet, kubeadm, kubeProxy, ocm,
+		sourceController, helmController, velero, veleroAWS, veleroRestoreHelper, s3, workflowController, volSync,
+	}
+	fleetComponents = []component{kubeAPIServer, etcdServer, kubectl, kubeControllerManager, kubeScheduler, ocm, kwok}
 )
 
 // manifest is a folder of a dependency whose YAML files the testbed applies.

@@ -222,14 +222,30 @@ func importCluster(ctx context.Context, hub clusterclient.Interface, name string
 
 var templated = regexp.MustCompile(`{{[^}]*}}`)
 
-// ocmCRDs reads CRDs of OCM. Its operator fills in conversion webhooks for two add-on kinds; without them the
-// one version that the agents use is served as it is stored.
+// ocmCRDs reads CRDs of OCM.
 func (f *Fleet) ocmCRDs(m manifest, pattern string) ([]*unstructured.Unstructured, error) {
-	files, err := filepath.Glob(filepath.Join(f.bin.manifestDir(m), pattern))
+	documents, err := OCMCRDs(f.bin.manifestDir(m), pattern)
 	if err != nil {
 		return nil, err
 	}
 	var crds []*unstructured.Unstructured
+	for _, d := range documents {
+		objects, err := parse(d)
+		if err != nil {
+			return nil, err
+		}
+		crds = append(crds, objects...)
+	}
+	return crds, nil
+}
+
+// OCMCRDs reads CRDs of OCM from files of a folder. Its operator fills in conversion webhooks for two add-on kinds; without them the
+// one version that the agents use is served as it is stored.
+func OCMCRDs(dir, pattern string) (documents [][]byte, err error) {
+	files, err := filepath.Glob(filepath.Join(dir, pattern))
+	if err != nil {
+		return nil, err
+	}
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -241,8 +257,12 @@ func (f *Fleet) ocmCRDs(m manifest, pattern string) ([]*unstructured.Unstructure
 		}
 		for _, o := range objects {
 			unstructured.RemoveNestedField(o.Object, "spec", "conversion")
-			crds = append(crds, o)
+			raw, err := o.MarshalJSON()
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", file, err)
+			}
+			documents = append(documents, raw)
 		}
 	}
-	return crds, nil
+	return documents, nil
 }
