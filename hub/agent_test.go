@@ -4,6 +4,7 @@ package hub
 
 import (
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
@@ -44,6 +45,7 @@ type report struct {
 	applyErr  string
 	seen      bool // only the finalizer
 	missing   bool // the object is not on the cluster any more
+	finished  time.Time
 }
 
 // report writes a report into the ManifestWork of a cluster.
@@ -112,6 +114,7 @@ func fill(w *workv1.ManifestWork, r report) {
 	m.StatusFeedbacks.Values = []workv1.FeedbackValue{
 		text(feedbackPhase, string(r.phase)), text(feedbackReason, r.reason), text(feedbackMessage, r.message),
 		{Name: feedbackBlocked, Value: workv1.FieldValue{Type: workv1.Boolean, Boolean: ptr.To(r.blocked)}},
+		text(feedbackFinishedAt, r.finished.Format(time.RFC3339)),
 		count("total", c.Total), count("pending", c.Pending), count("running", c.Running), count("succeeded", c.Succeeded), count("failed", c.Failed),
 	}
 }

@@ -191,7 +191,9 @@ func (r *OperationReconciler) workEvents() handler.EventHandler {
 	}
 	observe := func(o client.Object, q queue) {
 		work, isWork := o.(*workv1.ManifestWork)
-		if run := runOf(o); isWork && run != nil && run.observe(work, r.Clock.Now(), r.Clock.Now()) {
+		now := r.Clock.Now()
+		if run := runOf(o); isWork && run != nil && run.observe(work, now, now) {
+			r.Metrics.heard(work, now)
 			ask(run, q)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/types"
@@ -18,6 +19,7 @@ import (
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/placement"
+	"vworkspace.io/fleet/telemetry"
 )
 
 // reasonDispatchFailed is a cluster for which no ManifestWork could be created within the start deadline.
@@ -43,10 +45,13 @@ func (r *OperationReconciler) dispatch(ctx context.Context, p *pass) error {
 		return r.send(ctx, p, c, cluster)
 	}, func(cluster string, err error) {
 		if troubles++; troubles == 1 {
-			logf.FromContext(ctx).Error(err, "cannot create a ManifestWork; trying again", "cluster", cluster)
+			logf.FromContext(ctx).Error(err, "cannot create a ManifestWork; trying again", telemetry.KeyCluster, cluster)
 		}
 		r.noteTrouble(p, cluster, err)
 	})
+	if len(d.Start) > 0 {
+		run.dispatched(r.Clock.Now())
+	}
 	p.after(d.RequeueAfter)
 	switch {
 	case troubles > 0:
@@ -79,6 +84,13 @@ func (r *OperationReconciler) send(ctx context.Context, p *pass, c courier, clus
 	default:
 		return err
 	}
+}
+
+// dispatched records when ManifestWorks were created last.
+func (r *run) dispatched(at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sentLast = at
 }
 
 // recognise takes up a ManifestWork that exists under the run's name, if it is the run's.

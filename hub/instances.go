@@ -15,7 +15,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -28,6 +27,7 @@ import (
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/telemetry"
 )
 
 // InstanceReconciler delivers ApplicationInstances that carry the label cluster-id to their cluster, and mirrors their status.
@@ -43,7 +43,7 @@ func setupInstances(mgr ctrl.Manager, options Options) error {
 	ofInstance := predicate.NewPredicateFuncs(func(o client.Object) bool { return o.GetLabels()[labelInstance] != "" })
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("applicationinstance").
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
+		WithOptions(controllerOptions(mgr, "applicationinstance", telemetry.KeyInstance)).
 		For(&appsv1alpha1.ApplicationInstance{}, builder.WithPredicates(newsOfInstance())).
 		Watches(&workv1.ManifestWork{}, handler.EnqueueRequestsFromMapFunc(originOf), builder.WithPredicates(ofInstance)).
 		Watches(&clusterv1.ManagedCluster{}, handler.EnqueueRequestsFromMapFunc(r.instancesOn), builder.WithPredicates(comesOrGoes())).

@@ -13,10 +13,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/telemetry"
 )
 
 // OperationReconciler runs fleet Operations.
@@ -39,6 +39,7 @@ type pass struct {
 	run    *run
 	again  time.Duration // when to look again; 0 when only an event needs to
 	wrote  bool          // the API server has accepted the status
+	heard  time.Time     // when the oldest news came that the status tells now; zero when it tells none
 }
 
 // after asks for another pass after d at the latest. The smallest wins; 0 does not ask.
@@ -62,6 +63,9 @@ func (r *OperationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 	}
 	if belongsToSpoke(op) {
 		return ctrl.Result{}, nil
+	}
+	if op.Spec.TargetRef != nil {
+		ctx = logf.IntoContext(ctx, logf.FromContext(ctx).WithValues(telemetry.KeyInstance, op.Namespace+"/"+op.Spec.TargetRef.Name))
 	}
 	p := r.newPass(op)
 	err := r.take(ctx, p)
@@ -131,37 +135,23 @@ func (r *OperationReconciler) writeStatus(ctx context.Context, p *pass) error {
 	if p.run != nil && p.op.Status.Phase == p.stored.Status.Phase {
 		if wait := p.run.mayWrite(p.now, r.StatusInterval); wait > 0 {
 			p.after(wait)
+			p.keepNews()
 			return nil
 		}
 	}
 	before := p.stored.Status
 	patch := client.MergeFromWithOptions(p.stored, client.MergeFromWithOptimisticLock{})
 	if err := r.Status().Patch(ctx, p.op, patch); err != nil {
+		p.keepNews()
 		return client.IgnoreNotFound(err)
 	}
 	p.wrote = true
 	if p.run != nil {
 		p.run.wroteAt(p.now)
 	}
-	r.announce(ctx, p.op, before)
+	telemetry.Tell(ctx, r.Events, p.op, before)
+	r.Metrics.wrote(p, before, r.Clock.Now())
 	return nil
-}
-
-// announce tells people of a new phase or of a new reason to wait, after it was written.
-func (r *OperationReconciler) announce(ctx context.Context, op *opsv1alpha1.Operation, before opsv1alpha1.OperationStatus) {
-	s := op.Status
-	if s.Phase == before.Phase && s.Reason == before.Reason {
-		return
-	}
-	logf.FromContext(ctx).Info("moved", "phase", s.Phase, "reason", s.Reason, "message", s.Message)
-	if r.Events == nil {
-		return
-	}
-	kind := corev1.EventTypeNormal
-	if s.Phase == opsv1alpha1.PhaseFailed || s.Blocked {
-		kind = corev1.EventTypeWarning
-	}
-	r.Events.Eventf(op, nil, kind, s.Reason, string(s.Phase), "%s", s.Message)
 }
 
 // mayWrite is how long the next write of the status has to wait.

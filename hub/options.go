@@ -43,6 +43,8 @@ type Options struct {
 	Workers int
 	// Clock tells the time. Default the system's.
 	Clock clock.Clock
+	// Metrics are what the hub counts. Register them where they are to be exported; by default nobody sees them.
+	Metrics *Metrics
 }
 
 // DefaultOptions are what cmd/hub runs with unless its flags say otherwise.
@@ -63,6 +65,9 @@ func (o Options) complete() Options {
 	}
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
+	}
+	if o.Metrics == nil {
+		o.Metrics = NewMetrics()
 	}
 	return o
 }

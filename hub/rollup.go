@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -23,6 +24,7 @@ func (r *OperationReconciler) rollUp(ctx context.Context, p *pass) error {
 	failures := run.tally.Failures()
 	started := run.tally.Started()
 	trouble := run.trouble()
+	p.heard, run.heard = run.heard, time.Time{}
 	run.mu.Unlock()
 
 	s := &p.op.Status

@@ -39,6 +39,10 @@ type run struct {
 	kept []keptChunk
 	// wrote is when the Operation's status was written last.
 	wrote time.Time
+	// heard is when the oldest news came that the status does not tell yet; zero when it tells all.
+	heard time.Time
+	// sentLast is when this process last created ManifestWorks of the run.
+	sentLast time.Time
 }
 
 // trouble with creating a ManifestWork.
@@ -91,6 +95,9 @@ func (r *run) observe(work *workv1.ManifestWork, told, now time.Time) bool {
 	} else {
 		delete(r.gone, cluster)
 	}
+	if changed && answered(work) {
+		r.hear(now)
+	}
 	return changed
 }
 
@@ -136,6 +143,22 @@ func (r *run) sent(cluster string, at time.Time) {
 	delete(r.troubles, cluster)
 	if r.tally.Apply(notYetReported(cluster, "")) {
 		r.silent[cluster] = at
+	}
+}
+
+// hear takes note of the time at which news came, for callers that hold the lock. Older news that wait to be told keep theirs.
+func (r *run) hear(at time.Time) {
+	if r.heard.IsZero() || at.Before(r.heard) {
+		r.heard = at
+	}
+}
+
+// keepNews that were not told after all.
+func (p *pass) keepNews() {
+	if p.run != nil && !p.heard.IsZero() {
+		p.run.mu.Lock()
+		defer p.run.mu.Unlock()
+		p.run.hear(p.heard)
 	}
 }
 

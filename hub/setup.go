@@ -5,6 +5,7 @@ package hub
 import (
 	"context"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -15,11 +16,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
+	clusterv1 "open-cluster-management.io/api/cluster/v1"
 	clusterv1beta1 "open-cluster-management.io/api/cluster/v1beta1"
 	workv1 "open-cluster-management.io/api/work/v1"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/telemetry"
 )
 
 // Indexes of Operations in the cache.
@@ -36,13 +39,21 @@ func ManagerOptions() manager.Options {
 	return manager.Options{Scheme: NewScheme(), Cache: CacheOptions(), Client: ClientOptions()}
 }
 
+// Kinds that the API server must serve for the hub to work.
+func Kinds() []client.Object {
+	return []client.Object{
+		&opsv1alpha1.Operation{}, &appsv1alpha1.ApplicationInstance{},
+		&workv1.ManifestWork{}, &clusterv1.ManagedCluster{}, &clusterv1beta1.Placement{}, &clusterv1beta1.PlacementDecision{},
+	}
+}
+
 // Setup adds the hub's controllers to a manager that was made with ManagerOptions.
 func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	options = options.complete()
 	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	if err := setupOperations(mgr, options); err != nil {
+	if err := setupOperations(ctx, mgr, options); err != nil {
 		return err
 	}
 	if err := setupReaper(mgr); err != nil {
@@ -85,13 +96,16 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	})
 }
 
-func setupOperations(mgr ctrl.Manager, options Options) error {
+func setupOperations(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	r := &OperationReconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("vworkspace-hub"), Options: options, runs: newRuns(),
 	}
+	if err := options.Metrics.follow(ctx, mgr, r.runs); err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("operation").
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
+		WithOptions(controllerOptions(mgr, "operation", telemetry.KeyOperation)).
 		For(&opsv1alpha1.Operation{}, builder.WithPredicates(newsOfOperation())).
 		Watches(&workv1.ManifestWork{}, r.workEvents()).
 		Watches(&clusterv1beta1.Placement{}, r.waitingFor(indexPlacement, func(o client.Object) string { return o.GetName() })).
@@ -100,6 +114,20 @@ func setupOperations(mgr ctrl.Manager, options Options) error {
 		})).
 		Watches(&appsv1alpha1.ApplicationInstance{}, r.waitingFor(indexTarget, func(o client.Object) string { return o.GetName() })).
 		Complete(r)
+}
+
+// controllerOptions of a controller whose log lines name what they are about by a key.
+func controllerOptions(mgr ctrl.Manager, name, key string) controller.Options {
+	log := mgr.GetLogger().WithValues("controller", name)
+	return controller.Options{
+		MaxConcurrentReconciles: concurrency,
+		LogConstructor: func(r *ctrl.Request) logr.Logger {
+			if r == nil {
+				return log
+			}
+			return log.WithValues(key, r.String())
+		},
+	}
 }
 
 // newsOfOperation lets through what a pass could act on: a new spec, the fence and the end - but not every write of a status, which a

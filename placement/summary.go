@@ -167,6 +167,9 @@ func (t *Tally) NotStarted(limit int) []string {
 // Started tells whether something is known of every cluster.
 func (t *Tally) Started() bool { return t.started == len(t.clusters) }
 
+// InFlight is how many clusters were started and have not ended.
+func (t *Tally) InFlight() int { return t.started - int(t.counts.Done()) }
+
 // Chunk returns the final results of the clusters in chunk i of the plan, in the order of the plan, and how many clusters the chunk has.
 func (t *Tally) Chunk(i int) (final []ClusterResult, size int) {
 	from, to := i*ChunkSize, min((i+1)*ChunkSize, len(t.results))

@@ -17,7 +17,7 @@ func TestStaleReadStartsNothing(t *testing.T) {
 	op := on(namespace(t, false), "op", "web", opsv1alpha1.TypeBackup)
 	create(t, op)
 	blockedFrom(t, op, opsv1alpha1.ReasonNamespaceNotGated)
-	s := &site{Client: k8s, live: k8s, recorder: events.NewFakeRecorder(10)}
+	s := &site{Client: k8s, live: k8s, recorder: events.NewFakeRecorder(10), metrics: NewMetrics()}
 	stale := newVisit(s, op.DeepCopy(), clock.RealClock{})
 
 	patch(t, op, func() { op.Labels = map[string]string{"touched": "yes"} })

@@ -12,10 +12,12 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	mcreconcile "sigs.k8s.io/multicluster-runtime/pkg/reconcile"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines"
+	"vworkspace.io/fleet/telemetry"
 )
 
 const (
@@ -51,6 +53,9 @@ func (r *operationReconciler) Reconcile(ctx context.Context, req mcreconcile.Req
 	}
 	if op.Spec.Placement != nil {
 		return ctrl.Result{}, nil // the hub's
+	}
+	if op.Spec.TargetRef != nil {
+		ctx = log.IntoContext(ctx, log.FromContext(ctx).WithValues(telemetry.KeyInstance, op.Namespace+"/"+op.Spec.TargetRef.Name))
 	}
 	v := newVisit(s, &op, r.clock)
 	err = r.step(ctx, v)

@@ -198,26 +198,6 @@ func TestExclusiveIsSymmetric(t *testing.T) {
 	}
 }
 
-func TestNewTransitions(t *testing.T) {
-	tr := func(reasons ...string) (h []opsv1alpha1.Transition) {
-		for _, r := range reasons {
-			h = append(h, opsv1alpha1.Transition{Reason: r})
-		}
-		return h
-	}
-	for _, c := range []struct{ before, after, want []opsv1alpha1.Transition }{
-		{nil, tr("a"), tr("a")},
-		{tr("a"), tr("a", "b"), tr("b")},
-		{tr("a", "b"), tr("a", "b"), nil},
-		{tr("a", "b", "c"), tr("b", "c", "d"), tr("d")}, // the oldest fell out
-	} {
-		got := newTransitions(c.before, c.after)
-		if len(got) != len(c.want) || len(got) > 0 && got[0].Reason != c.want[0].Reason {
-			t.Errorf("%v -> %v: %v", c.before, c.after, got)
-		}
-	}
-}
-
 func TestBlockedPause(t *testing.T) {
 	for waited, want := range map[time.Duration]time.Duration{
 		0: time.Second, 3 * time.Second: time.Second, 40 * time.Second: 10 * time.Second, time.Hour: time.Minute,

@@ -26,6 +26,7 @@ import (
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines"
 	"vworkspace.io/fleet/engines/executors"
+	"vworkspace.io/fleet/telemetry"
 )
 
 const (
@@ -50,6 +51,8 @@ type Options struct {
 	Workers int
 	// ClaimsDelay is for how long changes are gathered before ClusterClaims say so; 1 s when 0.
 	ClaimsDelay time.Duration
+	// Metrics are what the agent counts. Register them where they are to be exported; by default nobody sees them.
+	Metrics *Metrics
 }
 
 // AddToScheme adds every kind that the agent reads or writes by type.
@@ -77,6 +80,11 @@ func CacheOptions() cache.Options {
 	}}
 }
 
+// Kinds that the API server must serve for the agent to work. Those of engines may come and go.
+func Kinds() []client.Object {
+	return []client.Object{&opsv1alpha1.Operation{}, &appsv1alpha1.ApplicationInstance{}}
+}
+
 // Setup adds the agent's controllers to a manager, for every cluster that its provider engages. The clusters need a scheme with AddToScheme.
 func Setup(ctx context.Context, mgr mcmanager.Manager, o Options) error {
 	if o.Clock == nil {
@@ -91,6 +99,9 @@ func Setup(ctx context.Context, mgr mcmanager.Manager, o Options) error {
 	if o.Workers == 0 {
 		o.Workers = share
 	}
+	if o.Metrics == nil {
+		o.Metrics = NewMetrics()
+	}
 	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
@@ -99,10 +110,13 @@ func Setup(ctx context.Context, mgr mcmanager.Manager, o Options) error {
 		return err
 	}
 	late := newLateKinds(o.Discovery, kinds...)
-	s := newSites(late)
+	s := newSites(late, o.Metrics)
 	// Before the controllers: their sources need it engaged.
 	if err := mgr.Add(s); err != nil {
 		return fmt.Errorf("add the clusters: %w", err)
+	}
+	if err := o.Metrics.leading.Follow(mgr.GetLocalManager()); err != nil {
+		return fmt.Errorf("set up the metrics: %w", err)
 	}
 	if err := setupOperations(mgr, s, late, o); err != nil {
 		return fmt.Errorf("set up Operations: %w", err)
@@ -144,16 +158,21 @@ func watchedKinds(scheme *runtime.Scheme, registry *engines.Registry) ([]client.
 	return kinds, nil
 }
 
-// options of a controller: the manager's own, log lines that say which object of which cluster they are about, and workers, of which one cluster
-// has share at most.
-func options(mgr mcmanager.Manager, workers, share int) controller.TypedOptions[mcreconcile.Request] {
+// options of a controller: the manager's own, log lines that say by a key, if there is one, which object they are about, and of which cluster, and
+// workers, of which one cluster has share at most.
+func options(mgr mcmanager.Manager, name, key string, workers, share int) controller.TypedOptions[mcreconcile.Request] {
+	log := mgr.GetLogger().WithValues("controller", name)
 	o := controller.TypedOptions[mcreconcile.Request]{
 		MaxConcurrentReconciles: workers,
 		LogConstructor: func(r *mcreconcile.Request) logr.Logger {
 			if r == nil {
-				return mgr.GetLogger()
+				return log
 			}
-			return mgr.GetLogger().WithValues("cluster", r.ClusterName, "namespace", r.Namespace, "name", r.Name)
+			log := log.WithValues(telemetry.KeyCluster, r.ClusterName)
+			if key == "" {
+				return log
+			}
+			return log.WithValues(key, r.NamespacedName.String())
 		},
 	}
 	if workers > share {
@@ -175,7 +194,7 @@ func setupOperations(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options
 		Watches(&opsv1alpha1.Operation{}, enqueue(operationsOfOperation)).
 		Watches(&appsv1alpha1.ApplicationInstance{}, enqueue(operationsOfInstance)).
 		Watches(&corev1.Namespace{}, enqueue(operationsOfNamespace)).
-		WithOptions(options(mgr, o.Workers, share)).
+		WithOptions(options(mgr, "operation", telemetry.KeyOperation, o.Workers, share)).
 		Build(arrival{s, r})
 	if err != nil {
 		return err
@@ -190,7 +209,7 @@ func setupInstances(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options)
 		Watches(&corev1.Namespace{}, enqueue(func(ctx context.Context, c client.Client, ns client.Object) []client.ObjectKey {
 			return instanceKeys(ctx, c, client.InNamespace(ns.GetName()))
 		})).
-		WithOptions(options(mgr, o.Workers, share)).
+		WithOptions(options(mgr, "applicationinstance", telemetry.KeyInstance, o.Workers, share)).
 		Build(arrival{s, r})
 	if err != nil {
 		return err
@@ -205,7 +224,7 @@ func setupClaims(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options) er
 	c, err := mcbuilder.ControllerManagedBy(mgr).Named("clusterclaim").
 		Watches(&appsv1alpha1.ApplicationInstance{}, changed).
 		Watches(&corev1.Namespace{}, changed).
-		WithOptions(options(mgr, max(1, o.Workers/share), 1)).
+		WithOptions(options(mgr, "clusterclaim", "", max(1, o.Workers/share), 1)).
 		Build(arrival{s, &claimsReconciler{sites: s, registry: o.Engines}})
 	if err != nil {
 		return err

@@ -38,6 +38,7 @@ type site struct {
 	// remote speaks with what runs there.
 	remote   *remote
 	recorder events.EventRecorder
+	metrics  *Metrics
 	// pace of the writes to its Operations.
 	pace *pace
 	// caches hold what the controllers watch.
@@ -50,14 +51,15 @@ type site struct {
 
 // sites are the clusters that are engaged, for the reconcilers to find. What is kept about a cluster is kept here, and goes with it.
 type sites struct {
-	kinds *lateKinds
+	kinds   *lateKinds
+	metrics *Metrics
 
 	mu    sync.Mutex
 	known map[multicluster.ClusterName]*site
 }
 
-func newSites(kinds *lateKinds) *sites {
-	return &sites{kinds: kinds, known: map[multicluster.ClusterName]*site{}}
+func newSites(kinds *lateKinds, metrics *Metrics) *sites {
+	return &sites{kinds: kinds, metrics: metrics, known: map[multicluster.ClusterName]*site{}}
 }
 
 // Start implements manager.Runnable. The work is done per cluster.
@@ -84,9 +86,13 @@ func (s *sites) Engage(ctx context.Context, name multicluster.ClusterName, cl cl
 		kinds:    kinds,
 		remote:   speak,
 		recorder: cl.GetEventRecorder(recorderName),
+		metrics:  s.metrics,
 		caches:   cl.GetCache(),
 		pace:     newPace(),
 		engaged:  ctx,
+	}
+	if err := s.metrics.operations.Watch(ctx, st.caches); err != nil {
+		return err
 	}
 	s.mu.Lock()
 	s.known[name] = st

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,6 +17,7 @@ import (
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines"
+	"vworkspace.io/fleet/telemetry"
 )
 
 // visit is one look at one Operation: what was read, what has become of its status, and when to look again.
@@ -80,9 +80,8 @@ func (v *visit) failing() time.Time {
 // failedFor tells whether the run has got no further for as long as that.
 func (v *visit) failedFor(d time.Duration) bool { return v.now.Sub(v.failing()) >= d }
 
-// write puts the status where others see it, if it differs from what is there, and tells of each transition by an Event: after the write,
-// so that no Event speaks of something that did not come to be. It fails with a conflict when the Operation has changed since it was
-// read. After an error nothing may be done that needed the write.
+// write puts the status where others see it, if it differs from what is there, and then tells and counts what has come to be. It fails with a
+// conflict when the Operation has changed since it was read. After an error nothing may be done that needed the write.
 func (v *visit) write(ctx context.Context) error {
 	if equality.Semantic.DeepEqual(v.before, v.op.Status) {
 		return nil
@@ -91,37 +90,16 @@ func (v *visit) write(ctx context.Context) error {
 	if err := v.Status().Update(ctx, want); err != nil {
 		return fmt.Errorf("write the status of Operation %s/%s: %w", v.op.Namespace, v.op.Name, err)
 	}
-	news := newTransitions(v.before.History, want.Status.History)
+	before := v.before
 	v.op.ResourceVersion, v.op.Status = want.ResourceVersion, want.Status
 	v.before = *want.Status.DeepCopy()
-	for _, t := range news {
-		v.tell(eventType(t), t.Reason, t.Message)
-	}
+	telemetry.Tell(ctx, v.recorder, v.op, before)
+	v.metrics.wrote(v.op, before.Phase)
 	return nil
 }
 
 func (v *visit) tell(kind, reason, message string) {
 	v.recorder.Eventf(v.op, nil, kind, reason, string(v.op.Spec.Type), "%s", message)
-}
-
-// newTransitions are those of after that before does not end with. The history is bounded, so positions shift.
-func newTransitions(before, after []opsv1alpha1.Transition) []opsv1alpha1.Transition {
-	for known := min(len(before), len(after)); known > 0; known-- {
-		if equality.Semantic.DeepEqual(before[len(before)-known:], after[:known]) {
-			return after[known:]
-		}
-	}
-	return after
-}
-
-func eventType(t opsv1alpha1.Transition) string {
-	switch {
-	case t.Phase == opsv1alpha1.PhaseFailed,
-		t.Phase == opsv1alpha1.PhasePending && t.Reason != opsv1alpha1.ReasonAdmissionPassed && countsAgainstDeadline(t.Reason):
-		return corev1.EventTypeWarning
-	default:
-		return corev1.EventTypeNormal
-	}
 }
 
 // report takes over what an engine says besides where the run stands.

@@ -48,6 +48,8 @@ var (
 	restConfig *rest.Config
 	faults     = &faultList{}
 	agentClock = &fastClock{}
+	// agentMetrics are exported as cmd/spoke exports them.
+	agentMetrics = NewMetrics()
 )
 
 // fastClock is the agent's. A test can put it forward.
@@ -145,7 +147,7 @@ func startAgent(ctx context.Context, scheme *runtime.Scheme) error {
 		return err
 	}
 	registry := engines.NewRegistry(job.New(), volsync.New(), widgetEngine{}, stoppableEngine{}, lateEngine{})
-	if err := Setup(ctx, mgr, Options{Engines: registry, Clock: agentClock, Discovery: 200 * time.Millisecond}); err != nil {
+	if err := Setup(ctx, mgr, Options{Engines: registry, Clock: agentClock, Discovery: 200 * time.Millisecond, Metrics: agentMetrics}); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)
