@@ -7,21 +7,24 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"log/slog"
 	"os"
 
-	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/hub"
+	"vworkspace.io/fleet/telemetry"
 )
 
 // version is stamped by `make build`.
 var version = "dev"
+
+// leaseName of the leader's Lease.
+const leaseName = "vworkspace-hub"
 
 func main() {
 	f := parseFlags()
@@ -29,7 +32,7 @@ func main() {
 		fmt.Println(version)
 		return
 	}
-	log := logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: f.level()}))
+	log := telemetry.NewLogger(os.Stderr, f.verbose)
 	ctrl.SetLogger(log)
 	klog.SetLogger(log)
 	if err := run(ctrl.SetupSignalHandler(), f); err != nil {
@@ -69,13 +72,6 @@ func parseFlags() flags {
 	return f
 }
 
-func (f flags) level() slog.Level {
-	if f.verbose {
-		return slog.LevelDebug
-	}
-	return slog.LevelInfo
-}
-
 func run(ctx context.Context, f flags) error {
 	config, err := ctrl.GetConfig()
 	if err != nil {
@@ -88,25 +84,34 @@ func run(ctx context.Context, f flags) error {
 	options.Metrics = server.Options{BindAddress: f.metrics}
 	options.HealthProbeBindAddress = f.health
 	options.LeaderElection = f.leaderElect
-	options.LeaderElectionID = "vworkspace-hub"
+	options.LeaderElectionID = leaseName
 	options.LeaderElectionNamespace = f.leaderNamespace
 	options.LeaderElectionReleaseOnCancel = true // nothing runs after the manager has stopped
 	mgr, err := ctrl.NewManager(config, options)
 	if err != nil {
 		return fmt.Errorf("make the manager: %w", err)
 	}
+	f.hub.Metrics = hub.NewMetrics()
+	if err := metrics.Registry.Register(f.hub.Metrics); err != nil {
+		return fmt.Errorf("register the metrics: %w", err)
+	}
 	if err := hub.Setup(ctx, mgr, f.hub); err != nil {
 		return fmt.Errorf("set up the controllers: %w", err)
 	}
-	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
-		return fmt.Errorf("add the health check: %w", err)
-	}
-	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
-		return fmt.Errorf("add the readiness check: %w", err)
+	if err := telemetry.AddChecks(mgr, f.readiness()); err != nil {
+		return err
 	}
 	ctrl.Log.Info("starting", "version", version)
 	if err := mgr.Start(ctx); err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
 	return nil
+}
+
+func (f flags) readiness() telemetry.Readiness {
+	r := telemetry.Readiness{Kinds: hub.Kinds()}
+	if f.leaderElect {
+		r.Lease = types.NamespacedName{Namespace: f.leaderNamespace, Name: leaseName}
+	}
+	return r
 }

@@ -14,9 +14,10 @@ import (
 	"runtime/debug"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	mcmanager "sigs.k8s.io/multicluster-runtime/pkg/manager"
 	"sigs.k8s.io/multicluster-runtime/pkg/multicluster"
@@ -26,10 +27,14 @@ import (
 	"vworkspace.io/fleet/engines/all"
 	"vworkspace.io/fleet/spoke"
 	"vworkspace.io/fleet/spoke/hosted"
+	"vworkspace.io/fleet/telemetry"
 )
 
 // version is stamped by the linker.
 var version = "dev"
+
+// leaseName of the leader's Lease.
+const leaseName = "vworkspace-agent"
 
 type flags struct {
 	cluster        string
@@ -39,7 +44,7 @@ type flags struct {
 	metrics        string
 	probes         string
 	leaderElect    bool
-	zap            zap.Options
+	verbose        bool
 }
 
 func main() {
@@ -55,7 +60,9 @@ func main() {
 		// The agent's heap is a few MB: collecting twice as often as by default costs next to nothing and keeps it small.
 		debug.SetGCPercent(50)
 	}
-	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&f.zap)))
+	log := telemetry.NewLogger(os.Stderr, f.verbose)
+	ctrl.SetLogger(log)
+	klog.SetLogger(log)
 	if err := run(ctrl.SetupSignalHandler(), f); err != nil {
 		ctrl.Log.Error(err, "the agent stopped")
 		os.Exit(1)
@@ -76,7 +83,7 @@ func parse(set *flag.FlagSet, args []string) (flags, error) {
 	set.StringVar(&f.metrics, "metrics-bind-address", "0", "Where to serve Prometheus metrics, such as 127.0.0.1:8080 or :8080; 0 for nowhere.")
 	set.StringVar(&f.probes, "health-probe-bind-address", "0", "Where to serve /healthz and /readyz, such as :8081; 0 for nowhere.")
 	set.BoolVar(&f.leaderElect, "leader-elect", false, "Let one of several replicas work at a time. Needed as soon as there are two.")
-	f.zap.BindFlags(set)
+	set.BoolVar(&f.verbose, "verbose", false, "Log more.")
 	if err := set.Parse(args); err != nil {
 		return f, err
 	}
@@ -123,7 +130,7 @@ func run(ctx context.Context, f flags) error {
 	if err != nil {
 		return fmt.Errorf("make a manager: %w", err)
 	}
-	options := spoke.Options{Engines: all.Default(), AgentNamespace: f.agentNamespace}
+	options := spoke.Options{Engines: all.Default(), AgentNamespace: f.agentNamespace, Metrics: spoke.NewMetrics()}
 	var mgr mcmanager.Manager
 	if f.hosted {
 		options.Workers = hosted.Workers
@@ -135,13 +142,14 @@ func run(ctx context.Context, f flags) error {
 	if err != nil {
 		return fmt.Errorf("make a multicluster manager: %w", err)
 	}
+	if err := metrics.Registry.Register(options.Metrics); err != nil {
+		return fmt.Errorf("register the metrics: %w", err)
+	}
 	if err := spoke.Setup(ctx, mgr, options); err != nil {
 		return err
 	}
-	for _, add := range []func(string, healthz.Checker) error{mgr.AddHealthzCheck, mgr.AddReadyzCheck} {
-		if err := add("ping", healthz.Ping); err != nil {
-			return fmt.Errorf("add a health check: %w", err)
-		}
+	if err := telemetry.AddChecks(local, f.readiness()); err != nil {
+		return err
 	}
 	if f.hosted {
 		ctrl.Log.Info("starting the hosted agents", "version", version, "secretsIn", f.source.Namespace, "label", f.source.Label, "agentNamespace", f.agentNamespace)
@@ -159,7 +167,7 @@ func managerOptions(f flags, scheme *runtime.Scheme) ctrl.Options {
 		Metrics:                 metricsserver.Options{BindAddress: f.metrics},
 		HealthProbeBindAddress:  f.probes,
 		LeaderElection:          f.leaderElect,
-		LeaderElectionID:        "vworkspace-agent",
+		LeaderElectionID:        leaseName,
 		LeaderElectionNamespace: f.agentNamespace,
 		// The process ends right after, so a successor need not wait for the lease to run out.
 		LeaderElectionReleaseOnCancel: true,
@@ -168,4 +176,17 @@ func managerOptions(f flags, scheme *runtime.Scheme) ctrl.Options {
 		f.source.Manage(&options)
 	}
 	return options
+}
+
+// readiness of the cluster that the process speaks to by its own credentials. Hosted clusters come and go: whether they answer is counted and logged,
+// and does not make a process unready that serves others. Nor need the cluster where their Secrets are serve our kinds.
+func (f flags) readiness() telemetry.Readiness {
+	r, lease := telemetry.Readiness{Kinds: spoke.Kinds()}, types.NamespacedName{Namespace: f.agentNamespace, Name: leaseName}
+	if f.hosted {
+		r.Kinds, lease = nil, types.NamespacedName{Namespace: f.source.Namespace, Name: hosted.LeaderElectionID}
+	}
+	if f.leaderElect {
+		r.Lease = lease
+	}
+	return r
 }

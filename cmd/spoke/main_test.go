@@ -40,3 +40,25 @@ func TestHostedDefaults(t *testing.T) {
 		t.Errorf("got %+v and %v, want no Secrets", f.source, err)
 	}
 }
+
+// A process is ready by the cluster that it speaks to as itself. Where only Secrets are, our kinds need not be.
+func TestReadiness(t *testing.T) {
+	for _, c := range []struct {
+		args  []string
+		kinds int
+		lease string
+	}{
+		{[]string{"--cluster=spoke1"}, 2, "/"},
+		{[]string{"--cluster=spoke1", "--leader-elect", "--agent-namespace=agent"}, 2, "agent/vworkspace-agent"},
+		{[]string{"--hosted"}, 0, "/"},
+		{[]string{"--hosted", "--leader-elect", "--hosted-namespace=fleet"}, 0, "fleet/vworkspace-hosted"},
+	} {
+		f, err := parse(flag.NewFlagSet("spoke", flag.ContinueOnError), c.args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := f.readiness(); len(r.Kinds) != c.kinds || r.Lease.String() != c.lease {
+			t.Errorf("%v: got %d kinds and the Lease %s, want %d and %s", c.args, len(r.Kinds), r.Lease, c.kinds, c.lease)
+		}
+	}
+}
