@@ -23,3 +23,8 @@ const (
 //
 //go:embed crds/*.yaml policies/*.yaml hub/*.yaml spoke/*.yaml hosted/*.yaml
 var Manifests embed.FS
+
+// Observability holds dashboard.json for Grafana and rules.yaml for Prometheus.
+//
+//go:embed observability/dashboard.json observability/rules.yaml
+var Observability embed.FS
