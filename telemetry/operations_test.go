@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache/informertest"
 
@@ -76,9 +77,12 @@ test_operations{engine="job",level="instance",phase="Running",type="Backup"} 1
 test_operations_blocked{level="instance",reason="TargetNotReady"} 1
 `)
 	leave()
-	deadline := time.Now().Add(time.Minute)
-	for len(o.byPhase.Counts())+len(o.held.Counts()) > 2 && time.Now().Before(deadline) {
-		time.Sleep(time.Millisecond) // context.AfterFunc runs in a goroutine of its own
+	// What follows the end of a context runs in a goroutine of its own.
+	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
+		return len(o.byPhase.Counts())+len(o.held.Counts()) == 2, nil
+	})
+	if err != nil {
+		t.Errorf("a cluster that has gone still counts: %v", err)
 	}
 	expect(help + `test_operations{engine="auto",level="instance",phase="Pending",type="Backup"} 1
 ` + helpBlocked + `test_operations_blocked{level="instance",reason="TargetNotReady"} 1
