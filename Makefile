@@ -10,7 +10,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 TEST_PARALLEL ?= 2
 TEST_TIMEOUT  ?= 30m
 # These start some twenty to fifty processes each, and wait for all of them: two at once on two cores, and what they wait for comes too late.
-FLEET_PACKAGES = /e2e/(engines|faults|hosted|scenarios)$$
+FLEET_PACKAGES = /e2e/(addon|engines|faults|hosted|scenarios)$$
 BENCH         ?= .
 
 # Tools live in modules of their own under .ci/tools, so that they never move a version the product ships.
@@ -71,7 +71,7 @@ lint: ## golangci-lint over the module, and the formatting of every Go file in t
 # behind, and a type that does not compile yet costs nothing. There is no RBAC generator: Roles are written by hand,
 # with the reason beside every verb.
 .PHONY: generate
-generate: ## deep copies and CRDs from the types in api/; schemas and reference of the engines' parameters
+generate: ## deep copies and CRDs from the types in api/; references; manifests and the add-on from the charts
 	@echo "generate: deep copies in api/ and CRDs in deploy/crds (the first run builds controller-gen)"
 	@rm -rf bin/crds
 	$(CONTROLLER_GEN) \
@@ -84,6 +84,8 @@ generate: ## deep copies and CRDs from the types in api/; schemas and reference 
 	@rmdir bin/crds
 	@echo "generate: schemas of the engines' parameters in deploy/schemas, and docs/reference/parameters.md"
 	@$(GO) run ./engines/reference
+	@echo "generate: deploy/hub, deploy/spoke, deploy/addon and the charts' READMEs from deploy/charts"
+	@$(GO) run ./deploy/render
 
 # The version is a linker flag, so that what is compiled stays shared with `go test` and `go run`. No -trimpath for
 # the same reason; no VCS stamp, because git describe says it already and works in a checkout of another user. Each
@@ -92,6 +94,13 @@ generate: ## deep copies and CRDs from the types in api/; schemas and reference 
 build: ## hub, spoke and vw into bin/, stamped with the version from git
 	@echo "build: bin/ at version $(VERSION)"
 	$(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/...
+
+# The time in the images is the commit's, so that whoever builds a commit gets the same digests; SOURCE_DATE_EPOCH says another.
+IMAGE_REPOSITORY ?= registry.example.com/vworkspace-fleet
+.PHONY: images
+images: ## images of hub and spoke for amd64 and arm64 in dist/, without a container runtime (IMAGE_REPOSITORY=... names them)
+	@echo "images: dist/ at version $(VERSION) (the first run compiles everything for both platforms: some minutes)"
+	@$(GO) run ./deploy/image/cmd -version '$(VERSION)' -repository '$(IMAGE_REPOSITORY)'
 
 ##@ Longer
 
@@ -122,8 +131,8 @@ assets: ## build the testbed's Kubernetes and OCM binaries, once per machine
 ##@ Tidying
 
 .PHONY: clean
-clean: ## remove bin/; keep the testbed's binaries
-	rm -rf bin
+clean: ## remove bin/ and dist/; keep the testbed's binaries
+	rm -rf bin dist
 	@echo "clean: the testbed's binaries stay in $${XDG_CACHE_HOME:-~/.cache}/vworkspace-fleet; 'make clean-cache' drops them (about 10 minutes to build again)"
 
 # Where e2e/testbed keeps them: the same folder that os.UserCacheDir names on Linux.

@@ -11,9 +11,9 @@ const (
 	CRDs = "crds"
 	// Policies are admission rules of the APIs that a CRD cannot hold; the hub and every spoke have the same.
 	Policies = "policies"
-	// Hub is the namespace, the ServiceAccount and the rights of the hub's controller.
+	// Hub is the hub's controller: its namespace, ServiceAccount, rights and Deployment, rendered from the chart.
 	Hub = "hub"
-	// Spoke is the namespace, the ServiceAccounts and the rights of the agent.
+	// Spoke is the agent, in the same way.
 	Spoke = "spoke"
 	// Hosted is the namespace, the ServiceAccount and the rights of a process that runs the agents of many clusters.
 	Hosted = "hosted"

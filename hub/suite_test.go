@@ -3,11 +3,8 @@
 package hub
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,8 +12,6 @@ import (
 	"testing"
 
 	"github.com/go-logr/logr"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -70,41 +65,11 @@ func runTests(m *testing.M) int {
 	}
 	hubConfig = rest.CopyConfig(config)
 	hubConfig.Impersonate.UserName = "system:serviceaccount:vworkspace-hub:vworkspace-hub"
-	if err := install(ctx, filepath.Join("..", "deploy", "hub")); err != nil {
+	if err := testbed.ApplyFiles(ctx, config, filepath.Join("..", "deploy", "hub")); err != nil {
 		fmt.Fprintln(os.Stderr, "cannot install deploy/hub:", err)
 		return 1
 	}
 	return m.Run()
-}
-
-// install creates what the YAML files of a folder say.
-func install(ctx context.Context, folder string) error {
-	files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
-	if err != nil {
-		return err
-	}
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return err
-		}
-		decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(data), 4096)
-		for {
-			o := &unstructured.Unstructured{}
-			if err := decoder.Decode(o); errors.Is(err, io.EOF) {
-				break
-			} else if err != nil {
-				return fmt.Errorf("%s: %w", file, err)
-			}
-			if len(o.Object) == 0 {
-				continue
-			}
-			if err := api.Create(ctx, o); err != nil {
-				return fmt.Errorf("%s: %w", file, err)
-			}
-		}
-	}
-	return nil
 }
 
 // crdFolders are ours and those of the OCM API module that go.mod names.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package install puts vWorkspace Fleet on a testbed fleet, the way that a platform team would on a real one: CRDs and rights from
-// deploy/, one hub, one agent per spoke. The processes act as the ServiceAccounts of deploy/, by impersonation, so that a right that is
-// missing there is missing here too.
+// deploy/, one hub, one agent per spoke. The hub and the agents run as processes and not from the Deployments there, because there is no kubelet;
+// they act as the ServiceAccounts of deploy/, by impersonation, so that a right that is missing there is missing here too.
 package install
 
 import (
@@ -97,7 +97,7 @@ func start(fleet *testbed.Fleet, c *testbed.Cluster, name, path, namespace, acco
 	return fleet.Start(testbed.Command{Name: name, Path: path, Args: append([]string{"--kubeconfig=" + kubeconfig}, args...)})
 }
 
-// applyFolders applies folders of deploy.Manifests.
+// applyFolders applies folders of deploy.Manifests, without the workloads.
 func applyFolders(ctx context.Context, config *rest.Config, folders ...string) error {
 	var documents [][]byte
 	for _, folder := range folders {
@@ -109,6 +109,9 @@ func applyFolders(ctx context.Context, config *rest.Config, folders ...string) e
 			data, err := deploy.Manifests.ReadFile(file)
 			if err != nil {
 				return err
+			}
+			if data, err = withoutWorkloads(data); err != nil {
+				return fmt.Errorf("%s: %w", file, err)
 			}
 			documents = append(documents, data)
 		}
