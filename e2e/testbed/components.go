@@ -31,6 +31,7 @@ var (
 	kubectl               = component{"kubectl", "k8s.io/kubernetes/cmd/kubectl"}
 	kubeScheduler         = component{"kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"}
 	ocm                   = component{"ocm", "./ocm"}
+	ocmAddOn              = component{"ocm-addon", "open-cluster-management.io/ocm/cmd/addon"}
 	kwok                  = component{"kwok", "sigs.k8s.io/kwok/cmd/kwok"}
 )
 

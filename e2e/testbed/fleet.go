@@ -29,6 +29,7 @@ type Fleet struct {
 	S3URL string
 
 	engines   []string
+	addOns    bool
 	dir       layout
 	bin       *binaries
 	sup       *supervisor
@@ -49,6 +50,9 @@ func Up(ctx context.Context, o Options) (*Fleet, error) {
 	}
 	p := newProgress(o.Progress)
 	components, manifests := needs(o.Engines, o.Bare)
+	if o.AddOns {
+		components = append(components, ocmAddOn)
+	}
 	bin, err := ensure(ctx, p, providedBy(os.Getenv(assetsVariable), envtestComponents), components, manifests)
 	if err != nil {
 		return nil, err
@@ -57,7 +61,7 @@ func Up(ctx context.Context, o Options) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Fleet{bin: bin, engines: o.Engines, temporary: o.Dir == ""}
+	f := &Fleet{bin: bin, engines: o.Engines, addOns: o.AddOns, temporary: o.Dir == ""}
 	if f.temporary {
 		if o.Dir, err = os.MkdirTemp("", "vworkspace-fleet-"); err != nil {
 			return nil, fmt.Errorf("create the fleet's folder: %w", err)

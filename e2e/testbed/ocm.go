@@ -93,7 +93,7 @@ func (f *Fleet) waitBootstrapAllowed(ctx context.Context) error {
 
 func (f *Fleet) bootstrapKubeconfig() string { return f.dir.data("ocm-bootstrap.kubeconfig") }
 
-// startOCMHub starts the hub's three controllers.
+// startOCMHub starts the hub's three controllers, and the add-on manager if it was asked for.
 func (f *Fleet) startOCMHub(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, c := range []struct {
@@ -109,6 +109,16 @@ func (f *Fleet) startOCMHub(ctx context.Context) error {
 		group.Go(func() error {
 			_, err := f.sup.launch(ctx, func() (Command, probe, error) {
 				return f.planOCM(f.Hub, c.name, append(c.args, "--namespace="+hubNamespace))
+			})
+			return err
+		})
+	}
+	if f.addOns {
+		group.Go(func() error {
+			_, err := f.sup.launch(ctx, func() (Command, probe, error) {
+				command, ready, err := f.planOCM(f.Hub, "ocm-addon", []string{"manager", "--namespace=" + hubNamespace})
+				command.Path = f.bin.path(ocmAddOn)
+				return command, ready, err
 			})
 			return err
 		})

@@ -27,6 +27,8 @@ type Options struct {
 	// Bare leaves every controller out: what runs are etcd and the API servers, with the CRDs of Open Cluster Management and of the engines. It is
 	// for tests that play the controllers.
 	Bare bool
+	// AddOns runs Open Cluster Management's add-on manager on the hub too.
+	AddOns bool
 	// Charts are folders of Helm charts to serve: a chart, FOLDER/NAME or FOLDER/NAME/VERSION.
 	Charts []string
 	// Progress gets a line for everything that is built or becomes ready; nil for none.
