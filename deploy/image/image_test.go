@@ -194,7 +194,7 @@ func checkStatic(t *testing.T, binary string, platform v1.Platform) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	t.Cleanup(func() { _ = f.Close() })
 	if want := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}[platform.Architecture]; f.Machine != want {
 		t.Errorf("the binary is for %s, want %s", f.Machine, want)
 	}
