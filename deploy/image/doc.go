@@ -7,5 +7,5 @@
 //	              |                                                                     ^
 //	              +-> its build info -> SBOM (CycloneDX), beside the layout and attached to the image in it
 //
-// The same commit makes the same digests, wherever it is built (docs/adr/0010-images-without-a-daemon.md).
+// The same commit makes the same digests, wherever it is built (docs/adr/0011-images-without-a-daemon.md).
 package image
