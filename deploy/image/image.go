@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -40,7 +41,7 @@ var Programs = []Program{
 // Platforms are those that images are made for.
 var Platforms = []v1.Platform{{OS: "linux", Architecture: "amd64"}, {OS: "linux", Architecture: "arm64"}}
 
-// Options of Build. All of them are needed.
+// Options of Build. All of them but Platforms are needed.
 type Options struct {
 	// Module is the root of the Go module, Out the folder that is written: OUT/NAME.oci (an OCI layout), OUT/NAME-ARCH.tar (for docker load),
 	// OUT/NAME-ARCH.cdx.json (the SBOM).
@@ -53,6 +54,8 @@ type Options struct {
 	Repository string
 	// Created is the time of everything in the images: the commit's, so that the same commit makes the same image.
 	Created time.Time
+	// Platforms to make images for, some of the package's Platforms; all of those by default.
+	Platforms []v1.Platform
 
 	work string // holds binaries for as long as Build runs
 }
@@ -77,7 +80,7 @@ type BuiltImage struct {
 	sbom  []byte
 }
 
-// Build makes the image of a program for all platforms.
+// Build makes the image of a program for its platforms.
 func Build(ctx context.Context, o Options, p Program) (built Built, err error) {
 	if err := o.check(); err != nil {
 		return Built{}, err
@@ -87,7 +90,7 @@ func Build(ctx context.Context, o Options, p Program) (built Built, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(o.work)) }()
 	built.Program = p
-	for _, platform := range Platforms {
+	for _, platform := range o.Platforms {
 		one, err := o.buildOne(ctx, p, platform)
 		if err != nil {
 			return Built{}, err
@@ -97,13 +100,21 @@ func Build(ctx context.Context, o Options, p Program) (built Built, err error) {
 	return built, o.write(&built)
 }
 
-// check the options that would only fail after minutes, or not at all.
+// check the options that would only fail after minutes, or not at all, and fill in the default.
 func (o *Options) check() error {
 	if _, err := name.NewTag(o.Repository+"/any:"+o.Version, name.StrictValidation); err != nil {
 		return fmt.Errorf("repository and version do not make the name of an image: %w", err)
 	}
 	if o.Created.IsZero() {
 		return errors.New("created: must be the time of the commit")
+	}
+	if len(o.Platforms) == 0 {
+		o.Platforms = Platforms
+	}
+	for _, platform := range o.Platforms {
+		if !slices.ContainsFunc(Platforms, platform.Equals) {
+			return fmt.Errorf("platforms: %s is none that images are made for: choose from %v", platform, Platforms)
+		}
 	}
 	return nil
 }

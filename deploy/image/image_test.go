@@ -310,12 +310,29 @@ func TestRefuses(t *testing.T) {
 		"do not make the name of an image": func(o *Options) { o.Version = "v1+dirty" },
 		"repository":                       func(o *Options) { o.Repository = "Team" },
 		"created: must be the time":        func(o *Options) { o.Created = time.Time{} },
+		"platforms: linux/s390x is none":   func(o *Options) { o.Platforms = []v1.Platform{{OS: "linux", Architecture: "s390x"}} },
 		"build . for linux/amd64":          func(o *Options) { o.Module = t.TempDir() },
 	} {
 		o := options(t)
 		change(&o)
 		if _, err := Build(t.Context(), o, program); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want one that says %q", err, want)
+		}
+	}
+}
+
+// TestOnePlatform: who wants one platform only gets that one, and it is the same as among all.
+func TestOnePlatform(t *testing.T) {
+	want := build(t, options(t)).Images[1]
+	o := options(t)
+	o.Platforms = []v1.Platform{want.Platform}
+	got := build(t, o)
+	if len(got.Images) != 1 || got.Images[0].Digest != want.Digest {
+		t.Errorf("got %v, want only %v", got.Images, want)
+	}
+	for name := range files(t, o.Out) {
+		if strings.Contains(name, "-"+Platforms[0].Architecture+".") {
+			t.Errorf("%s was not asked for", name)
 		}
 	}
 }
