@@ -11,6 +11,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -34,6 +35,9 @@ import (
 // fluxGroups is what the API groups of Flux end with.
 const fluxGroups = ".toolkit.fluxcd.io"
 
+// silentAfter is for how many times the interval of asking an answer of an API server holds.
+const silentAfter = 3
+
 // lateKinds watches kinds whose CRD may be installed after the agent has started, and may go again: an informer for a kind that is not
 // served would keep the whole agent from starting. Their cache is a separate one for the same reason: whoever waits for the
 // agent's own cache must not wait for a kind that cannot be listed.
@@ -52,7 +56,7 @@ func newLateKinds(every time.Duration, kinds ...client.Object) *lateKinds {
 
 // engage begins to watch a cluster, until ctx ends. It must be called before that of any controller that uses source.
 func (k *lateKinds) engage(ctx context.Context, name multicluster.ClusterName, cl cluster.Cluster) (*siteKinds, error) {
-	s, err := newSiteKinds(cl, k.kinds)
+	s, err := newSiteKinds(cl, k.every, k.kinds)
 	if err != nil {
 		return nil, fmt.Errorf("prepare to watch engines: %w", err)
 	}
@@ -85,6 +89,18 @@ func (k *lateKinds) of(name multicluster.ClusterName) (*siteKinds, error) {
 		return s, nil
 	}
 	return nil, fmt.Errorf("cluster %q is not engaged: %w", name, multicluster.ErrClusterNotFound)
+}
+
+// clusters counts those whose API servers answer, and the others.
+func (k *lateKinds) clusters() (available, away int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, s := range k.sites {
+		if s.answers() {
+			available++
+		}
+	}
+	return available, len(k.sites) - available
 }
 
 // source feeds a controller: event maps an object of a watched kind, served lists whom it concerns that a kind came or went.
@@ -133,14 +149,18 @@ type siteKinds struct {
 	discovery discovery.DiscoveryInterface
 	// all objects of a kind, and those of runs; see cacheOf.
 	all, ofRuns cache.Cache
+	// every is how often it is asked, and silent whether that went without an answer when it was told last.
+	every  time.Duration
+	silent bool
 
 	mu        sync.Mutex
+	answered  time.Time // last
 	informers map[schema.GroupVersionKind]cache.Informer
 	listeners map[int]listener
 	next      int
 }
 
-func newSiteKinds(cl cluster.Cluster, kinds []client.Object) (*siteKinds, error) {
+func newSiteKinds(cl cluster.Cluster, every time.Duration, kinds []client.Object) (*siteKinds, error) {
 	d, err := discovery.NewDiscoveryClientForConfigAndClient(cl.GetConfig(), cl.GetHTTPClient())
 	if err != nil {
 		return nil, err
@@ -161,7 +181,7 @@ func newSiteKinds(cl cluster.Cluster, kinds []client.Object) (*siteKinds, error)
 		return nil, err
 	}
 	s := &siteKinds{
-		kinds: map[schema.GroupVersionKind]client.Object{}, scheme: cl.GetScheme(), discovery: d, all: all, ofRuns: ofRuns,
+		kinds: map[schema.GroupVersionKind]client.Object{}, scheme: cl.GetScheme(), discovery: d, all: all, ofRuns: ofRuns, every: every,
 		informers: map[schema.GroupVersionKind]cache.Informer{}, listeners: map[int]listener{},
 	}
 	for _, obj := range kinds {
@@ -191,6 +211,7 @@ func (s *siteKinds) look(ctx context.Context) {
 		gv := gvk.GroupVersion()
 		if _, ok := byVersion[gv]; !ok {
 			kinds, err := s.servedKinds(gv)
+			s.tellSilence(ctx, err)
 			if err != nil {
 				log.FromContext(ctx).V(1).Info("cannot tell whether an engine is installed; asking again", "groupVersion", gv, "error", err.Error())
 				continue
@@ -205,6 +226,26 @@ func (s *siteKinds) look(ctx context.Context) {
 	}
 	if changed {
 		s.notify(func(l listener) { l.served() })
+	}
+}
+
+// answers tells whether the API server has answered of late: one answer that is lost, or late, is no silence.
+func (s *siteKinds) answers() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.answered) <= silentAfter*s.every
+}
+
+// tellSilence logs that the API server has fallen silent, or speaks again.
+func (s *siteKinds) tellSilence(ctx context.Context, err error) {
+	silent := !s.answers()
+	if silent == s.silent {
+		return
+	}
+	if s.silent = silent; silent {
+		log.FromContext(ctx).Error(err, "the API server does not answer; what is to be done there waits")
+	} else {
+		log.FromContext(ctx).Info("the API server answers again")
 	}
 }
 
@@ -276,12 +317,15 @@ func (s *siteKinds) notify(f func(listener)) {
 
 func (s *siteKinds) servedKinds(gv schema.GroupVersion) (map[string]bool, error) {
 	list, err := s.discovery.ServerResourcesForGroupVersion(gv.String())
-	if apierrors.IsNotFound(err) {
-		return map[string]bool{}, nil
-	}
-	if err != nil {
+	switch {
+	case apierrors.IsNotFound(err):
+		list = &metav1.APIResourceList{}
+	case err != nil:
 		return nil, err
 	}
+	s.mu.Lock()
+	s.answered = time.Now()
+	s.mu.Unlock()
 	kinds := map[string]bool{}
 	for _, r := range list.APIResources {
 		kinds[r.Kind] = true

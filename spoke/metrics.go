@@ -4,6 +4,7 @@ package spoke
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/telemetry"
@@ -14,6 +15,8 @@ import (
 type Metrics struct {
 	operations *telemetry.Operations
 	engineRun  *prometheus.HistogramVec
+	clusters   *prometheus.Desc
+	kinds      *lateKinds
 	leading    telemetry.Leading
 }
 
@@ -26,6 +29,8 @@ func NewMetrics() *Metrics {
 			Help:    "From the fence to the end of an Operation on an instance, by type, engine and result.",
 			Buckets: []float64{1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 43200, 86400},
 		}, []string{"type", "engine", "result"}),
+		clusters: prometheus.NewDesc("vworkspace_agent_clusters",
+			"Clusters that this process is the agent of, by whether their API servers answer.", []string{"available"}, nil),
 	}
 }
 
@@ -41,6 +46,12 @@ func levelOf(op *opsv1alpha1.Operation) telemetry.Level {
 	}
 }
 
+// follow a manager, and who knows which clusters answer.
+func (m *Metrics) follow(mgr manager.Manager, kinds *lateKinds) error {
+	m.kinds = kinds
+	return m.leading.Follow(mgr)
+}
+
 // wrote takes note of a status that the API server has accepted.
 func (m *Metrics) wrote(op *opsv1alpha1.Operation, before opsv1alpha1.OperationPhase) {
 	s := &op.Status
@@ -54,12 +65,18 @@ func (m *Metrics) wrote(op *opsv1alpha1.Operation, before opsv1alpha1.OperationP
 func (m *Metrics) Describe(to chan<- *prometheus.Desc) {
 	m.operations.Describe(to)
 	m.engineRun.Describe(to)
+	to <- m.clusters
 }
 
 // Collect implements prometheus.Collector.
 func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 	m.engineRun.Collect(to)
-	if m.leading.Now() {
-		m.operations.Collect(to)
+	if !m.leading.Now() {
+		return
+	}
+	m.operations.Collect(to)
+	available, away := m.kinds.clusters()
+	for answer, n := range map[string]int{"true": available, "false": away} {
+		to <- prometheus.MustNewConstMetric(m.clusters, prometheus.GaugeValue, float64(n), answer)
 	}
 }

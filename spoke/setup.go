@@ -115,7 +115,7 @@ func Setup(ctx context.Context, mgr mcmanager.Manager, o Options) error {
 	if err := mgr.Add(s); err != nil {
 		return fmt.Errorf("add the clusters: %w", err)
 	}
-	if err := o.Metrics.leading.Follow(mgr.GetLocalManager()); err != nil {
+	if err := o.Metrics.follow(mgr.GetLocalManager(), late); err != nil {
 		return fmt.Errorf("set up the metrics: %w", err)
 	}
 	if err := setupOperations(mgr, s, late, o); err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"runtime"
 	"runtime/pprof"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	k8sruntime "k8s.io/apimachinery/pkg/runtime"
@@ -38,10 +40,14 @@ import (
 	"vworkspace.io/fleet/engines/job"
 	"vworkspace.io/fleet/spoke"
 	"vworkspace.io/fleet/spoke/hosted"
+	"vworkspace.io/fleet/telemetry"
 )
 
 // patience bounds every wait; a wait ends as soon as what it waits for is there.
 const patience = 2 * time.Minute
+
+// often is how often API servers are asked, so that nobody waits.
+const often = time.Second
 
 // fleet is API servers without controllers: the hub's holds the Secrets, and there is one spoke.
 var fleet *testbed.Fleet
@@ -64,32 +70,75 @@ func runTests(m *testing.M) int {
 	return m.Run()
 }
 
+// agents are a process that runs.
+type agents struct {
+	mcmanager.Manager
+	// readyz is its URL, and metrics are what it counts.
+	readyz  string
+	metrics *spoke.Metrics
+}
+
+// ready fails the test when the process is not ready.
+func (a agents) ready(t *testing.T) {
+	t.Helper()
+	eventually(t, "the process to be ready", func() bool {
+		res, err := http.Get(a.readyz)
+		if err != nil {
+			return false
+		}
+		return res.Body.Close() == nil && res.StatusCode == http.StatusOK
+	})
+}
+
+// counts waits until so many clusters answer, and so many do not.
+func (a agents) counts(t *testing.T, available, away int) {
+	t.Helper()
+	const name = "vworkspace_agent_clusters"
+	want := fmt.Sprintf("# HELP %s Clusters that this process is the agent of, by whether their API servers answer.\n# TYPE %s gauge\n"+
+		"%s{available=\"false\"} %d\n%s{available=\"true\"} %d\n", name, name, name, away, name, available)
+	eventually(t, want, func() bool { return testutil.CollectAndCompare(a.metrics, strings.NewReader(want), name) == nil })
+}
+
 // run starts the agents and stops them with the test. multiple gives the multicluster manager of a local one.
-func run(t *testing.T, local *rest.Config, workers int, multiple func(context.Context, manager.Manager, *k8sruntime.Scheme) (mcmanager.Manager, error)) mcmanager.Manager {
+func run(t *testing.T, local *rest.Config, workers int, multiple func(context.Context, manager.Manager, *k8sruntime.Scheme) (mcmanager.Manager, error)) agents {
 	t.Helper()
 	scheme := newScheme(t)
-	options := manager.Options{Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: ptr.To(true)}}
+	probes, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := agents{readyz: "http://" + probes.Addr().String() + "/readyz", metrics: spoke.NewMetrics()}
+	if err := probes.Close(); err != nil {
+		t.Fatal(err)
+	}
+	options := manager.Options{
+		Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: probes.Addr().String(),
+		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
+	}
 	hosted.Source{Namespace: hosted.DefaultNamespace, Label: hosted.DefaultLabel}.Manage(&options)
 	mgr, err := ctrl.NewManager(local, options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	multi, err := multiple(ctx, mgr, scheme)
-	if err != nil {
+	if a.Manager, err = multiple(ctx, mgr, scheme); err != nil {
 		t.Fatal(err)
 	}
-	if err := spoke.Setup(ctx, multi, spoke.Options{Engines: engines.NewRegistry(job.New()), Workers: workers}); err != nil {
+	o := spoke.Options{Engines: engines.NewRegistry(job.New()), Workers: workers, Metrics: a.metrics, Discovery: often}
+	if err := spoke.Setup(ctx, a, o); err != nil {
 		t.Fatal(err)
 	}
-	stopped := ended(func() error { return multi.Start(ctx) })
+	if err := telemetry.AddChecks(mgr, telemetry.Readiness{Every: often}); err != nil {
+		t.Fatal(err)
+	}
+	stopped := ended(func() error { return a.Start(ctx) })
 	t.Cleanup(func() {
 		cancel()
 		if err := <-stopped; err != nil {
 			t.Error(err)
 		}
 	})
-	return multi
+	return a
 }
 
 func ended(f func() error) <-chan error {
@@ -204,7 +253,10 @@ func TestClustersComeAndGo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	mgr.ready(t)
+	mgr.counts(t, 0, 0)
 	turn(0) // what is made once and kept
+	mgr.counts(t, 0, 0)
 	before, watches := settled(t), watching(t)
 	const turns = 5
 	for n := range turns {
@@ -290,6 +342,8 @@ func TestOneIsAway(t *testing.T) {
 		}
 	}
 	served(t, "beside-others")
+	mgr.counts(t, 1, 3)
+	mgr.ready(t)
 	for _, name := range []multicluster.ClusterName{"silent", "refusing", "nobody"} {
 		if _, err := mgr.GetCluster(t.Context(), name); err != nil {
 			t.Errorf("%s is not engaged: %v", name, err)
@@ -297,4 +351,5 @@ func TestOneIsAway(t *testing.T) {
 		provider.Remove(name)
 	}
 	served(t, "after-others")
+	mgr.counts(t, 1, 0)
 }
