@@ -20,6 +20,7 @@ tool (
 	k8s.io/kubernetes/cmd/kubeadm
 	k8s.io/kubernetes/cmd/kubectl
 	k8s.io/kubernetes/cmd/kubelet
+	open-cluster-management.io/ocm/cmd/addon
 	sigs.k8s.io/kwok/cmd/kwok
 )
 
