@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kindfleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/chart/loader"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+)
+
+// The namespaces that the charts of deploy/charts are installed into.
+const (
+	HubNamespace   = "vworkspace-hub"
+	AgentNamespace = "vworkspace-agent"
+)
+
+// Release is a Helm release of one of our charts.
+type Release struct {
+	// Chart is its folder.
+	Chart string
+	// Namespace that it is in; the release is called as the chart is.
+	Namespace string
+	// Values beside the chart's own.
+	Values map[string]any
+}
+
+// HubRelease is the hub that a platform team installs: the chart of a checkout, and the image of a version, which has to be loaded.
+func HubRelease(checkout, version string) Release {
+	return Release{filepath.Join(checkout, "deploy/charts/hub"), HubNamespace, map[string]any{"image": fromNode("hub", version)}}
+}
+
+// SpokeRelease is the agent of a cluster.
+func SpokeRelease(checkout, version, cluster string) Release {
+	return Release{filepath.Join(checkout, "deploy/charts/spoke"), AgentNamespace, map[string]any{"image": fromNode("spoke", version), "cluster": cluster}}
+}
+
+// fromNode is an image that was loaded into the nodes.
+func fromNode(name, tag string) map[string]any {
+	return map[string]any{"repository": Repository + "/" + name, "tag": tag, "pullPolicy": "Never"}
+}
+
+// Install or upgrade a release, and wait until its pods are ready.
+func (f *Fleet) Install(ctx context.Context, c *Cluster, r Release) error {
+	chart, err := loader.LoadDir(r.Chart)
+	if err != nil {
+		return err
+	}
+	helm, err := c.helm(r.Namespace)
+	if err != nil {
+		return err
+	}
+	begun := time.Now()
+	if _, missing := action.NewHistory(helm).Run(chart.Name()); missing != nil {
+		install := action.NewInstall(helm)
+		install.ReleaseName, install.Namespace, install.CreateNamespace = chart.Name(), r.Namespace, true
+		install.Wait, install.Timeout = true, 3*time.Minute
+		_, err = install.RunWithContext(ctx, chart, r.Values)
+	} else {
+		upgrade := action.NewUpgrade(helm)
+		upgrade.Namespace, upgrade.Wait, upgrade.Timeout = r.Namespace, true, 3*time.Minute
+		_, err = upgrade.RunWithContext(ctx, chart.Name(), chart, r.Values)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("install %s on %s: %w", chart.Name(), c.Name, err), f.unwell(ctx, c, r.Namespace))
+	}
+	f.say("%s runs on %s, after %s", chart.Name(), c.Name, time.Since(begun).Round(time.Second))
+	return nil
+}
+
+// Uninstall a release.
+func (c *Cluster) Uninstall(r Release) error {
+	helm, err := c.helm(r.Namespace)
+	if err != nil {
+		return err
+	}
+	chart, err := loader.LoadDir(r.Chart)
+	if err != nil {
+		return err
+	}
+	uninstall := action.NewUninstall(helm)
+	uninstall.Wait, uninstall.Timeout = true, 2*time.Minute
+	_, err = uninstall.Run(chart.Name())
+	return err
+}
+
+// helm is Helm in a namespace of the cluster.
+func (c *Cluster) helm(namespace string) (*action.Configuration, error) {
+	flags := genericclioptions.NewConfigFlags(false)
+	flags.KubeConfig, flags.Namespace = &c.Kubeconfig, &namespace
+	helm := &action.Configuration{}
+	return helm, helm.Init(flags, namespace, "secret", func(string, ...any) {})
+}
