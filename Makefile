@@ -11,6 +11,8 @@ TEST_PARALLEL ?= 2
 TEST_TIMEOUT  ?= 30m
 # These start some twenty to fifty processes each, and wait for all of them: two at once on two cores, and what they wait for comes too late.
 FLEET_PACKAGES = /e2e/(addon|engines|faults|hosted|scenarios)$$
+# These need root and real nodes: `make pods`.
+POD_PACKAGES   = /e2e/pods$$
 BENCH         ?= .
 
 # Tools live in modules of their own under .ci/tools, so that they never move a version the product ships.
@@ -46,7 +48,7 @@ demo: ## a local fleet with Operations running across it: vw demo (ARGS="--help"
 .PHONY: test
 test: assets ## every test of the module, against real control planes
 	@echo "test: go test ./... ($(TEST_PARALLEL) packages at once, then those that start a whole fleet, one by one; $(TEST_TIMEOUT) each at most)"
-	$(GO) test -timeout $(TEST_TIMEOUT) -p $(TEST_PARALLEL) $(ARGS) $$($(GO) list ./... | grep -vE '$(FLEET_PACKAGES)')
+	$(GO) test -timeout $(TEST_TIMEOUT) -p $(TEST_PARALLEL) $(ARGS) $$($(GO) list ./... | grep -vE '$(FLEET_PACKAGES)|$(POD_PACKAGES)')
 	$(GO) test -timeout $(TEST_TIMEOUT) -p 1 $(ARGS) $$($(GO) list ./... | grep -E '$(FLEET_PACKAGES)')
 
 # Not part of `test`: the race detector needs a second compile of Kubernetes and everything else (minutes on two
@@ -108,6 +110,12 @@ images: ## images of hub and spoke for amd64 and arm64 in dist/, without a conta
 e2e: assets ## the scenario tests alone, fresh and verbose
 	@echo "e2e: go test ./e2e/..."
 	$(GO) test -count=1 -v -timeout 60m -p 1 $(ARGS) ./e2e/...
+
+# Root, Debian's apt and the Go module proxy are all that it needs: see e2e/kindfleet. Without root its tests are skipped, and say so.
+.PHONY: pods
+pods: ## what only real pods can prove: images, charts and engines on a fleet of kind clusters (ARGS="-pods.keep" keeps it)
+	@echo "pods: the first run builds nodes and images, 10 to 20 minutes on two cores; then a fleet is up in two or three"
+	$(GO) test -count=1 -v -timeout 60m ./e2e/pods $(ARGS)
 
 # Hours on two cores, by what is asked: every fault at every write, and then a soak of SOAK.
 SOAK ?= 1h

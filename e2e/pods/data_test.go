@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pods
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/e2e/kindfleet"
+)
+
+// fill writes a megabyte that nobody could guess into a volume, and prints what it sums up to; sum only prints it.
+const (
+	fill = "head -c 1048576 /dev/urandom > /data/treasure && sync && sha256sum < /data/treasure"
+	sum  = "sha256sum < /data/treasure"
+)
+
+// TestVolSync: restic backs a volume up on every spoke, to S3, and a new volume is made of the backup: byte by byte the same.
+func TestVolSync(t *testing.T) {
+	needsFleet(t)
+	tenantEverywhere(t)
+	capabilities := map[opsv1alpha1.OperationType]opsv1alpha1.OperationEngine{
+		opsv1alpha1.TypeBackup: opsv1alpha1.EngineVolsync, opsv1alpha1.TypeRestore: opsv1alpha1.EngineVolsync,
+	}
+	before := map[string]string{}
+	for _, spoke := range fleet.Spokes {
+		create(t, spoke, claim("treasure"), placeholder("volumes", capabilities), &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: tenant, Name: "restic"},
+			StringData: map[string]string{
+				"RESTIC_REPOSITORY": "s3:" + fleet.S3 + "/velero/restic-" + spoke.Name, "RESTIC_PASSWORD": "correct horse",
+				"AWS_ACCESS_KEY_ID": "e2e", "AWS_SECRET_ACCESS_KEY": "e2e",
+			},
+		})
+		before[spoke.Name] = inPod(t, spoke, "fill", "treasure", fill)
+	}
+	backup := fleetwide("save-volumes", opsv1alpha1.TypeBackup, `{"pvc": "treasure", "repository": {"secretName": "restic"}, "copyMethod": "Direct",
+		"storageClassName": "`+kindfleet.StorageClass+`", "moverSecurityContext": {"runAsUser": 65534}}`)
+	backup.Spec.Selector.Names = []string{"volumes"}
+	operate(t, backup)
+	restore := fleetwide("restore-volumes", opsv1alpha1.TypeRestore, `{"pvc": "found", "capacity": "1Gi", "repository": {"secretName": "restic"},
+		"storageClassName": "`+kindfleet.StorageClass+`", "moverSecurityContext": {"runAsUser": 65534}}`)
+	restore.Spec.Selector.Names = []string{"volumes"}
+	operate(t, restore)
+	for _, spoke := range fleet.Spokes {
+		if after := inPod(t, spoke, "look", "found", sum); after != before[spoke.Name] {
+			t.Errorf("on %s the restored volume sums up to %s, want %s", spoke.Name, after, before[spoke.Name])
+		}
+	}
+}
+
+func claim(name string) *corev1.PersistentVolumeClaim {
+	return &corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Namespace: tenant, Name: name},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			StorageClassName: ptr.To(kindfleet.StorageClass),
+			AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			Resources:        corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+		},
+	}
+}
+
+// inPod runs a command in a pod with a volume at /data, and returns what it printed.
+func inPod(t *testing.T, c *kindfleet.Cluster, name, volume, command string) string {
+	t.Helper()
+	k := connect(t, c)
+	job := &batchv1.Job{
+		ObjectMeta: metav1.ObjectMeta{Namespace: tenant, GenerateName: name + "-"},
+		Spec: batchv1.JobSpec{BackoffLimit: ptr.To[int32](0), Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
+			RestartPolicy: corev1.RestartPolicyNever,
+			Containers: []corev1.Container{{
+				Name: "main", Image: kindfleet.ToolImage, ImagePullPolicy: corev1.PullNever, Command: []string{"bash", "-c", command},
+				VolumeMounts: []corev1.VolumeMount{{Name: "data", MountPath: "/data"}},
+			}},
+			Volumes: []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{
+				PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: volume},
+			}}},
+		}}},
+	}
+	if err := k.Create(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	var pod corev1.Pod
+	eventually(t, "pod "+job.Name+" on "+c.Name, func(ctx context.Context) string {
+		var pods corev1.PodList
+		if err := k.List(ctx, &pods, client.InNamespace(tenant), client.MatchingLabels{batchv1.JobNameLabel: job.Name}); err != nil {
+			return err.Error()
+		}
+		if len(pods.Items) != 1 {
+			return fmt.Sprintf("there are %d", len(pods.Items))
+		}
+		if pod = pods.Items[0]; pod.Status.Phase != corev1.PodSucceeded {
+			return fmt.Sprintf("it is %s: %+v", pod.Status.Phase, pod.Status.ContainerStatuses)
+		}
+		return ""
+	})
+	said := strings.TrimSpace(podLog(t, c, &pod))
+	destroy(t, c, job) // a pod keeps its volume from being deleted, also when it has ended
+	return said
+}
