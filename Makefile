@@ -67,7 +67,7 @@ lint: ## golangci-lint over the module, and the formatting of every Go file in t
 	@echo "lint: checking ./... (the first run compiles the dependencies too)"
 	@$(GOLANGCI_LINT) run $(ARGS) ./...
 	@echo "lint: checking the formatting of the nested modules"
-	@$(GOLANGCI_LINT) fmt --diff e2e/testbed/components
+	@$(GOLANGCI_LINT) fmt --diff e2e/testbed/components e2e/kindfleet/node
 
 # CRDs replace the whole old set, and only when all were made: a kind that was renamed or dropped does not stay
 # behind, and a type that does not compile yet costs nothing. There is no RBAC generator: Roles are written by hand,
