@@ -91,6 +91,7 @@ func before(t *testing.T) *chart.Chart {
 // CRDs, the namespaces that Helm makes and never takes away, and what people made.
 func TestInstallUpgradeUninstall(t *testing.T) {
 	there := snapshot(t)
+	there["Service default/kubernetes"] = true // the API server's own, which it makes a moment after it is ready
 	spoke := smallest(t, "spoke")
 	withoutAPIs := map[string]any{"image": spoke["image"], "crds": map[string]any{"install": false}, "policies": map[string]any{"install": false}}
 
