@@ -51,6 +51,9 @@ func InSandbox() error {
 		}
 	}()
 	err := cmd.Wait()
+	if made := os.Getenv(imagesFolder); made != "" {
+		_ = os.RemoveAll(made)
+	}
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		return fmt.Errorf("wait for the sandbox: %w", err)

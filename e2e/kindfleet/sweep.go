@@ -20,9 +20,13 @@ func claimFolder() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = lock(filepath.Join(dir, "lock"))
+	unlock, err := lock(filepath.Join(dir, "lock"))
+	claims = append(claims, unlock)
 	return dir, err
 }
+
+// claims keep the locks: a file that nobody refers to is closed.
+var claims []func()
 
 // sweep away what runs that were killed have left: folders that nobody holds, and control groups without processes.
 func sweep() error {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -87,7 +86,7 @@ func setUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	archives, err := kindfleet.PlatformImages(ctx, checkout, version, filepath.Join(os.TempDir(), "vworkspace-pods-images"))
+	archives, err := kindfleet.PlatformImages(ctx, checkout, version)
 	if err != nil {
 		return err
 	}
