@@ -19,6 +19,8 @@ BENCH         ?= .
 # `go tool` builds them on first use and keeps the binaries in Go's build cache.
 GOLANGCI_LINT  = $(GO) tool -modfile=.ci/tools/lint/go.mod golangci-lint
 CONTROLLER_GEN = $(GO) tool -modfile=.ci/tools/generate/go.mod controller-gen
+# It says at the end which tests were skipped, and why, and counts them; `go test` alone keeps that to itself.
+GOTESTSUM      = $(GO) tool -modfile=.ci/tools/test/go.mod gotestsum --format pkgname --
 
 # The testbed's modules are fetched while our own code is compiled: one waits for the network, the other for the processor. What
 # goes wrong here is told by whoever needs the modules next. Where Kubernetes is in the module cache, so is the rest.
@@ -48,8 +50,8 @@ demo: ## a local fleet with Operations running across it: vw demo (ARGS="--help"
 .PHONY: test
 test: assets ## every test of the module, against real control planes
 	@echo "test: go test ./... ($(TEST_PARALLEL) packages at once, then those that start a whole fleet, one by one; $(TEST_TIMEOUT) each at most)"
-	$(GO) test -timeout $(TEST_TIMEOUT) -p $(TEST_PARALLEL) $(ARGS) $$($(GO) list ./... | grep -vE '$(FLEET_PACKAGES)|$(POD_PACKAGES)')
-	$(GO) test -timeout $(TEST_TIMEOUT) -p 1 $(ARGS) $$($(GO) list ./... | grep -E '$(FLEET_PACKAGES)')
+	$(GOTESTSUM) -timeout $(TEST_TIMEOUT) -p $(TEST_PARALLEL) $(ARGS) $$($(GO) list ./... | grep -vE '$(FLEET_PACKAGES)|$(POD_PACKAGES)')
+	$(GOTESTSUM) -timeout $(TEST_TIMEOUT) -p 1 $(ARGS) $$($(GO) list ./... | grep -E '$(FLEET_PACKAGES)')
 
 # Not part of `test`: the race detector needs a second compile of Kubernetes and everything else (minutes on two
 # cores) and slows control-plane tests several times. The goroutines that are ours run in these packages.
