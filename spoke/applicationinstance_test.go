@@ -4,11 +4,9 @@ package spoke
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,7 +14,6 @@ import (
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"github.com/google/go-cmp/cmp"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -252,53 +249,6 @@ func TestIdleWritesNothing(t *testing.T) {
 	}
 }
 
-// What the API server refuses for a while, as it does while a CRD is being deleted, is tried again soon, though no watch tells when.
-func TestRefusedForAWhile(t *testing.T) {
-	ns := gatedNamespace(t)
-	var refused atomic.Int32
-	faults.inject(t, ns, func(verb string, obj client.Object) error {
-		if verb != "apply" {
-			return nil
-		}
-		refused.Add(1)
-		return apierrors.NewForbidden(helmv2.GroupVersion.WithResource("helmreleases").GroupResource(), obj.GetName(), errors.New("it is terminating"))
-	})
-	ai := managed(ns, "web")
-	create(t, ai)
-	isReady(t, ai, metav1.ConditionFalse, appsv1alpha1.ReasonNotApplied)
-	if !strings.Contains(ai.Status.ReadyMessage, "it is terminating") {
-		t.Errorf("message is %s", ai.Status.ReadyMessage)
-	}
-	// More often than by what the agent writes itself.
-	eventually(t, func() string {
-		if n := refused.Load(); n < 7 {
-			return fmt.Sprintf("it was tried %d times", n)
-		}
-		return ""
-	})
-	faults.heal(ns)
-	isReady(t, ai, metav1.ConditionUnknown, appsv1alpha1.ReasonProgressing)
-}
-
-// A HelmRelease of the same name that somebody else made is not taken over.
-func TestReleaseOfSomebodyElse(t *testing.T) {
-	ns := gatedNamespace(t)
-	hr := &helmv2.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}, Spec: helmv2.HelmReleaseSpec{
-		Interval: metav1.Duration{Duration: 1e9}, ChartRef: &helmv2.CrossNamespaceSourceReference{Kind: "OCIRepository", Name: "theirs"}}}
-	create(t, hr)
-	ai := managed(ns, "web")
-	create(t, ai)
-	isReady(t, ai, metav1.ConditionFalse, appsv1alpha1.ReasonFieldConflict)
-	if reload(t, hr); len(hr.OwnerReferences) > 0 || hr.Spec.ChartRef.Name != "theirs" {
-		t.Errorf("it was changed: %+v", hr)
-	}
-	if err := k8s.Delete(t.Context(), ai); err != nil {
-		t.Fatal(err)
-	}
-	gone(t, ai)
-	reload(t, hr)
-}
-
 func TestAdoptedInstance(t *testing.T) {
 	ns := gatedNamespace(t)
 	ai := adopted(ns, "web", "theirs")
@@ -394,40 +344,5 @@ func TestBlockedSince(t *testing.T) {
 	v.conclude(finding{ready: metav1.ConditionTrue, reason: appsv1alpha1.ReasonInstalled})
 	if c := meta.FindStatusCondition(v.ai.Status.Conditions, appsv1alpha1.ConditionBlocked); c != nil {
 		t.Errorf("it is still blocked: %+v", c)
-	}
-}
-
-// A change that arrives when its HelmRelease is gone does not make it anew: what is missing is looked into first.
-func TestLateChange(t *testing.T) {
-	ns := gatedNamespace(t)
-	ai := managed(ns, "web")
-	create(t, ai)
-	hr := helmReleaseOf(t, ai)
-	install(t, hr, "1.0.0+0123456789ab")
-	isReady(t, ai, metav1.ConditionTrue, appsv1alpha1.ReasonInstalled)
-	applied, arrived := 0, false
-	faults.inject(t, ns, func(verb string, _ client.Object) error {
-		switch verb {
-		case "apply":
-			if applied++; applied == 1 {
-				return k8s.Delete(t.Context(), hr.DeepCopy())
-			}
-		case "after apply":
-			arrived = arrived || applied == 1
-		}
-		return nil
-	})
-	defer faults.heal(ns)
-	patch(t, ai, func() { ai.Spec.Values.Inline.Raw = []byte(`{"replicas":9}`) })
-	eventually(t, func() string {
-		again := &helmv2.HelmRelease{}
-		if err := k8s.Get(t.Context(), client.ObjectKeyFromObject(hr), again); err != nil || again.UID == hr.UID {
-			return fmt.Sprintf("the release is not made again: %v", err)
-		}
-		return ""
-	})
-	faults.heal(ns)
-	if arrived {
-		t.Error("the change that was late has made a HelmRelease")
 	}
 }

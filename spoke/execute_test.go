@@ -4,14 +4,12 @@ package spoke
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -251,130 +249,6 @@ func TestStartDeadline(t *testing.T) {
 	}
 }
 
-func TestConflictingOperations(t *testing.T) {
-	ns := gatedNamespace(t)
-	capable(t, ns, "web", widgetName)
-	capable(t, ns, "other", widgetName)
-	first := on(ns, "first", "web", opsv1alpha1.TypeUpgrade)
-	create(t, first)
-	w := widgetOf(t, first)
-	second := on(ns, "second", "web", opsv1alpha1.TypeUpgrade)
-	second.Spec.StartDeadline = seconds(1)
-	beside := on(ns, "beside", "web", opsv1alpha1.TypeRunCommand)
-	elsewhere := on(ns, "elsewhere", "other", opsv1alpha1.TypeUpgrade)
-	for _, op := range []*opsv1alpha1.Operation{second, beside, elsewhere} {
-		create(t, op)
-	}
-	widgetOf(t, beside)
-	widgetOf(t, elsewhere)
-	says(t, blockedFrom(t, second, opsv1alpha1.ReasonConflictingOperation), "Upgrade first", "is running")
-	play(t, w, map[string]any{"phase": "Broken", "message": "no"})
-	reaches(t, first, opsv1alpha1.PhaseFailed, "WidgetBroken")
-	finish(t, second)
-	reaches(t, second, opsv1alpha1.PhaseSucceeded, "")
-}
-
-// Many Upgrades at once run one after the other, in the order of creation and UID, and all of them end.
-func TestConflictsNeverRunTogether(t *testing.T) {
-	ns := gatedNamespace(t)
-	capable(t, ns, "web", widgetName)
-	var ops []*opsv1alpha1.Operation
-	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
-		op := on(ns, name, "web", opsv1alpha1.TypeUpgrade)
-		create(t, op)
-		ops = append(ops, op)
-	}
-	for range ops {
-		var running *opsv1alpha1.Operation
-		eventually(t, func() string {
-			n := 0
-			for _, op := range ops {
-				if reload(t, op).Status.Phase == opsv1alpha1.PhaseRunning {
-					n++
-					running = op
-				}
-			}
-			if n > 1 {
-				t.Fatalf("%d Upgrades run at once", n)
-			}
-			if n == 0 {
-				return "none runs"
-			}
-			return ""
-		})
-		finish(t, running)
-		reaches(t, running, opsv1alpha1.PhaseSucceeded, "")
-	}
-}
-
-// The agent may die between any two writes. Whatever it did not get to, the next visit finds out and there is one Widget in the end.
-func TestCrashConverges(t *testing.T) {
-	died := errors.New("the agent died here")
-	for name, dies := range map[string]func(verb string, obj client.Object) bool{
-		"before the fence": func(verb string, obj client.Object) bool { return verb == "status" && startsRun(obj) },
-		"after the fence":  func(verb string, obj client.Object) bool { return verb == "after status" && startsRun(obj) },
-		"before create": func(verb string, obj client.Object) bool {
-			return verb == "create" && obj.GetObjectKind().GroupVersionKind().Kind == "Widget"
-		},
-		"after create": func(verb string, obj client.Object) bool {
-			return verb == "after create" && obj.GetObjectKind().GroupVersionKind().Kind == "Widget"
-		},
-		"before the record": func(verb string, obj client.Object) bool { return verb == "status" && records(obj) },
-		"after the record":  func(verb string, obj client.Object) bool { return verb == "after status" && records(obj) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			ns := gatedNamespace(t)
-			capable(t, ns, "web", widgetName)
-			deaths := make(chan struct{}, 100)
-			left := 3
-			faults.inject(t, ns, func(verb string, obj client.Object) error {
-				if left > 0 && dies(verb, obj) {
-					left--
-					deaths <- struct{}{}
-					return died
-				}
-				return nil
-			})
-			defer faults.heal(ns)
-			op := on(ns, "op", "web", opsv1alpha1.TypeBackup)
-			create(t, op)
-			<-deaths
-			reaches(t, op, opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonEngineRunning)
-			finish(t, op)
-			reaches(t, op, opsv1alpha1.PhaseSucceeded, "")
-			if n := len(widgetsOf(t, op)); n != 1 {
-				t.Errorf("%d Widgets", n)
-			}
-		})
-	}
-}
-
-func startsRun(obj client.Object) bool {
-	op, ok := obj.(*opsv1alpha1.Operation)
-	return ok && op.Status.Phase == opsv1alpha1.PhaseRunning && len(op.Status.Resources) == 0
-}
-
-func records(obj client.Object) bool {
-	op, ok := obj.(*opsv1alpha1.Operation)
-	return ok && len(op.Status.Resources) > 0
-}
-
-// Once recorded, nothing is created again: what is missing then is a lost result.
-func TestResultLost(t *testing.T) {
-	ns := gatedNamespace(t)
-	capable(t, ns, "web", widgetName)
-	op := on(ns, "op", "web", opsv1alpha1.TypeBackup)
-	create(t, op)
-	reaches(t, op, opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonEngineRunning)
-	if err := k8s.Delete(t.Context(), widgetOf(t, op)); err != nil {
-		t.Fatal(err)
-	}
-	reaches(t, op, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost)
-	if n := len(widgetsOf(t, op)); n != 0 {
-		t.Errorf("%d Widgets were made again", n)
-	}
-}
-
 func TestNameConflict(t *testing.T) {
 	ns := gatedNamespace(t)
 	op := on(ns, "op", "web", opsv1alpha1.TypeBackup)
@@ -453,88 +327,6 @@ func TestDryRun(t *testing.T) {
 	if n := len(widgetsOf(t, op)); n != 0 {
 		t.Errorf("%d Widgets", n)
 	}
-}
-
-func TestCancel(t *testing.T) {
-	ns := gatedNamespace(t)
-	capable(t, ns, "web", widgetName)
-	capable(t, ns, "stoppable", stoppableName)
-	t.Run("not started", func(t *testing.T) {
-		op := on(ns, "early", "nowhere", opsv1alpha1.TypeBackup)
-		create(t, op)
-		blockedFrom(t, op, opsv1alpha1.ReasonTargetNotFound)
-		patch(t, op, func() { op.Spec.Cancel = true })
-		reaches(t, op, opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled)
-	})
-	t.Run("stoppable", func(t *testing.T) {
-		op := on(ns, "stopped", "stoppable", opsv1alpha1.TypeBackup)
-		create(t, op)
-		reaches(t, op, opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonEngineRunning)
-		w := widgetOf(t, op)
-		patch(t, op, func() { op.Spec.Cancel = true })
-		collect(t, w)
-		says(t, reaches(t, op, opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled), "cancelled: the Widget was deleted")
-	})
-	t.Run("not stoppable", func(t *testing.T) {
-		op := on(ns, "stubborn", "web", opsv1alpha1.TypeBackup)
-		create(t, op)
-		reaches(t, op, opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonEngineRunning)
-		patch(t, op, func() { op.Spec.Cancel = true })
-		says(t, reaches(t, op, opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonUserCancelled), "cannot stop", "runs on")
-		finish(t, op)
-		says(t, reaches(t, op, opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled), opsv1alpha1.ReasonEngineCompleted)
-	})
-}
-
-func TestTimeout(t *testing.T) {
-	ns := gatedNamespace(t)
-	capable(t, ns, "web", widgetName)
-	capable(t, ns, "stoppable", stoppableName)
-	for target, words := range map[string][]string{"web": {"at it", "cannot stop", "runs on"}, "stoppable": {"at it", "the Widget was deleted"}} {
-		op := on(ns, "on-"+target, target, opsv1alpha1.TypeBackup)
-		op.Spec.Timeout = seconds(1)
-		create(t, op)
-		says(t, reaches(t, op, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonTimeout), append(words, "spec.timeout (1s)")...)
-	}
-}
-
-func TestDeleteWhileRunning(t *testing.T) {
-	ns := gatedNamespace(t)
-	capable(t, ns, "web", widgetName)
-	capable(t, ns, "stoppable", stoppableName)
-	t.Run("stoppable", func(t *testing.T) {
-		op := on(ns, "stopped", "stoppable", opsv1alpha1.TypeBackup)
-		create(t, op)
-		reaches(t, op, opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonEngineRunning)
-		w := widgetOf(t, op)
-		if err := k8s.Delete(t.Context(), op); err != nil {
-			t.Fatal(err)
-		}
-		reaches(t, op, opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonUserCancelled)
-		collect(t, w)
-		gone(t, op)
-	})
-	t.Run("not stoppable", func(t *testing.T) {
-		op := on(ns, "stubborn", "web", opsv1alpha1.TypeBackup)
-		create(t, op)
-		reaches(t, op, opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonEngineRunning)
-		if err := k8s.Delete(t.Context(), op); err != nil {
-			t.Fatal(err)
-		}
-		gone(t, op)
-		eventually(t, func() string {
-			var events eventsv1.EventList
-			if err := k8s.List(t.Context(), &events, client.InNamespace(ns)); err != nil {
-				return err.Error()
-			}
-			for _, e := range events.Items {
-				if e.Reason == "ExecutorRunsOn" && e.Type == corev1.EventTypeWarning {
-					return ""
-				}
-			}
-			return "no Event says that the executor runs on"
-		})
-	})
 }
 
 // An Operation that is deleted and created again under its name is another run, with objects of its own.
