@@ -84,7 +84,7 @@ func (v *instanceVisit) step(ctx context.Context) error {
 			rel.Namespace, v.ai.Namespace))
 		return nil
 	}
-	absent, err := v.absentFlux()
+	absent, err := v.absentFlux(ctx)
 	if err != nil {
 		return err
 	}
@@ -226,9 +226,9 @@ func (v *instanceVisit) setFinalizer(ctx context.Context, want bool) error {
 }
 
 // absentFlux is the first of Flux's kinds that the cluster does not serve, or "".
-func (s *site) absentFlux() (string, error) {
+func (s *site) absentFlux(ctx context.Context) (string, error) {
 	for kind, obj := range fluxKinds() {
-		served, err := s.kinds.served(obj)
+		served, err := s.kinds.served(ctx, obj)
 		if err != nil || !served {
 			return kind, err
 		}

@@ -60,7 +60,7 @@ func (r *claimsReconciler) Reconcile(ctx context.Context, req mcreconcile.Reques
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	served, err := s.kinds.served(&clusterv1alpha1.ClusterClaim{})
+	served, err := s.kinds.served(ctx, &clusterv1alpha1.ClusterClaim{})
 	if err != nil || !served {
 		return ctrl.Result{}, err
 	}
@@ -98,7 +98,7 @@ func (r *claimsReconciler) wanted(ctx context.Context, s *site) (map[string]stri
 		if err != nil {
 			return nil, err
 		}
-		absent, err := s.absentKind(engine, &opsv1alpha1.Operation{})
+		absent, err := s.absentKind(ctx, engine, &opsv1alpha1.Operation{})
 		if err != nil {
 			return nil, err
 		}

@@ -130,7 +130,7 @@ func (r *operationReconciler) gather(ctx context.Context, v *visit) (f facts, ch
 	if f.engine = r.engineFor(f); f.engine == nil {
 		return f, nil, nil
 	}
-	if f.absent, err = v.absentKind(f.engine, v.op); err != nil || f.absent != "" {
+	if f.absent, err = v.absentKind(ctx, f.engine, v.op); err != nil || f.absent != "" {
 		return f, nil, err
 	}
 	changes, f.plan = f.engine.Plan(ctx, v.live, engines.Run{Operation: v.op, Target: f.target, Cluster: v.name})
@@ -166,13 +166,13 @@ func (r *operationReconciler) engineFor(f facts) engines.Engine {
 }
 
 // absentKind is the first of the kinds that an Operation needs and the cluster does not serve, or "".
-func (s *site) absentKind(engine engines.Engine, op *opsv1alpha1.Operation) (string, error) {
+func (s *site) absentKind(ctx context.Context, engine engines.Engine, op *opsv1alpha1.Operation) (string, error) {
 	needed := engine.Kinds()
 	if c, ok := engine.(engines.Chooser); ok {
 		needed = c.Needs(op)
 	}
 	for _, obj := range needed {
-		served, err := s.kinds.servedNow(obj)
+		served, err := s.kinds.servedNow(ctx, obj)
 		if err != nil {
 			return "", err
 		}

@@ -146,7 +146,7 @@ type listener struct {
 type siteKinds struct {
 	kinds     map[schema.GroupVersionKind]client.Object
 	scheme    *runtime.Scheme
-	discovery discovery.DiscoveryInterface
+	discovery *discovery.DiscoveryClient
 	// all objects of a kind, and those of runs; see cacheOf.
 	all, ofRuns cache.Cache
 	// every is how often it is asked, and silent whether that went without an answer when it was told last.
@@ -210,7 +210,7 @@ func (s *siteKinds) look(ctx context.Context) {
 	for gvk, obj := range s.kinds {
 		gv := gvk.GroupVersion()
 		if _, ok := byVersion[gv]; !ok {
-			kinds, err := s.servedKinds(gv)
+			kinds, err := s.servedKinds(ctx, gv)
 			s.tellSilence(ctx, err)
 			if err != nil {
 				log.FromContext(ctx).V(1).Info("cannot tell whether an engine is installed; asking again", "groupVersion", gv, "error", err.Error())
@@ -315,8 +315,13 @@ func (s *siteKinds) notify(f func(listener)) {
 	}
 }
 
-func (s *siteKinds) servedKinds(gv schema.GroupVersion) (map[string]bool, error) {
-	list, err := s.discovery.ServerResourcesForGroupVersion(gv.String())
+// discoveryTimeout bounds one question: a proxy may keep a connection alive and never answer.
+const discoveryTimeout = 30 * time.Second
+
+func (s *siteKinds) servedKinds(ctx context.Context, gv schema.GroupVersion) (map[string]bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, discoveryTimeout)
+	defer cancel()
+	list, err := s.discovery.ServerResourcesForGroupVersionWithContext(ctx, gv.String())
 	switch {
 	case apierrors.IsNotFound(err):
 		list = &metav1.APIResourceList{}
@@ -334,7 +339,7 @@ func (s *siteKinds) servedKinds(gv schema.GroupVersion) (map[string]bool, error)
 }
 
 // served tells whether the cluster serves obj's kind. A kind that is not watched yet is asked for at once.
-func (s *siteKinds) served(obj client.Object) (bool, error) {
+func (s *siteKinds) served(ctx context.Context, obj client.Object) (bool, error) {
 	gvk, err := apiutil.GVKForObject(obj, s.scheme)
 	if err != nil {
 		return false, err
@@ -345,24 +350,24 @@ func (s *siteKinds) served(obj client.Object) (bool, error) {
 	if watched {
 		return true, nil
 	}
-	return s.discovered(gvk)
+	return s.discovered(ctx, gvk)
 }
 
 // servedNow is served without the time until the next look, in which a watched kind may be gone already: what begins on the word of it would be
 // begun in vain. Kubernetes' own kinds are not asked for. They do not go, and theirs are the groups without a dot.
-func (s *siteKinds) servedNow(obj client.Object) (bool, error) {
+func (s *siteKinds) servedNow(ctx context.Context, obj client.Object) (bool, error) {
 	gvk, err := apiutil.GVKForObject(obj, s.scheme)
 	if err != nil {
 		return false, err
 	}
 	if !strings.Contains(gvk.Group, ".") {
-		return s.served(obj)
+		return s.served(ctx, obj)
 	}
-	return s.discovered(gvk)
+	return s.discovered(ctx, gvk)
 }
 
-func (s *siteKinds) discovered(gvk schema.GroupVersionKind) (bool, error) {
-	kinds, err := s.servedKinds(gvk.GroupVersion())
+func (s *siteKinds) discovered(ctx context.Context, gvk schema.GroupVersionKind) (bool, error) {
+	kinds, err := s.servedKinds(ctx, gvk.GroupVersion())
 	if err != nil {
 		return false, fmt.Errorf("ask whether %s is served: %w", gvk, err)
 	}

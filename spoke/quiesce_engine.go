@@ -58,7 +58,7 @@ func (e quiesceEngine) made(v *visit, s quiesceStep) *[]opsv1alpha1.ResourceRef 
 func (e quiesceEngine) blocker(ctx context.Context, v *visit) (*blocker, error) {
 	for _, s := range quiesceSteps {
 		run := e.run(v, s)
-		absent, err := v.absentKind(e.engine, run.Operation)
+		absent, err := v.absentKind(ctx, e.engine, run.Operation)
 		if err != nil {
 			return nil, err
 		}

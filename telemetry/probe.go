@@ -65,8 +65,8 @@ func (p *Probe) look(ctx context.Context) {
 	switch {
 	case err == nil:
 		p.good = p.clock.Now()
-	case p.last == nil || errors.Is(p.last, errUnasked):
-		// The first of several only. What /readyz answers withholds the reason.
+	case p.last == nil || errors.Is(p.last, errUnasked) || errors.Is(err, errPlain) != errors.Is(p.last, errPlain):
+		// The first of several, and the first that is of another sort. What /readyz answers withholds the reason.
 		logf.FromContext(ctx).Error(err, "a readiness check fails", "check", p.name)
 	}
 	p.last = err

@@ -5,8 +5,11 @@ package hosted
 import (
 	"errors"
 	"fmt"
+	"os"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 )
 
 // accept refuses a kubeconfig that would run a program in this process' place, or read this process' files: whoever may write a Secret must
@@ -33,6 +36,42 @@ func accept(config *rest.Config) error {
 		errs = append(errs, errors.New("kubeconfig: clusters[].cluster.server is missing: name the API server, such as https://spoke1.example.com:6443"))
 	}
 	return errors.Join(errs...)
+}
+
+// withoutFiles transforms a Secret on its way into the cache: where its kubeconfig names files, it names others that are harmless. client-go reads and
+// opens what a kubeconfig names while it makes a rest.Config of it, before accept is asked; a file that has no end would be the end of this process.
+// What accept refuses stays what it refuses.
+func withoutFiles(o any) (any, error) {
+	secret, ok := o.(*corev1.Secret)
+	if !ok {
+		return o, nil // a tombstone
+	}
+	raw, found := secret.Data[SecretKey]
+	if !found {
+		return o, nil
+	}
+	kubeconfig, err := clientcmd.Load(raw)
+	if err != nil {
+		return o, nil // whoever makes a rest.Config of it says so
+	}
+	harmless := func(path *string) {
+		if *path != "" {
+			*path = os.DevNull
+		}
+	}
+	for _, c := range kubeconfig.Clusters {
+		harmless(&c.CertificateAuthority)
+	}
+	for _, u := range kubeconfig.AuthInfos {
+		harmless(&u.ClientCertificate)
+		harmless(&u.ClientKey)
+		harmless(&u.TokenFile)
+	}
+	if raw, err = clientcmd.Write(*kubeconfig); err != nil {
+		return nil, fmt.Errorf("kubeconfig: %w", err)
+	}
+	secret.Data[SecretKey] = raw
+	return secret, nil
 }
 
 // unlimited leaves the pace to the API server's priority and fairness, as the agent of one cluster does.

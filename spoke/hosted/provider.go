@@ -61,7 +61,7 @@ func (s Source) Manage(o *manager.Options) {
 		&corev1.Secret{}: {Namespaces: map[string]cache.Config{
 			// By label: a Secret that loses it is gone for us, and its cluster leaves.
 			s.Namespace: {LabelSelector: labels.SelectorFromSet(labels.Set{s.Label: "true"})},
-		}},
+		}, Transform: withoutFiles},
 	}}
 	o.LeaderElectionID, o.LeaderElectionNamespace = LeaderElectionID, s.Namespace
 	if o.Controller.GroupKindConcurrency == nil {
