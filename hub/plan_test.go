@@ -191,6 +191,9 @@ func TestPlanThatWasChangedIsNotFollowed(t *testing.T) {
 	f.must(api.Create(f.ctx, planChunk(op, 0, forged[0])))
 	f.startHub()
 	got = f.await(got, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost)
+	if c := got.Status.Summary.Clusters; c.Failed != 1 || c.Done() != c.Total || got.Status.Progress != "1/1" {
+		t.Errorf("it has ended, and its clusters have not: %+v %s", c, got.Status.Progress)
+	}
 	if !strings.Contains(got.Status.Message, "is not the one that was written") || len(f.works(op)) > 1 {
 		t.Errorf("%+v", got.Status)
 	}

@@ -49,6 +49,7 @@ func (r *OperationReconciler) load(ctx context.Context, p *pass) (bool, error) {
 	plan, err := r.readPlan(ctx, p.op)
 	switch {
 	case errors.Is(err, placement.ErrPlanCorrupt):
+		giveUpAll(&p.op.Status)
 		p.transition().Fail(opsv1alpha1.ReasonResultLost, fmt.Sprintf("%v; what was begun on the clusters goes on there", err))
 		return false, nil
 	case err != nil:
@@ -81,6 +82,17 @@ func (r *OperationReconciler) load(ctx context.Context, p *pass) (bool, error) {
 		run.missing("its ManifestWork was deleted before its result was kept; what was begun on the cluster goes on there")
 	}
 	return true, nil
+}
+
+// giveUpAll counts every cluster that had not ended as failed, as it does one whose ManifestWork is lost: nobody will ever hear how it ends.
+func giveUpAll(s *opsv1alpha1.OperationStatus) {
+	if s.Summary == nil || s.Summary.Clusters == nil {
+		return
+	}
+	c := s.Summary.Clusters
+	c.Failed += c.Pending + c.Blocked + c.Running
+	c.Pending, c.Blocked, c.Running = 0, 0, 0
+	s.SetProgress(*c)
 }
 
 // missing gives up the clusters of which nothing is known although all had been started.
