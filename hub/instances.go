@@ -192,6 +192,10 @@ func (r *InstanceReconciler) send(ctx context.Context, ai *appsv1alpha1.Applicat
 		return nil, err
 	}
 	if work == nil {
+		// A cache that lags behind may show an instance that was taken back and is gone, and nobody would take back what is made for it now.
+		if err := r.confirm(ctx, ai); err != nil {
+			return nil, err
+		}
 		err := r.Create(ctx, desired)
 		if apierrors.IsAlreadyExists(err) {
 			return nil, nil // the cache is behind; its event comes
@@ -216,6 +220,19 @@ func (r *InstanceReconciler) send(ctx context.Context, ai *appsv1alpha1.Applicat
 	default:
 		return work, nil
 	}
+}
+
+// confirm fails with a conflict unless the instance is as it was read.
+func (r *InstanceReconciler) confirm(ctx context.Context, ai *appsv1alpha1.ApplicationInstance) error {
+	now, err := find(ctx, r.Live, client.ObjectKeyFromObject(ai), &appsv1alpha1.ApplicationInstance{})
+	if err != nil {
+		return fmt.Errorf("read ApplicationInstance %s/%s again: %w", ai.Namespace, ai.Name, err)
+	}
+	if now == nil || now.UID != ai.UID || now.ResourceVersion != ai.ResourceVersion {
+		return apierrors.NewConflict(appsv1alpha1.GroupVersion.WithResource("applicationinstances").GroupResource(), ai.Name,
+			errors.New("it has changed since it was read"))
+	}
+	return nil
 }
 
 // patchWork writes what is delivered, and with desired the manifest, if the work is still as it was read: a note made on a stale read would

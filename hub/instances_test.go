@@ -3,6 +3,7 @@
 package hub
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,7 +11,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -191,4 +194,36 @@ func TestInstanceIsRemovedFromItsCluster(t *testing.T) {
 	f.awaitCondition(lost, appsv1alpha1.ConditionDeleting, metav1.ConditionTrue, appsv1alpha1.ReasonDeleting)
 	f.must(api.Delete(f.ctx, &clusterv1.ManagedCluster{ObjectMeta: metav1.ObjectMeta{Name: f.clusters[1]}}))
 	f.awaitGone(lost.DeepCopy())
+}
+
+// A hub that comes up at an API server that lags behind sees an instance that was taken back and is gone. It does not deliver it again.
+func TestInstanceOfThePastIsNotDelivered(t *testing.T) {
+	f := newFleet(t, 1)
+	stop := f.startHub()
+	ai := f.instance("web", f.clusters[0])
+	w := f.instanceWork(ai, f.clusters[0], "")
+	f.awaitCondition(ai, appsv1alpha1.ConditionReady, metav1.ConditionUnknown, appsv1alpha1.ReasonNotYetReported)
+	past := f.getInstance(ai)
+	f.must(api.Delete(f.ctx, ai))
+	f.awaitGone(ai)
+	stop()
+
+	inner, err := client.NewWithWatch(hubConfig, client.Options{Scheme: NewScheme()})
+	f.must(err)
+	lagging := interceptor.NewClient(inner, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
+			if ai, is := o.(*appsv1alpha1.ApplicationInstance); is {
+				past.DeepCopyInto(ai)
+				return nil
+			}
+			return c.Get(ctx, key, o, options...)
+		},
+	})
+	r := &InstanceReconciler{Client: lagging, Live: api, Options: f.options.complete()}
+	if result, err := r.Reconcile(f.ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(ai)}); err != nil || result.RequeueAfter == 0 {
+		t.Errorf("%+v, %v; want that it looks again", result, err)
+	}
+	if err := api.Get(f.ctx, client.ObjectKeyFromObject(w), &workv1.ManifestWork{}); !apierrors.IsNotFound(err) {
+		t.Errorf("it was delivered again: %v", err)
+	}
 }
