@@ -103,6 +103,7 @@ var always = []string{
 	"cancel agent dies",                            // stopped, and not recorded
 	"instance agent comes up in the past DELETE",   // installed again while it was being deleted
 	"instance agent is deposed PATCH helmreleases", // a late change made what had been removed
+	"instance hub comes up in the past PATCH",      // delivered again after it was taken back
 }
 
 // chosen tells whether a trial is in the sample: of those that are not always, one in forty-eight, and with another seed another one.

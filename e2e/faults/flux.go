@@ -4,6 +4,7 @@ package faults
 
 import (
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,8 +28,14 @@ func (p *players) repository(o *unstructured.Unstructured) bool {
 	return become(o, fields)
 }
 
-// chart plays source-controller: the version that is asked for has been fetched.
+// chart plays source-controller: the version that is asked for has been fetched. And helm-controller, which removes the chart of a release that is gone.
 func (p *players) chart(o *unstructured.Unstructured) bool {
+	if p.w.mirror.get(OnSpoke, "HelmRelease", o.GetNamespace(), strings.TrimPrefix(o.GetName(), o.GetNamespace()+"-")) == nil {
+		if err := p.w.Spoke.Delete(p.w.ctx, o); err != nil && !passing(err) {
+			p.w.note("the played helm-controller cannot delete a HelmChart: " + err.Error())
+		}
+		return false
+	}
 	if status(o)["observedGeneration"] == o.GetGeneration() {
 		return false
 	}
@@ -53,7 +60,7 @@ func ready(o *unstructured.Unstructured, reason, message string) map[string]any 
 
 // release plays helm-controller: it has the chart fetched, and then it is installed or upgraded.
 func (p *players) release(o *unstructured.Unstructured) bool {
-	if suspended, _, _ := unstructured.NestedBool(o.Object, "spec", "suspend"); suspended || status(o)["observedGeneration"] == o.GetGeneration() {
+	if suspended, _, _ := unstructured.NestedBool(o.Object, "spec", "suspend"); suspended {
 		return false
 	}
 	version := text(o, "spec", "chart", "spec", "version")
@@ -62,7 +69,7 @@ func (p *players) release(o *unstructured.Unstructured) bool {
 		p.wantChart(o)
 		return false
 	}
-	if text(chart, "status", "artifact", "revision") != version || !p.may() {
+	if status(o)["observedGeneration"] == o.GetGeneration() || text(chart, "status", "artifact", "revision") != version || !p.may() {
 		return false
 	}
 	message := fmt.Sprintf("Helm upgrade succeeded for release %s/%s with chart %s@%s", o.GetNamespace(), o.GetName(), text(o, "spec", "chart", "spec", "chart"), version)

@@ -28,8 +28,10 @@ func TestHands(t *testing.T) {
 		stuck bool
 	}{
 		{"deletes the Jobs", remove(OnSpoke, "Job"), opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost, false},
-		{"deletes an instance's Operation", remove(OnSpoke, "Operation", func(o *unstructured.Unstructured) bool { return o.GetNamespace() == apps }),
-			opsv1alpha1.PhaseCancelled, "", false},
+		{"deletes an instance's Operation", both(
+			remove(OnSpoke, "Operation", func(o *unstructured.Unstructured) bool { return o.GetNamespace() == apps }),
+			func(w *World) error { return w.None(OnSpoke, apps, "Operation", "Job") }, // before what it has begun may end
+		), opsv1alpha1.PhaseCancelled, "", false},
 		{"deletes the ManifestWorks", remove(OnHub, "ManifestWork"), opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost, false},
 		{"deletes the plan, and the hub is killed", func(w *World) error {
 			defer w.Kill(Hub)

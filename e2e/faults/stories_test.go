@@ -216,7 +216,7 @@ var stories = []Story{
 				func() error { return runs("1.1.0") },
 				func() error { return w.Delete(OnHub, ai) },
 				func() error { return w.Gone(OnHub, "ApplicationInstance", apps, "a") },
-				func() error { return w.None(OnSpoke, apps, "ApplicationInstance", "HelmRelease") },
+				func() error { return w.None(OnSpoke, apps, "ApplicationInstance", "HelmRelease", "HelmChart") },
 			)
 		},
 	},
