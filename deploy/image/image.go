@@ -85,7 +85,10 @@ func Build(ctx context.Context, o Options, p Program) (built Built, err error) {
 	if err := o.check(); err != nil {
 		return Built{}, err
 	}
-	if o.work, err = os.MkdirTemp("", "vworkspace-image-"); err != nil {
+	if err := os.MkdirAll(o.Out, 0o755); err != nil {
+		return Built{}, err
+	}
+	if o.work, err = os.MkdirTemp(o.Out, ".work-"); err != nil {
 		return Built{}, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(o.work)) }()

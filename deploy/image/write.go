@@ -23,9 +23,6 @@ const sbomType = types.MediaType("application/vnd.cyclonedx+json")
 
 // write the layout, the tarballs and the SBOMs, in place of those that are there, and note the index's digest.
 func (o *Options) write(b *Built) error {
-	if err := os.MkdirAll(o.Out, 0o755); err != nil {
-		return err
-	}
 	tag, err := name.NewTag(o.Repository + "/" + b.Program.Name + ":" + o.Version)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ package kindfleet
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -66,7 +67,7 @@ func buildBinaries(ctx context.Context, say func(string, ...any), progress io.Wr
 	if b.volsync, err = goTool(ctx, source, "list", "-m", "-f", "{{.Dir}}", "github.com/backube/volsync"); err != nil {
 		return b, err
 	}
-	b.node, b.argoexec, b.restic = dir, filepath.Join(dir, "argoexec"), filepath.Join(dir, "restic")
+	b.argoexec, b.restic = filepath.Join(dir, "argoexec"), filepath.Join(dir, "restic")
 	for _, a := range apart {
 		to := filepath.Join(dir, a.name)
 		if exists(to) {
@@ -77,7 +78,7 @@ func buildBinaries(ctx context.Context, say func(string, ...any), progress io.Wr
 			return b, fmt.Errorf("build %s: %w", a.name, err)
 		}
 	}
-	if exists(filepath.Join(dir, "coredns")) {
+	if b.node = filepath.Join(dir, "node"); exists(b.node) {
 		return b, nil
 	}
 	say("building containerd, CNI plugins and CoreDNS (some minutes, the first time)")
@@ -86,9 +87,11 @@ func buildBinaries(ctx context.Context, say func(string, ...any), progress io.Wr
 	if err != nil {
 		return b, err
 	}
-	args := append([]string{"build", "-buildvcs=false", "-trimpath", "-tags", slim, "-ldflags", "-s -w", "-o", dir + "/"}, strings.Fields(tools)...)
-	_, err = goTool(ctx, source, append(args, "./coredns", "./pause")...)
-	return b, err
+	args := append([]string{"build", "-buildvcs=false", "-trimpath", "-tags", slim, "-ldflags", "-s -w", "-o", b.node + ".part/"}, strings.Fields(tools)...)
+	if _, err := goTool(ctx, source, append(args, "./coredns", "./pause")...); err != nil {
+		return b, err
+	}
+	return b, os.Rename(b.node+".part", b.node)
 }
 
 // apartBinary is a program that is built in a copy of its module, with the versions that the module asks for.
@@ -107,8 +110,8 @@ var apart = []apartBinary{
 }
 
 func (a apartBinary) build(ctx context.Context, source, to string) error {
-	work, err := os.MkdirTemp("", "kindfleet-build-")
-	if err != nil {
+	work := to + ".source"
+	if err := errors.Join(os.RemoveAll(work), os.Mkdir(work, 0o700)); err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(work) }()
@@ -129,8 +132,10 @@ func (a apartBinary) build(ctx context.Context, source, to string) error {
 			return err
 		}
 	}
-	_, err = goTool(ctx, work, "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", to, a.pkg)
-	return err
+	if _, err := goTool(ctx, work, "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", to+".part", a.pkg); err != nil {
+		return err
+	}
+	return os.Rename(to+".part", to)
 }
 
 // goTool runs the go tool in a module of its own, with its own settings.

@@ -32,10 +32,6 @@ type image struct {
 	name string
 	// files by their path in the image; the values are paths on this machine. What a binary is linked with goes along.
 	files map[string]string
-	// text is files by their content.
-	text map[string]string
-	// links are symbolic links, by their path.
-	links map[string]string
 	// entrypoint, when a pod names no command.
 	entrypoint []string
 	// user that it runs as; root when empty.
@@ -117,16 +113,6 @@ func (i image) archive(ctx context.Context) ([]byte, error) {
 			return nil, err
 		}
 	}
-	for _, to := range slices.Sorted(maps.Keys(i.text)) {
-		if err := t.file(to, []byte(i.text[to]), 0o755); err != nil {
-			return nil, err
-		}
-	}
-	for _, at := range slices.Sorted(maps.Keys(i.links)) {
-		if err := t.link(at, i.links[at]); err != nil {
-			return nil, err
-		}
-	}
 	return out.Bytes(), t.Close()
 }
 
@@ -187,11 +173,4 @@ func (l *layer) file(name string, content []byte, mode fs.FileMode) error {
 	}
 	_, err := l.Write(content)
 	return err
-}
-
-func (l *layer) link(name, to string) error {
-	if err := l.folder(path.Dir(name), 0o755); err != nil {
-		return err
-	}
-	return l.WriteHeader(&tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: to, Mode: 0o777})
 }

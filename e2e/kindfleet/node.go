@@ -80,18 +80,27 @@ func Prepare(ctx context.Context, out io.Writer) (*Kit, error) {
 
 // newKit says where the kit of these sources is, or will be.
 func newKit(source string) (*Kit, error) {
-	cache, err := os.UserCacheDir()
+	cache, err := cacheDir()
 	if err != nil {
-		return nil, fmt.Errorf("find the cache folder: %w (set XDG_CACHE_HOME)", err)
+		return nil, err
 	}
 	key, err := kitKey(source)
 	if err != nil {
 		return nil, err
 	}
-	cache = filepath.Join(cache, "vworkspace-fleet")
 	k := &Kit{dir: filepath.Join(cache, "kind-"+key), debian: filepath.Join(cache, "debian-"+debianKey())}
 	k.tools = tools{filepath.Join(k.debian, "tools")}
 	return k, nil
+}
+
+// cacheDir is the folder of ours in the user's cache, which it makes.
+func cacheDir() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find the cache folder: %w (set XDG_CACHE_HOME)", err)
+	}
+	cache = filepath.Join(cache, "vworkspace-fleet")
+	return cache, os.MkdirAll(cache, 0o755)
 }
 
 // inUse makes a folder of the cache, marks it as used now, because the testbed removes what has not been used for long, and locks it.
@@ -146,7 +155,7 @@ func (k *Kit) makeNode(ctx context.Context) error {
 	if err := writeImages(ctx, archive, images); err != nil {
 		return err
 	}
-	if err := intoStore(ctx, root, archive); err != nil {
+	if err := intoStore(ctx, root, archive, filepath.Join(k.dir, "store.part")); err != nil {
 		return err
 	}
 	return errors.Join(pack(ctx, root, k.node()), os.Remove(archive), os.RemoveAll(root))
@@ -182,7 +191,6 @@ func controlPlaneImages(ctx context.Context, root string, b binaries) ([]image, 
 		"kube-proxy": {
 			root:  root,
 			files: map[string]string{"usr/local/bin/kube-proxy": "/usr/local/bin/kube-proxy", "usr/sbin/nft": "/usr/sbin/nft"},
-			links: map[string]string{},
 		},
 	}
 	if err := copyFile(b.components["kube-proxy"], filepath.Join(root, "usr/local/bin/kube-proxy"), 0o755); err != nil {
@@ -203,16 +211,15 @@ func controlPlaneImages(ctx context.Context, root string, b binaries) ([]image, 
 	return images, nil
 }
 
-// intoStore puts an archive of images into the containerd store of a root filesystem.
-func intoStore(ctx context.Context, root, archive string) error {
-	work, err := os.MkdirTemp("", "kindfleet-")
-	if err != nil {
+// intoStore puts an archive of images into the containerd store of a root filesystem. It works in a folder that it makes and removes.
+func intoStore(ctx context.Context, root, archive, work string) error {
+	if err := errors.Join(os.RemoveAll(work), os.Mkdir(work, 0o700)); err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(work) }()
 	socket := filepath.Join(work, "c.sock")
 	config := fmt.Sprintf("version = 3\nroot = %q\nstate = %q\ndisabled_plugins = [\"io.containerd.cri.v1.images\", \"io.containerd.cri.v1.runtime\", "+
-		"\"io.containerd.grpc.v1.cri\", \"io.containerd.nri.v1.nri\"]\n[grpc]\n  address = %q\n",
+		"\"io.containerd.grpc.v1.cri\", \"io.containerd.nri.v1.nri\", \"io.containerd.internal.v1.opt\"]\n[grpc]\n  address = %q\n",
 		filepath.Join(root, "var/lib/containerd"), filepath.Join(work, "state"), socket)
 	path := filepath.Join(work, "config.toml")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
@@ -237,7 +244,9 @@ func intoStore(ctx context.Context, root, archive string) error {
 func kitKey(source string) (string, error) {
 	h := sha256.New()
 	_, _ = fmt.Fprintln(h, debianKey())
-	for _, pattern := range []string{"rootfs.go", "image.go", "node.go", "node/go.*", "node/*/*", "../testbed/components/go.*"} {
+	for _, pattern := range []string{
+		"binaries.go", "rootfs.go", "image.go", "node.go", "node/go.*", "node/*/*", "argoexec/*", "../testbed/components/go.*", "../../go.mod",
+	} {
 		files, err := filepath.Glob(filepath.Join(source, pattern))
 		if err != nil {
 			return "", err

@@ -25,10 +25,10 @@ func bootstrap(ctx context.Context, say func(string, ...any), t tools, root stri
 		return err
 	}
 	say("making a root filesystem of Debian %s (%d packages and what they need)", suite, len(nodePackages))
-	_, err = run(ctx, command{
-		name: t.path("debootstrap"), env: t.environment(),
-		args: []string{"--variant=minbase", "--include=" + strings.Join(nodePackages, ","), suite, root, url},
-	})
+	// What it mounts goes with its namespace, also when it is broken off.
+	_, err = run(ctx, command{name: "unshare", env: t.environment(), args: []string{
+		"--mount", "--propagation", "private", t.path("debootstrap"), "--variant=minbase", "--include=" + strings.Join(nodePackages, ","), suite, root, url,
+	}})
 	if err != nil {
 		return err
 	}

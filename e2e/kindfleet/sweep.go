@@ -16,6 +16,11 @@ const workPrefix = "vworkspace-kind-"
 
 // claimFolder makes the folder of a run and holds a lock in it for as long as this process lives.
 func claimFolder() (string, error) {
+	done, err := alone()
+	if err != nil {
+		return "", err
+	}
+	defer done()
 	dir, err := os.MkdirTemp("", workPrefix)
 	if err != nil {
 		return "", err
@@ -28,8 +33,22 @@ func claimFolder() (string, error) {
 // claims keep the locks: a file that nobody refers to is closed.
 var claims []func()
 
+// alone waits until nobody else on this machine makes a folder or sweeps: one that was just made is not locked yet.
+func alone() (done func(), err error) {
+	cache, err := cacheDir()
+	if err != nil {
+		return nil, err
+	}
+	return lock(filepath.Join(cache, "kind.lock"))
+}
+
 // sweep away what runs that were killed have left: folders that nobody holds, and control groups without processes.
 func sweep() error {
+	done, err := alone()
+	if err != nil {
+		return err
+	}
+	defer done()
 	folders, err := filepath.Glob(filepath.Join(os.TempDir(), workPrefix+"*"))
 	if err != nil {
 		return err
@@ -54,7 +73,7 @@ func held(path string) bool {
 	return errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB), syscall.EWOULDBLOCK) //nolint:gosec // a file descriptor fits
 }
 
-// removeGroups removes control groups by the pattern of their name, but for those that have processes.
+// removeGroups removes control groups by the pattern of their name, but for those that have processes, or a run that lives.
 func removeGroups(pattern string) error {
 	var all []string
 	for _, where := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/*"} { // version 2, and 1
@@ -65,6 +84,9 @@ func removeGroups(pattern string) error {
 		all = append(all, found...)
 	}
 	for _, top := range all {
+		if held(filepath.Join(os.TempDir(), filepath.Base(top), "lock")) {
+			continue
+		}
 		var groups []string
 		_ = filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error { // what goes meanwhile is gone
 			if err == nil && d.IsDir() {
