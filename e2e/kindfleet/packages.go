@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// hostPackages are Debian packages whose programs run outside of the nodes: a Docker engine, and what makes a root filesystem.
+// hostPackages are Debian packages (docker.io is the name of one) whose programs run outside of the nodes: a Docker engine, and what makes a root filesystem.
 var hostPackages = []string{"docker.io", "debootstrap", "iptables"}
 
 // tools are programs of Debian packages that are unpacked in a folder and not installed: the machine stays as it is.
