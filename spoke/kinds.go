@@ -120,7 +120,9 @@ func (k kindSource) ForCluster(name multicluster.ClusterName, cl cluster.Cluster
 	return source.TypedFunc[mcreconcile.Request](func(ctx context.Context, q workqueue.TypedRateLimitingInterface[mcreconcile.Request]) error {
 		s, err := k.kinds.of(name)
 		if err != nil {
-			return err
+			// It has left while it was arriving. An error here would be the end of the process, and of its other clusters.
+			log.FromContext(ctx).V(1).Info("nothing to listen to", "cluster", name, "error", err.Error())
+			return nil
 		}
 		add := func(keys []client.ObjectKey) {
 			for _, key := range keys {
