@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -37,6 +39,8 @@ const (
 	claimEngine = ".engine.vworkspace.io"
 	// claimInstalled is the value of an engine's claim. An engine that is not installed has none.
 	claimInstalled = "installed"
+	// claimsOwner is the ClusterRole that the agent has its rights from. Claims go with it: an agent that is gone must not be selected by.
+	claimsOwner = "vworkspace-agent"
 
 	// defaultClaimsDelay gathers a burst of changes into one visit.
 	defaultClaimsDelay = time.Second
@@ -148,6 +152,10 @@ func (s *site) publish(ctx context.Context, want map[string]string) error {
 	if err := s.live.List(ctx, &list, ours); err != nil {
 		return fmt.Errorf("list ClusterClaims: %w", err)
 	}
+	owners, err := s.claimsOwners(ctx)
+	if err != nil {
+		return err
+	}
 	var errs []error
 	for i := range list.Items {
 		claim := &list.Items[i]
@@ -156,14 +164,14 @@ func (s *site) publish(ctx context.Context, want map[string]string) error {
 		switch {
 		case !wanted:
 			errs = append(errs, client.IgnoreNotFound(s.Delete(ctx, claim)))
-		case claim.Spec.Value != value:
-			claim.Spec.Value = value
+		case claim.Spec.Value != value || len(owners) > 0 && !equality.Semantic.DeepEqual(claim.OwnerReferences, owners):
+			claim.Spec.Value, claim.OwnerReferences = value, owners
 			errs = append(errs, s.Update(ctx, claim))
 		}
 	}
 	for name, value := range want {
 		err := s.Create(ctx, &clusterv1alpha1.ClusterClaim{
-			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string(ours)},
+			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string(ours), OwnerReferences: owners},
 			Spec:       clusterv1alpha1.ClusterClaimSpec{Value: value},
 		})
 		if apierrors.IsAlreadyExists(err) {
@@ -175,6 +183,19 @@ func (s *site) publish(ctx context.Context, want map[string]string) error {
 		return fmt.Errorf("publish ClusterClaims: %w", err)
 	}
 	return nil
+}
+
+// claimsOwners are whom claims go with: none where the agent has its rights from elsewhere.
+func (s *site) claimsOwners(ctx context.Context) ([]metav1.OwnerReference, error) {
+	role := &metav1.PartialObjectMetadata{}
+	role.SetGroupVersionKind(rbacv1.SchemeGroupVersion.WithKind("ClusterRole"))
+	switch err := s.live.Get(ctx, client.ObjectKey{Name: claimsOwner}, role); {
+	case apierrors.IsNotFound(err), apierrors.IsForbidden(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read ClusterRole %s: %w", claimsOwner, err)
+	}
+	return []metav1.OwnerReference{{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRole", Name: role.Name, UID: role.UID}}, nil
 }
 
 // claimsHandler asks for the claims when the number of instances, what they are, or where they may be has changed.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	clusterv1alpha1 "open-cluster-management.io/api/cluster/v1alpha1"
@@ -22,6 +23,8 @@ func TestClaims(t *testing.T) {
 	theirs := &clusterv1alpha1.ClusterClaim{ObjectMeta: metav1.ObjectMeta{Name: "theirs-" + ns}, Spec: clusterv1alpha1.ClusterClaimSpec{Value: "x"}}
 	stale := &clusterv1alpha1.ClusterClaim{ObjectMeta: metav1.ObjectMeta{Name: "stale-" + ns + claimApp,
 		Labels: map[string]string{appsv1alpha1.LabelManagedBy: appsv1alpha1.ManagedByControlPlane}}, Spec: clusterv1alpha1.ClusterClaimSpec{Value: "7"}}
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: claimsOwner}} // the suite installs deploy/spoke
+	reload(t, role)
 	create(t, theirs)
 	create(t, stale)
 	create(t, placeholder(ns, "a", catalog))
@@ -38,6 +41,22 @@ func TestClaims(t *testing.T) {
 	openNamespace(t, shut)
 	claimIs(t, catalog+claimApp, "2")
 	reload(t, theirs)
+	// An agent that is uninstalled takes along what it said, and nothing else.
+	if own := ownersOf(t, catalog+claimApp); len(own) != 1 || own[0].UID != role.UID || own[0].Kind != "ClusterRole" {
+		t.Errorf("the claim goes with %+v, want it to go with ClusterRole %s", own, role.Name)
+	}
+	if own := ownersOf(t, theirs.Name); len(own) > 0 {
+		t.Errorf("somebody else's claim goes with %+v", own)
+	}
+}
+
+func ownersOf(t *testing.T, claim string) []metav1.OwnerReference {
+	t.Helper()
+	var c clusterv1alpha1.ClusterClaim
+	if err := k8s.Get(t.Context(), client.ObjectKey{Name: claim}, &c); err != nil {
+		t.Fatal(err)
+	}
+	return c.OwnerReferences
 }
 
 func claimIs(t *testing.T, name, value string) {

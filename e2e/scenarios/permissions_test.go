@@ -126,6 +126,8 @@ var permissions = []permission{
 	{theAgent, "create", "services/proxy", gated, false, "requests to applications are granted per namespace, for quiesce"},
 	{theAgent, "create", "namespaces", "*", false, "namespaces are the administrator's"},
 	{theAgent, "get", "clusterclaims.cluster.open-cluster-management.io", "*", false, "it lists them"},
+	{theAgent, "get", "clusterroles.rbac.authorization.k8s.io=vworkspace-agent", "*", true, "its claims belong to it, and go when it goes"},
+	{theAgent, "get", "clusterroles.rbac.authorization.k8s.io", "*", false, "no other"},
 	{theAgent, "update", "leases.coordination.k8s.io=vworkspace-agent", agentNS, true, "lead"},
 	{theAgent, "update", "leases.coordination.k8s.io=other", agentNS, false, "one Lease"},
 
