@@ -39,6 +39,9 @@ var executors = map[string]*string{
 	"flux-system": &fluxManifest, "argo": &argoManifest, "velero": &veleroManifest, "volsync-system": &volsyncManifest,
 }
 
+// ExecutorNamespaces are where the pods of the engines' controllers are, on every spoke.
+func ExecutorNamespaces() []string { return slices.Sorted(maps.Keys(executors)) }
+
 // executorCRDs are folders of the kit's manifests.
 var executorCRDs = []string{"source-controller", "helm-controller", "velero", "velero-data", "argo", "volsync", "snapshot"}
 
@@ -96,12 +99,12 @@ func (f *Fleet) installEngines(ctx context.Context, spoke *Cluster) error {
 		return fmt.Errorf("install the engines' CRDs on %s: %w", spoke.Name, err)
 	}
 	fill := strings.NewReplacer("S3_URL", f.S3, "PREFIX", spoke.Name)
-	for _, namespace := range slices.Sorted(maps.Keys(executors)) {
+	for _, namespace := range ExecutorNamespaces() {
 		if err := testbed.Apply(ctx, spoke.Config, []byte(fill.Replace(*executors[namespace]))); err != nil {
 			return fmt.Errorf("install %s on %s: %w", namespace, spoke.Name, err)
 		}
 	}
-	for _, namespace := range slices.Sorted(maps.Keys(executors)) {
+	for _, namespace := range ExecutorNamespaces() {
 		if err := f.Ready(ctx, spoke, namespace); err != nil {
 			return err
 		}

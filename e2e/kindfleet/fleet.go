@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,6 +38,7 @@ type Fleet struct {
 	dir      string
 	engine   *engine
 	s3       *process
+	charts   *http.Server
 	provider *cluster.Provider
 	say      func(string, ...any)
 }
@@ -122,6 +124,9 @@ func (f *Fleet) Down() error {
 	if f.s3 != nil {
 		errs = append(errs, f.s3.stop())
 	}
+	if f.charts != nil {
+		errs = append(errs, f.charts.Close())
+	}
 	if f.engine != nil {
 		errs = append(errs, f.engine.daemon.stop())
 	}
@@ -164,6 +169,7 @@ func (f *Fleet) create(c *Cluster) error {
 	if c.Config, err = clientcmd.BuildConfigFromFlags("", c.Kubeconfig); err != nil {
 		return err
 	}
+	c.Config.QPS = -1 // no limit but the API server's own
 	all, err := f.provider.ListInternalNodes(c.Name)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ package kindfleet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -18,35 +19,95 @@ import (
 // Repository is what our own images are called in a fleet.
 const Repository = "vworkspace.test"
 
-// imagesFolder names, in the environment, the folder that the images were written to before the sandbox began.
+// imagesFolder names, in the environment, the folder that versions were written to before the sandbox began.
 const imagesFolder = "VWORKSPACE_KIND_IMAGES"
 
-// PlatformImages makes the images of the hub and the agent from a checkout, as `make images` does but for this machine alone, and returns their
-// archives by name. Call it before InSandbox; in the sandbox it returns what was made then. The archives go with the sandbox.
-func PlatformImages(ctx context.Context, checkout, version string) (map[string]string, error) {
-	out, made := os.LookupEnv(imagesFolder)
-	if !made {
-		var err error
-		if out, err = claimFolder(); err != nil {
-			return nil, err
-		}
-		if err := os.Setenv(imagesFolder, out); err != nil {
-			return nil, err
-		}
+// ErrNoCommit is why there is no earlier version: the checkout's history does not go back so far.
+var ErrNoCommit = errors.New("the checkout does not have the commit: clone it with its history")
+
+// Version of the platform: its charts, and images of the hub and the agent that only fleets use.
+type Version struct {
+	// Tag of the images.
+	Tag string
+	// Checkout is the root of the sources.
+	Checkout string
+
+	images string // the folder of their archives
+}
+
+// MakeVersion makes the images of a checkout, as `make images` does but for this machine alone. Call it before InSandbox; in the sandbox it returns
+// what was made then. What it makes goes with the sandbox.
+func MakeVersion(ctx context.Context, tag, checkout string) (Version, error) {
+	out, _, err := versionFolder(tag)
+	if err != nil {
+		return Version{}, err
 	}
-	archives := map[string]string{}
+	v := Version{Tag: tag, Checkout: checkout, images: out}
+	if exists(out) {
+		return v, nil
+	}
 	for _, p := range platform.Programs {
-		archives[p.Name] = filepath.Join(out, p.Name+"-"+runtime.GOARCH+".tar")
-		if made {
-			continue
-		}
 		_, err := platform.Build(ctx, platform.Options{
-			Module: checkout, Out: out, Version: version, Revision: "e2e", Source: "https://vworkspace.io/fleet", Repository: Repository,
+			Module: checkout, Out: out, Version: tag, Revision: "e2e", Source: "https://vworkspace.io/fleet", Repository: Repository,
 			Created: time.Unix(1, 0), Platforms: []v1.Platform{{OS: "linux", Architecture: runtime.GOARCH}},
 		}, p)
 		if err != nil {
-			return nil, errors.Join(err, os.RemoveAll(out))
+			return Version{}, errors.Join(err, os.RemoveAll(out))
 		}
 	}
-	return archives, nil
+	return v, nil
+}
+
+// MakeVersionOf is MakeVersion for a commit of a repository.
+func MakeVersionOf(ctx context.Context, tag, repository, commit string) (Version, error) {
+	_, source, err := versionFolder(tag)
+	if err != nil {
+		return Version{}, err
+	}
+	if !exists(source) {
+		if _, err := run(ctx, command{name: "git", args: []string{"-C", repository, "cat-file", "-e", commit}}); err != nil {
+			return Version{}, fmt.Errorf("%w: %s", ErrNoCommit, commit)
+		}
+		if err := os.MkdirAll(source, 0o755); err != nil {
+			return Version{}, err
+		}
+		archive := source + ".tar"
+		if _, err := run(ctx, command{name: "git", args: []string{"-C", repository, "archive", "--output", archive, commit}}); err != nil {
+			return Version{}, err
+		}
+		if _, err := run(ctx, command{name: "tar", args: []string{"-C", source, "-xf", archive}}); err != nil {
+			return Version{}, err
+		}
+	}
+	return MakeVersion(ctx, tag, source)
+}
+
+// versionFolder says where a version's images are, or will be, and its sources.
+func versionFolder(tag string) (images, source string, err error) {
+	dir, made := os.LookupEnv(imagesFolder)
+	if !made {
+		if dir, err = claimFolder(); err != nil {
+			return "", "", err
+		}
+		if err := os.Setenv(imagesFolder, dir); err != nil {
+			return "", "", err
+		}
+	}
+	return filepath.Join(dir, tag+"-images"), filepath.Join(dir, tag+"-source"), nil
+}
+
+// Hub is the hub's release of this version, as a platform team installs it.
+func (v Version) Hub() Release { return v.release("hub", HubNamespace, map[string]any{}) }
+
+// Spoke is the agent's release on a cluster.
+func (v Version) Spoke(cluster string) Release {
+	return v.release("spoke", AgentNamespace, map[string]any{"cluster": cluster})
+}
+
+func (v Version) release(program, namespace string, values map[string]any) Release {
+	values["image"] = map[string]any{"repository": Repository + "/" + program, "tag": v.Tag, "pullPolicy": "Never"}
+	return Release{
+		Chart: filepath.Join(v.Checkout, "deploy/charts", program), Namespace: namespace, Values: values,
+		Images: filepath.Join(v.images, program+"-"+runtime.GOARCH+".tar"),
+	}
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"helm.sh/helm/v3/pkg/action"
@@ -28,21 +27,8 @@ type Release struct {
 	Namespace string
 	// Values beside the chart's own.
 	Values map[string]any
-}
-
-// HubRelease is the hub that a platform team installs: the chart of a checkout, and the image of a version, which has to be loaded.
-func HubRelease(checkout, version string) Release {
-	return Release{filepath.Join(checkout, "deploy/charts/hub"), HubNamespace, map[string]any{"image": fromNode("hub", version)}}
-}
-
-// SpokeRelease is the agent of a cluster.
-func SpokeRelease(checkout, version, cluster string) Release {
-	return Release{filepath.Join(checkout, "deploy/charts/spoke"), AgentNamespace, map[string]any{"image": fromNode("spoke", version), "cluster": cluster}}
-}
-
-// fromNode is an image that was loaded into the nodes.
-func fromNode(name, tag string) map[string]any {
-	return map[string]any{"repository": Repository + "/" + name, "tag": tag, "pullPolicy": "Never"}
+	// Images is an archive of its images, which is loaded into the node before; none when empty.
+	Images string
 }
 
 // Install or upgrade a release, and wait until its pods are ready.
@@ -54,6 +40,11 @@ func (f *Fleet) Install(ctx context.Context, c *Cluster, r Release) error {
 	helm, err := c.helm(r.Namespace)
 	if err != nil {
 		return err
+	}
+	if r.Images != "" {
+		if err := c.Load(r.Images); err != nil {
+			return err
+		}
 	}
 	begun := time.Now()
 	if _, missing := action.NewHistory(helm).Run(chart.Name()); missing != nil {

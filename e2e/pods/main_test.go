@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	clusterv1 "open-cluster-management.io/api/cluster/v1"
 	clusterv1beta1 "open-cluster-management.io/api/cluster/v1beta1"
 	clusterv1beta2 "open-cluster-management.io/api/cluster/v1beta2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
@@ -29,21 +31,28 @@ import (
 const (
 	// spokeCount is how many spokes the fleet has.
 	spokeCount = 2
-	// checkout is the root of this repository, and version what its images are tagged with.
-	checkout, version = "../..", "e2e"
+	// checkout is the root of this repository.
+	checkout = "../.."
+	// previous is the commit of the version before this one: what people upgrade from. Move it when a version is released.
+	previous = "a70095052380d81e393c394bd546b98bc28efd9d"
 )
 
 var (
 	keep = flag.Bool("pods.keep", false, "keep the fleet when the tests have ended, to look at it, until this is interrupted")
 
 	fleet *kindfleet.Fleet
+	// current is this version of the platform, and earlier the previous one; none where the checkout has no history.
+	current kindfleet.Version
+	earlier *kindfleet.Version
+	// memory is how much less the machine had at its worst, in bytes.
+	memory func() uint64
 	// impossible is why there is no fleet, when this machine cannot have one.
 	impossible error
 	scheme     = runtime.NewScheme()
 )
 
 func init() {
-	utilruntime.Must(errors.Join(clientgoscheme.AddToScheme(scheme), clusterv1beta1.Install(scheme), clusterv1beta2.Install(scheme), spoke.AddToScheme(scheme)))
+	utilruntime.Must(errors.Join(clientgoscheme.AddToScheme(scheme), clusterv1.Install(scheme), clusterv1beta1.Install(scheme), clusterv1beta2.Install(scheme), spoke.AddToScheme(scheme)))
 }
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -86,14 +95,24 @@ func setUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	archives, err := kindfleet.PlatformImages(ctx, checkout, version)
-	if err != nil {
+	if current, err = kindfleet.MakeVersion(ctx, "now", checkout); err != nil {
+		return err
+	}
+	switch v, err := kindfleet.MakeVersionOf(ctx, "before", checkout, previous); {
+	case err == nil:
+		earlier = &v
+	case !errors.Is(err, kindfleet.ErrNoCommit):
 		return err
 	}
 	if err := kindfleet.InSandbox(); err != nil {
 		return err
 	}
 	begun := time.Now()
+	taken, err := kindfleet.WatchMemory(ctx)
+	if err != nil {
+		return err
+	}
+	memory = taken
 	if fleet, err = kindfleet.Up(ctx, kit, spokeCount, os.Stderr); err != nil {
 		return err
 	}
@@ -103,31 +122,53 @@ func setUp(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if err := installPlatform(ctx, archives); err != nil {
+	if err := installPlatform(ctx, current); err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "the fleet is up after %s\n", time.Since(begun).Round(time.Second))
 	return nil
 }
 
-// installPlatform installs our own charts, with images of this checkout.
-func installPlatform(ctx context.Context, archives map[string]string) error {
+// installPlatform installs a version of our own charts on all clusters, or upgrades to it.
+func installPlatform(ctx context.Context, v kindfleet.Version) error {
+	return errors.Join(installHub(ctx, v), installAgents(ctx, v))
+}
+
+func installHub(ctx context.Context, v kindfleet.Version) error {
+	return fleet.Install(ctx, fleet.Hub, v.Hub())
+}
+
+func installAgents(ctx context.Context, v kindfleet.Version) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		return errors.Join(fleet.Hub.Load(archives["hub"]), fleet.Install(ctx, fleet.Hub, kindfleet.HubRelease(checkout, version)))
-	})
 	for _, spoke := range fleet.Spokes {
-		group.Go(func() error {
-			return errors.Join(spoke.Load(archives["spoke"]), fleet.Install(ctx, spoke, kindfleet.SpokeRelease(checkout, version, spoke.Name)))
-		})
+		group.Go(func() error { return fleet.Install(ctx, spoke, v.Spoke(spoke.Name)) })
 	}
 	return group.Wait()
 }
 
-// needsFleet skips a test, and says so, on a machine that can have no fleet.
-func needsFleet(t *testing.T) {
-	t.Helper()
+// TestFleet is what happens to a fleet, in this order. Each by itself can be chosen: -run TestFleet/velero.
+func TestFleet(t *testing.T) {
 	if impossible != nil {
 		t.Skip("SKIPPED:", impossible)
 	}
+	tenantEverywhere(t)
+	for _, scenario := range []struct {
+		name string
+		run  func(t *testing.T)
+	}{
+		{"idle", idle},
+		{"job", job},
+		{"workflow", workflow},
+		{"volsync", volsync},
+		{"velero", velero},
+		{"helm", helm},
+		{"away", away},
+		{"executors die", executorsDie},
+		{"uninstall", uninstall},
+		{"upgrade", upgrade},
+	} {
+		t.Run(strings.ReplaceAll(scenario.name, " ", "_"), scenario.run)
+	}
+	t.Logf("at its worst the machine had %d MB of memory less than in the beginning", memory()>>20)
+	tellUsage(t)
 }

@@ -19,26 +19,14 @@ import (
 	"vworkspace.io/fleet/e2e/kindfleet"
 )
 
-// TestVelero: Velero saves an application with the files of its volume to S3, on every spoke; the application and its data are destroyed; and a
+// velero: Velero saves an application with the files of its volume to S3, on every spoke; the application and its data are destroyed; and a
 // Restore brings them back, byte by byte.
-func TestVelero(t *testing.T) {
-	needsFleet(t)
-	tenantEverywhere(t)
-	labels := map[string]string{"app": "vault"}
-	before := map[string]string{}
-	for _, spoke := range fleet.Spokes {
-		volume := claim("vault")
-		volume.Labels = labels
-		create(t, spoke, volume, vault(labels), placeholder("vault", map[opsv1alpha1.OperationType]opsv1alpha1.OperationEngine{
-			opsv1alpha1.TypeBackup: opsv1alpha1.EngineVelero, opsv1alpha1.TypeRestore: opsv1alpha1.EngineVelero,
-		}))
-		before[spoke.Name] = inPod(t, spoke, "fill", "vault", fill)
-	}
-	op := fleetwide("save-vaults", opsv1alpha1.TypeBackup, `{"defaultVolumesToFsBackup": true, "snapshotVolumes": false, "labelSelector": {"matchLabels": {"app": "vault"}}}`)
-	op.Spec.Selector.Names = []string{"vault"}
+func velero(t *testing.T) {
+	before := vaultsEverywhere(t)
+	op := saveVaults("save-vaults")
 	operate(t, op)
 	for _, spoke := range fleet.Spokes {
-		destroy(t, spoke, vault(labels), claim("vault"))
+		destroy(t, spoke, vault(), claim("vault"))
 		restoreOn(t, spoke, backupOn(t, spoke, op))
 		if after := inPod(t, spoke, "look", "vault", sum); after != before[spoke.Name] {
 			t.Errorf("on %s the restored volume sums up to %s, want %s", spoke.Name, after, before[spoke.Name])
@@ -46,14 +34,39 @@ func TestVelero(t *testing.T) {
 	}
 }
 
+// ofVault are the labels of what Velero saves.
+var ofVault = map[string]string{"app": "vault"}
+
+// vaultsEverywhere makes an application with a volume on every spoke, and returns what the volume sums up to.
+func vaultsEverywhere(t *testing.T) map[string]string {
+	t.Helper()
+	sums := map[string]string{}
+	for _, spoke := range fleet.Spokes {
+		volume := claim("vault")
+		volume.Labels = ofVault
+		create(t, spoke, volume, vault(), placeholder("vault", map[opsv1alpha1.OperationType]opsv1alpha1.OperationEngine{
+			opsv1alpha1.TypeBackup: opsv1alpha1.EngineVelero, opsv1alpha1.TypeRestore: opsv1alpha1.EngineVelero,
+		}))
+		sums[spoke.Name] = inPod(t, spoke, "fill", "vault", fill)
+	}
+	return sums
+}
+
+// saveVaults is an Operation that saves these applications with the files of their volumes.
+func saveVaults(name string) *opsv1alpha1.Operation {
+	op := fleetwide(name, opsv1alpha1.TypeBackup, `{"defaultVolumesToFsBackup": true, "snapshotVolumes": false, "labelSelector": {"matchLabels": {"app": "vault"}}}`)
+	op.Spec.Selector.Names = []string{"vault"}
+	return op
+}
+
 // vault is an application that mounts its volume and does nothing.
-func vault(labels map[string]string) *appsv1.Deployment {
+func vault() *appsv1.Deployment {
 	return &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Namespace: tenant, Name: "vault", Labels: labels},
+		ObjectMeta: metav1.ObjectMeta{Namespace: tenant, Name: "vault", Labels: ofVault},
 		Spec: appsv1.DeploymentSpec{
-			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Selector: &metav1.LabelSelector{MatchLabels: ofVault},
 			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				ObjectMeta: metav1.ObjectMeta{Labels: ofVault},
 				Spec: corev1.PodSpec{
 					TerminationGracePeriodSeconds: new(int64),
 					Containers: []corev1.Container{{

@@ -79,40 +79,56 @@ func (c *charts) publish(dir string, folders []string) error {
 	if err != nil {
 		return fmt.Errorf("serve charts: %w", err)
 	}
-	index := newChartIndex()
+	var all []*chart.Chart
 	for _, folder := range folders {
 		found, err := chartDirs(folder)
 		if err != nil {
 			return err
 		}
 		for _, chartDir := range found {
-			if err := c.publishOne(client, index, dir, chartDir); err != nil {
+			loaded, err := loader.LoadDir(chartDir)
+			if err != nil {
 				return fmt.Errorf("serve chart %s: %w", chartDir, err)
 			}
+			all = append(all, loaded)
 		}
 	}
-	return index.write(dir)
+	archives, err := PackageCharts(dir, all...)
+	if err != nil {
+		return err
+	}
+	for i, archive := range archives {
+		data, err := os.ReadFile(archive)
+		if err != nil {
+			return err
+		}
+		if _, err := client.Push(data, c.reference(all[i].Metadata)); err != nil {
+			return fmt.Errorf("serve chart %s: %w", all[i].Name(), err)
+		}
+	}
+	return nil
 }
 
-func (c *charts) publishOne(client *registry.Client, index *chartIndex, dir, chartDir string) error {
-	loaded, err := loader.LoadDir(chartDir)
-	if err != nil {
-		return err
+// PackageCharts makes of a folder a Helm repository of charts, to be served over HTTP. It returns the path of each one's archive.
+func PackageCharts(dir string, all ...*chart.Chart) ([]string, error) {
+	index := newChartIndex()
+	var archives []string
+	for _, c := range all {
+		if err := c.Validate(); err != nil {
+			return nil, fmt.Errorf("package chart %s: %w", c.Name(), err)
+		}
+		archive, err := chartutil.Save(c, dir)
+		if err != nil {
+			return nil, fmt.Errorf("package chart %s: %w", c.Name(), err)
+		}
+		data, err := os.ReadFile(archive)
+		if err != nil {
+			return nil, err
+		}
+		index.add(c.Metadata, archive, data)
+		archives = append(archives, archive)
 	}
-	if err := loaded.Validate(); err != nil {
-		return err
-	}
-	archive, err := chartutil.Save(loaded, dir)
-	if err != nil {
-		return err
-	}
-	data, err := os.ReadFile(archive)
-	if err != nil {
-		return err
-	}
-	index.add(loaded.Metadata, archive, data)
-	_, err = client.Push(data, c.reference(loaded.Metadata))
-	return err
+	return archives, index.write(dir)
 }
 
 // reference is where a chart is in the OCI registry, without the scheme.

@@ -25,28 +25,10 @@ const (
 	sum  = "sha256sum < /data/treasure"
 )
 
-// TestVolSync: restic backs a volume up on every spoke, to S3, and a new volume is made of the backup: byte by byte the same.
-func TestVolSync(t *testing.T) {
-	needsFleet(t)
-	tenantEverywhere(t)
-	capabilities := map[opsv1alpha1.OperationType]opsv1alpha1.OperationEngine{
-		opsv1alpha1.TypeBackup: opsv1alpha1.EngineVolsync, opsv1alpha1.TypeRestore: opsv1alpha1.EngineVolsync,
-	}
-	before := map[string]string{}
-	for _, spoke := range fleet.Spokes {
-		create(t, spoke, claim("treasure"), placeholder("volumes", capabilities), &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: tenant, Name: "restic"},
-			StringData: map[string]string{
-				"RESTIC_REPOSITORY": "s3:" + fleet.S3 + "/velero/restic-" + spoke.Name, "RESTIC_PASSWORD": "correct horse",
-				"AWS_ACCESS_KEY_ID": "e2e", "AWS_SECRET_ACCESS_KEY": "e2e",
-			},
-		})
-		before[spoke.Name] = inPod(t, spoke, "fill", "treasure", fill)
-	}
-	backup := fleetwide("save-volumes", opsv1alpha1.TypeBackup, `{"pvc": "treasure", "repository": {"secretName": "restic"}, "copyMethod": "Direct",
-		"storageClassName": "`+kindfleet.StorageClass+`", "moverSecurityContext": {"runAsUser": 65534}}`)
-	backup.Spec.Selector.Names = []string{"volumes"}
-	operate(t, backup)
+// volsync: restic backs a volume up on every spoke, to S3, and a new volume is made of the backup: byte by byte the same.
+func volsync(t *testing.T) {
+	before := volumesEverywhere(t)
+	operate(t, saveVolumes("save-volumes"))
 	restore := fleetwide("restore-volumes", opsv1alpha1.TypeRestore, `{"pvc": "found", "capacity": "1Gi", "repository": {"secretName": "restic"},
 		"storageClassName": "`+kindfleet.StorageClass+`", "moverSecurityContext": {"runAsUser": 65534}}`)
 	restore.Spec.Selector.Names = []string{"volumes"}
@@ -56,6 +38,34 @@ func TestVolSync(t *testing.T) {
 			t.Errorf("on %s the restored volume sums up to %s, want %s", spoke.Name, after, before[spoke.Name])
 		}
 	}
+}
+
+// volumesEverywhere makes a volume on every spoke that VolSync can back up, and returns what it sums up to.
+func volumesEverywhere(t *testing.T) map[string]string {
+	t.Helper()
+	capabilities := map[opsv1alpha1.OperationType]opsv1alpha1.OperationEngine{
+		opsv1alpha1.TypeBackup: opsv1alpha1.EngineVolsync, opsv1alpha1.TypeRestore: opsv1alpha1.EngineVolsync,
+	}
+	sums := map[string]string{}
+	for _, spoke := range fleet.Spokes {
+		create(t, spoke, claim("treasure"), placeholder("volumes", capabilities), &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: tenant, Name: "restic"},
+			StringData: map[string]string{
+				"RESTIC_REPOSITORY": "s3:" + fleet.S3 + "/velero/restic-" + spoke.Name, "RESTIC_PASSWORD": "correct horse",
+				"AWS_ACCESS_KEY_ID": "e2e", "AWS_SECRET_ACCESS_KEY": "e2e",
+			},
+		})
+		sums[spoke.Name] = inPod(t, spoke, "fill", "treasure", fill)
+	}
+	return sums
+}
+
+// saveVolumes is an Operation that backs these volumes up.
+func saveVolumes(name string) *opsv1alpha1.Operation {
+	op := fleetwide(name, opsv1alpha1.TypeBackup, `{"pvc": "treasure", "repository": {"secretName": "restic"}, "copyMethod": "Direct",
+		"storageClassName": "`+kindfleet.StorageClass+`", "moverSecurityContext": {"runAsUser": 65534}}`)
+	op.Spec.Selector.Names = []string{"volumes"}
+	return op
 }
 
 func claim(name string) *corev1.PersistentVolumeClaim {

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pods
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/e2e/kindfleet"
+)
+
+var seed = flag.Uint64("pods.seed", uint64(time.Now().UnixNano()), "what decides which executor dies when")
+
+// executorsDie: Velero, Argo, Flux and VolSync work on all spokes, and their pods are killed at random moments. Every Operation ends, nothing is begun
+// twice, and whatever did not survive says so and can be done again.
+func executorsDie(t *testing.T) {
+	volumesEverywhere(t)
+	vaultsEverywhere(t)
+	booksEverywhere(t)
+	shopsEverywhere(t)
+	begun := made(t)
+	round := func(n int, version string) map[string]*opsv1alpha1.Operation {
+		name := func(what string) string { return fmt.Sprintf("%s-%d", what, n) }
+		return map[string]*opsv1alpha1.Operation{
+			"ReplicationSource": saveVolumes(name("volumes")), "Backup": saveVaults(name("vaults")),
+			"Workflow": book(name("books"), "patience"), "HelmRelease": shops(name("shops"), opsv1alpha1.TypeUpgrade, fmt.Sprintf(`{"targetVersion": %q}`, version)),
+		}
+	}
+	first := round(1, "1.2.0")
+	for _, op := range first {
+		create(t, fleet.Hub, op)
+	}
+	kill(t, 8)
+	for _, kind := range slices.Sorted(maps.Keys(first)) {
+		op := first[kind]
+		ends(t, op)
+		t.Logf("%s: %s/%s: %s %+v", op.Name, op.Status.Phase, op.Status.Reason, op.Status.Message, op.Status.Failures)
+		// Argo and VolSync take up what they find. Velero calls a Backup failed that it finds at work when it starts; Flux may find a release half upgraded.
+		if op.Status.Phase != opsv1alpha1.PhaseSucceeded && (kind == "Workflow" || kind == "ReplicationSource") {
+			t.Errorf("Operation %s is %s/%s: %s", op.Name, op.Status.Phase, op.Status.Reason, op.Status.Message)
+		}
+		for _, f := range op.Status.Failures {
+			if f.Message == "" {
+				t.Errorf("Operation %s does not say why it failed on %s", op.Name, f.Name)
+			}
+		}
+	}
+	for what, n := range made(t) {
+		// A HelmRelease and a ReplicationSource stay, and are told again.
+		if n -= begun[what]; n > 1 {
+			t.Errorf("%d of %s were made, want 1", n, what)
+		}
+	}
+	for kind, op := range round(2, "1.3.0") {
+		if first[kind].Status.Phase != opsv1alpha1.PhaseSucceeded {
+			operate(t, op)
+		}
+	}
+}
+
+// kill the pods of an executor so many times, one after the other.
+func kill(t *testing.T, times int) {
+	t.Helper()
+	t.Logf("-pods.seed=%d", *seed)
+	random := rand.New(rand.NewPCG(*seed, 0))
+	namespaces := kindfleet.ExecutorNamespaces()
+	for range times {
+		select {
+		case <-t.Context().Done():
+			return
+		case <-time.After(time.Second + time.Duration(random.Int64N(int64(5*time.Second)))):
+		}
+		spoke := fleet.Spokes[random.IntN(len(fleet.Spokes))]
+		namespace := namespaces[random.IntN(len(namespaces))]
+		var pods corev1.PodList
+		k := connect(t, spoke)
+		if err := k.List(t.Context(), &pods, client.InNamespace(namespace)); err != nil {
+			t.Fatal(err)
+		}
+		for i := range pods.Items {
+			if err := client.IgnoreNotFound(k.Delete(t.Context(), &pods.Items[i], client.GracePeriodSeconds(0))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Logf("killed %d pods of %s on %s", len(pods.Items), namespace, spoke.Name)
+	}
+}
+
+// ends waits until an Operation of the hub has ended, however.
+func ends(t *testing.T, op *opsv1alpha1.Operation) {
+	t.Helper()
+	k := connect(t, fleet.Hub)
+	eventually(t, "Operation "+op.Name+" to end", func(ctx context.Context) string {
+		if err := k.Get(ctx, client.ObjectKeyFromObject(op), op); err != nil {
+			return err.Error()
+		}
+		if s := op.Status; !s.Phase.Terminal() {
+			return fmt.Sprintf("it is %s/%s: %s", s.Phase, s.Reason, s.Message)
+		}
+		return ""
+	})
+}
+
+// made counts the objects that executors work on, by kind and spoke.
+func made(t *testing.T) map[string]int {
+	t.Helper()
+	n := map[string]int{}
+	for _, spoke := range fleet.Spokes {
+		for _, o := range everything(t, spoke) {
+			if slices.Contains([]string{"Backup", "Workflow", "ReplicationSource", "HelmRelease"}, o.GetKind()) {
+				n[o.GetKind()+" on "+spoke.Name]++
+			}
+		}
+	}
+	return n
+}

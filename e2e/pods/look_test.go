@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pods
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"vworkspace.io/fleet/e2e/kindfleet"
+)
+
+// nowhere holds that no object of a cluster has a word in it, but for Secrets, and no log of the platform.
+func nowhere(t *testing.T, c *kindfleet.Cluster, word string) {
+	t.Helper()
+	for name, o := range everything(t, c) {
+		raw, err := json.Marshal(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.GetKind() != "Secret" && bytes.Contains(raw, []byte(word)) {
+			t.Errorf("%s on %s tells what is in a Secret", name, c.Name)
+		}
+	}
+	var pods corev1.PodList
+	if err := connect(t, c).List(t.Context(), &pods); err != nil {
+		t.Fatal(err)
+	}
+	for i := range pods.Items {
+		if p := &pods.Items[i]; strings.HasPrefix(p.Namespace, "vworkspace-") && strings.Contains(podLog(t, c, p), word) {
+			t.Errorf("the log of %s on %s tells what is in a Secret", p.Name, c.Name)
+		}
+	}
+}
+
+// everything is every object of a cluster, by "Kind NAMESPACE/NAME".
+func everything(t *testing.T, c *kindfleet.Cluster) map[string]*unstructured.Unstructured {
+	t.Helper()
+	config := rest.CopyConfig(c.Config)
+	config.WarningHandler = rest.NoWarnings{} // some kinds are deprecated
+	found, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lists, err := found.ServerPreferredResources()
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := dynamic.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]*unstructured.Unstructured{}
+	for _, list := range lists {
+		gv, err := schema.ParseGroupVersion(list.GroupVersion)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range list.APIResources {
+			if !slices.Contains(r.Verbs, "list") {
+				continue
+			}
+			items, err := objects.Resource(gv.WithResource(r.Name)).List(t.Context(), metav1.ListOptions{})
+			if err != nil {
+				t.Fatalf("list %s on %s: %v", r.Name, c.Name, err)
+			}
+			for i := range items.Items {
+				o := &items.Items[i]
+				all[fmt.Sprintf("%s %s/%s", o.GetKind(), o.GetNamespace(), o.GetName())] = o
+			}
+		}
+	}
+	return all
+}
+
+// logsOf the one pod of a tenant on a spoke that has labels.
+func logsOf(t *testing.T, spoke *kindfleet.Cluster, labels client.MatchingLabels) string {
+	t.Helper()
+	var pods corev1.PodList
+	err := connect(t, spoke).List(t.Context(), &pods, client.InNamespace(tenant), labels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(pods.Items) != 1 {
+		t.Fatalf("%d pods with %v on %s, want 1", len(pods.Items), labels, spoke.Name)
+	}
+	return podLog(t, spoke, &pods.Items[0])
+}
+
+func podLog(t *testing.T, c *kindfleet.Cluster, pod *corev1.Pod) string {
+	t.Helper()
+	kube, err := kubernetes.NewForConfig(c.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := kube.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{}).Stream(context.WithoutCancel(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stream.Close() }()
+	said, err := io.ReadAll(stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(said)
+}
