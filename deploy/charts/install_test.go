@@ -3,15 +3,19 @@
 package charts
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
+	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -90,8 +94,8 @@ func before(t *testing.T) *chart.Chart {
 // TestInstallUpgradeUninstall: both charts on one cluster, a hub that is its own spoke. Upgrading brings new CRDs, and what is left in the end is the
 // CRDs, the namespaces that Helm makes and never takes away, and what people made.
 func TestInstallUpgradeUninstall(t *testing.T) {
+	settled(t)
 	there := snapshot(t)
-	there["Service default/kubernetes"] = true // the API server's own, which it makes a moment after it is ready
 	spoke := smallest(t, "spoke")
 	withoutAPIs := map[string]any{"image": spoke["image"], "crds": map[string]any{"install": false}, "policies": map[string]any{"install": false}}
 
@@ -143,10 +147,26 @@ func TestInstallUpgradeUninstall(t *testing.T) {
 	uninstall(t, load(t, "hub"), hubNamespace)
 }
 
+// settled waits until the API server has made what it makes for itself in the moments after it is ready: its Service, with an address, and a ConfigMap.
+func settled(t *testing.T) {
+	t.Helper()
+	for _, own := range []client.Object{
+		&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: "kubernetes"}},
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: "kube-apiserver-legacy-service-account-token-tracking"}},
+	} {
+		if err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+			err := api(t).Get(ctx, client.ObjectKeyFromObject(own), own)
+			return err == nil, client.IgnoreNotFound(err)
+		}); err != nil {
+			t.Fatalf("wait for the API server's %T %s: %v", own, own.GetName(), err)
+		}
+	}
+}
+
 func api(t *testing.T) client.Client {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{appsv1alpha1.AddToScheme, apiextensionsv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{appsv1alpha1.AddToScheme, apiextensionsv1.AddToScheme, corev1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}
