@@ -87,18 +87,21 @@ func (l *Lab) furnish(ctx context.Context) (err error) {
 		}
 	}
 	gated := map[string]string{appsv1alpha1.LabelNamespaceGate: appsv1alpha1.NamespaceGated}
-	// The agent may read the release records of the instances, as the reference of engine helmHookJob says.
-	records := "vworkspace-release-records"
+	// The agent may read the release records of the instances, as the reference of engine helmHookJob says, and ask the played application to sleep.
+	grants := "vworkspace-grants"
 	for _, o := range []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: apps, Labels: gated}},
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "velero"}},
 		&rbacv1.Role{
-			ObjectMeta: metav1.ObjectMeta{Namespace: apps, Name: records},
-			Rules:      []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get"}}},
+			ObjectMeta: metav1.ObjectMeta{Namespace: apps, Name: grants},
+			Rules: []rbacv1.PolicyRule{
+				{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get"}},
+				{APIGroups: []string{""}, Resources: []string{"services/proxy"}, ResourceNames: []string{sleepService}, Verbs: []string{"create"}},
+			},
 		},
 		&rbacv1.RoleBinding{
-			ObjectMeta: metav1.ObjectMeta{Namespace: apps, Name: records},
-			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: records},
+			ObjectMeta: metav1.ObjectMeta{Namespace: apps, Name: grants},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: grants},
 			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: opsv1alpha1.DefaultAgentNamespace, Name: "vworkspace-agent"}},
 		},
 	} {

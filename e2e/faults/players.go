@@ -27,6 +27,8 @@ type players struct {
 	echo atomic.Bool
 	// near keeps them from it on the near cluster only.
 	near atomic.Bool
+	// app is what is behind the near cluster's Service.
+	app application
 
 	mu      sync.Mutex
 	told    map[types.UID]workv1.ManifestWorkStatus // by ManifestWork, what the courier told before

@@ -77,6 +77,17 @@ var stories = []Story{
 		Tell:   fleetwide(opsv1alpha1.TypeBackup, map[string]any{"quiesce": true}),
 	},
 	{
+		// A request to the application before the Backup, and one after. No object stands for either.
+		Name:   "quiesce by request",
+		Before: both(asked("a"), everywhere, storage),
+		Tell: func(w *World) error {
+			return inTurn(
+				func() error { return fleetwide(opsv1alpha1.TypeBackup, map[string]any{"quiesce": true})(w) },
+				w.play.app.restored,
+			)
+		},
+	},
+	{
 		Name:   "fails",
 		Before: instances(opsv1alpha1.EngineJob),
 		Tell: func(w *World) error {
@@ -305,6 +316,17 @@ func quiesced(name string) func(*World) error {
 		ai.Annotations[opsv1alpha1.CapabilityQuiesce] = string(opsv1alpha1.EngineJob)
 		ai.Annotations[opsv1alpha1.AnnotationQuiesceParameters] = `{"image":"registry.example.com/sleep:1"}`
 		ai.Annotations[opsv1alpha1.AnnotationUnquiesceParameters] = `{"image":"registry.example.com/wake:1"}`
+		return w.Create(OnSpoke, ai)
+	}
+}
+
+// asked is an instance whose application is asked to sleep, and to wake up.
+func asked(name string) func(*World) error {
+	return func(w *World) error {
+		ai := Placeholder(name, opsv1alpha1.EngineVelero)
+		ai.Annotations[opsv1alpha1.CapabilityQuiesce] = opsv1alpha1.QuiesceExec
+		ai.Annotations[opsv1alpha1.AnnotationQuiesceURL] = sleepService + "/asleep"
+		ai.Annotations[opsv1alpha1.AnnotationUnquiesceURL] = sleepService + "/awake"
 		return w.Create(OnSpoke, ai)
 	}
 }

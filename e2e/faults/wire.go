@@ -25,6 +25,8 @@ type Rule func(w *Wire, c Call, send Send) (*http.Response, error)
 type Wire struct {
 	rule  Rule
 	wrote func(Call)
+	// behind answers in place of what the API server passes a request on to; nil for the API server's own.
+	behind func(*Wire, Call) *http.Response
 
 	alive context.Context
 	cut   context.CancelFunc
@@ -34,11 +36,11 @@ type Wire struct {
 }
 
 // newWire makes one with a rule, or none. wrote is told of every write that the API server has accepted, before the process is.
-func newWire(rule Rule, wrote func(Call)) *Wire {
+func newWire(rule Rule, wrote func(Call), behind func(*Wire, Call) *http.Response) *Wire {
 	if rule == nil {
 		rule = func(_ *Wire, _ Call, send Send) (*http.Response, error) { return send() }
 	}
-	w := &Wire{rule: rule, wrote: wrote, usurped: make(chan struct{})}
+	w := &Wire{rule: rule, wrote: wrote, behind: behind, usurped: make(chan struct{})}
 	w.usurp = sync.OnceFunc(func() { close(w.usurped) })
 	w.alive, w.cut = context.WithCancel(context.Background())
 	return w
@@ -50,6 +52,16 @@ func (w *Wire) Cut() { w.cut() }
 
 // IsCut is closed when the wire is cut.
 func (w *Wire) IsCut() <-chan struct{} { return w.alive.Done() }
+
+// isUsurped tells whether another run of the process has begun.
+func (w *Wire) isUsurped() bool {
+	select {
+	case <-w.usurped:
+		return true
+	default:
+		return false
+	}
+}
 
 // hold back whatever calls it, for as long as that or until the wire is cut: the delay itself is the fault.
 func (w *Wire) hold(d time.Duration) {
@@ -80,7 +92,10 @@ func (e *end) RoundTrip(req *http.Request) (*http.Response, error) {
 		if e.alive.Err() != nil {
 			return nil, errCut
 		}
-		resp, err := e.next.RoundTrip(call.Request)
+		resp, err := e.behind(e.Wire, call), error(nil)
+		if resp == nil {
+			resp, err = e.next.RoundTrip(call.Request)
+		}
 		if err == nil && call.Writes() && resp.StatusCode < http.StatusMultipleChoices {
 			done := call
 			done.Request = nil // what is kept must not keep its body

@@ -144,7 +144,7 @@ func (w *World) keep(c Component, rules func(run int) Rule) error {
 		if rules != nil {
 			rule = rules(run)
 		}
-		wire := newWire(rule, func(call Call) { w.wrote(c.Name, call) })
+		wire := newWire(rule, func(call Call) { w.wrote(c.Name, call) }, w.play.app.answer)
 		ended := make(chan error, 1)
 		runs.Go(func() error {
 			err := w.once(c, wire)
