@@ -59,7 +59,10 @@ func (r *instanceReconciler) Reconcile(ctx context.Context, req mcreconcile.Requ
 	if onlyConflict(err) {
 		return ctrl.Result{RequeueAfter: conflictInterval}, nil
 	}
-	return ctrl.Result{RequeueAfter: v.again}, err
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: v.again}, nil
 }
 
 func (v *instanceVisit) step(ctx context.Context) error {

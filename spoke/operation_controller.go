@@ -65,7 +65,10 @@ func (r *operationReconciler) Reconcile(ctx context.Context, req mcreconcile.Req
 		// Somebody wrote meanwhile. Nothing depends on what was not written: look again at what is there now.
 		return ctrl.Result{RequeueAfter: conflictInterval}, nil
 	}
-	return ctrl.Result{RequeueAfter: v.again}, err
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: v.again}, nil
 }
 
 // onlyConflict tells whether everything that went wrong is that the Operation was changed meanwhile.

@@ -20,6 +20,10 @@ func Cancel(ctx context.Context, r client.Reader, run engines.Run, name, what st
 	if err != nil {
 		return engines.Cancellation{}, err
 	}
+	if job == nil && run.Recorded(Kind, run.Namespace(), name) != "" {
+		// Stopped by somebody, or by us before the agent could say so.
+		return engines.Cancellation{Message: fmt.Sprintf("Job %s is gone; what the %s did until then is not undone", name, what)}, nil
+	}
 	if job == nil || ended(job) != nil {
 		return engines.Cancellation{Message: fmt.Sprintf("Job %s does not run; there is nothing to stop", name)}, nil
 	}
