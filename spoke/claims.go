@@ -44,8 +44,8 @@ const (
 
 	// defaultClaimsDelay gathers a burst of changes into one visit.
 	defaultClaimsDelay = time.Second
-	// claimsInterval is how often claims are put right that somebody else changed.
-	claimsInterval = 10 * time.Minute
+	// defaultClaimsInterval is how often claims are put right that somebody else changed.
+	defaultClaimsInterval = 10 * time.Minute
 )
 
 // claimsRequest is the one thing to reconcile per cluster.
@@ -56,6 +56,7 @@ var claimsRequest = client.ObjectKey{Name: "claims"}
 type claimsReconciler struct {
 	sites    *sites
 	registry *engines.Registry
+	interval time.Duration
 }
 
 // Reconcile makes the claims what they should be.
@@ -72,7 +73,10 @@ func (r *claimsReconciler) Reconcile(ctx context.Context, req mcreconcile.Reques
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{RequeueAfter: claimsInterval}, s.publish(ctx, want)
+	if err := s.publish(ctx, want); err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: r.interval}, nil
 }
 
 // wanted reads what runs here.

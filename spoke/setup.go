@@ -51,6 +51,8 @@ type Options struct {
 	Workers int
 	// ClaimsDelay is for how long changes are gathered before ClusterClaims say so; 1 s when 0.
 	ClaimsDelay time.Duration
+	// ClaimsInterval is how often ClusterClaims are put right that somebody else changed; 10 min when 0.
+	ClaimsInterval time.Duration
 	// Metrics are what the agent counts. Register them where they are to be exported; by default nobody sees them.
 	Metrics *Metrics
 }
@@ -225,7 +227,7 @@ func setupClaims(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options) er
 		Watches(&appsv1alpha1.ApplicationInstance{}, changed).
 		Watches(&corev1.Namespace{}, changed).
 		WithOptions(options(mgr, "clusterclaim", "", max(1, o.Workers/share), 1)).
-		Build(arrival{s, &claimsReconciler{sites: s, registry: o.Engines}})
+		Build(arrival{s, &claimsReconciler{sites: s, registry: o.Engines, interval: cmp.Or(o.ClaimsInterval, defaultClaimsInterval)}})
 	if err != nil {
 		return err
 	}

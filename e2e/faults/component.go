@@ -79,7 +79,7 @@ func runAgent(ctx context.Context, w *World, api *rest.Config, log logr.Logger, 
 	if err != nil {
 		return err
 	}
-	if err := spoke.Setup(ctx, mgr, spoke.Options{Engines: w.story.registry(), Clock: w.Clock, ClaimsDelay: 20 * time.Millisecond}); err != nil {
+	if err := spoke.Setup(ctx, mgr, w.agentOptions()); err != nil {
 		return err
 	}
 	return start(ctx, local.GetCache().WaitForCacheSync, mgr, ready)
@@ -106,15 +106,19 @@ func runHosted(ctx context.Context, w *World, api *rest.Config, log logr.Logger,
 	if err != nil {
 		return err
 	}
-	if err := spoke.Setup(ctx, mgr, spoke.Options{
-		Engines: w.story.registry(), Clock: w.Clock, ClaimsDelay: 20 * time.Millisecond, Workers: hosted.Workers,
-	}); err != nil {
+	agent := w.agentOptions()
+	agent.Workers = hosted.Workers
+	if err := spoke.Setup(ctx, mgr, agent); err != nil {
 		return err
 	}
 	if err := provider.Add(ctx, near, cl); err != nil {
 		return err
 	}
 	return start(ctx, func(ctx context.Context) bool { return filled(ctx, cl.GetCache()) }, mgr, ready)
+}
+
+func (w *World) agentOptions() spoke.Options {
+	return spoke.Options{Engines: w.story.registry(), Clock: w.Clock, ClaimsDelay: 20 * time.Millisecond, ClaimsInterval: 2 * time.Second}
 }
 
 // filled waits until a hosted cluster's cache, which itself lets nobody wait, holds all that there is.

@@ -136,7 +136,15 @@ func tellIn(t *testing.T, lab *Lab, s Story, f Faults, calm Report) Report {
 
 // compare a telling with the calm one, if there was one.
 func compare(calm, r Report) []string {
-	if calm.Made == nil || maps.Equal(calm.Made, r.Made) {
+	// Nothing can keep an object from being made again by what a run sent that hung while all was removed. Its owner is gone, so it is collected: the end
+	// holds that. A change never makes anything.
+	made := maps.Clone(r.Made)
+	for kind := range made {
+		if r.BornLate && made[kind] == calm.Made[kind]+1 {
+			made[kind]--
+		}
+	}
+	if calm.Made == nil || maps.Equal(calm.Made, made) {
 		return nil
 	}
 	return []string{"not as many objects were made (- calm, + now):\n" + cmp.Diff(calm.Made, r.Made)}

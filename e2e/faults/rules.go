@@ -72,6 +72,10 @@ func (p *Point) Depose(reign time.Duration) Rule {
 			w.usurp()
 			w.hold(reign) // its successor must be given the time, whatever it does with it
 			resp, err := send()
+			// What applies a thing first makes it. What changes it later must not.
+			if makes := c.Method == http.MethodPost || p.At == 1; makes && err == nil && resp.StatusCode == http.StatusCreated {
+				w.late()
+			}
 			discard(resp, err)
 			w.Cut()
 			return nil, errCut

@@ -23,7 +23,7 @@ var (
 	timeText = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
 	digest   = regexp.MustCompile(`"[0-9a-f]{16}"`) // of what holds a UID
 	// How a run was stopped is told as far as it is known: whether it was recorded by then, and who had deleted its object.
-	cancelled = regexp.MustCompile(`"cancelled( before anything was recorded)?: Job \S+ (and its pod are deleted; what the command did until then is not undone|` +
+	cancelled = regexp.MustCompile(`"cancelled( before anything was recorded)?: Job \S+ ((and its pod are deleted|is gone); what the command did until then is not undone|` +
 		`was deleted before its result was read; it is not run again, because nobody knows what it did)`)
 	hashText = regexp.MustCompile(`-[0-9a-f]{12}\b`) // the end of a name that RunName made
 )

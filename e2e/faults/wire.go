@@ -25,6 +25,8 @@ type Rule func(w *Wire, c Call, send Send) (*http.Response, error)
 type Wire struct {
 	rule  Rule
 	wrote func(Call)
+	// late is told that an object was made by a run that had been deposed.
+	late func()
 	// behind answers in place of what the API server passes a request on to; nil for the API server's own.
 	behind func(*Wire, Call) *http.Response
 
@@ -36,11 +38,11 @@ type Wire struct {
 }
 
 // newWire makes one with a rule, or none. wrote is told of every write that the API server has accepted, before the process is.
-func newWire(rule Rule, wrote func(Call), behind func(*Wire, Call) *http.Response) *Wire {
+func newWire(rule Rule, wrote func(Call), late func(), behind func(*Wire, Call) *http.Response) *Wire {
 	if rule == nil {
 		rule = func(_ *Wire, _ Call, send Send) (*http.Response, error) { return send() }
 	}
-	w := &Wire{rule: rule, wrote: wrote, behind: behind, usurped: make(chan struct{})}
+	w := &Wire{rule: rule, wrote: wrote, late: late, behind: behind, usurped: make(chan struct{})}
 	w.usurp = sync.OnceFunc(func() { close(w.usurped) })
 	w.alive, w.cut = context.WithCancel(context.Background())
 	return w

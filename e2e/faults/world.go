@@ -45,6 +45,8 @@ type Report struct {
 	Writes map[string][]Call
 	// Made is how many objects were ever created, by API server and kind.
 	Made map[string]int
+	// BornLate says that a component that had been deposed made an object, when its successor had had time for everything.
+	BornLate bool
 	// Broken are the laws that were broken.
 	Broken []string
 }
@@ -66,6 +68,7 @@ type World struct {
 	mu     sync.Mutex
 	writes map[string][]Call
 	wires  map[string]*Wire
+	late   bool      // something was born late
 	last   time.Time // when a component has last written, or come up
 	log    strings.Builder
 }
@@ -111,7 +114,7 @@ func (l *Lab) Tell(ctx context.Context, s Story, f Faults, same string) (Report,
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r := Report{End: w.snapshot(), Writes: w.writes, Made: w.witness.made(), Broken: w.witness.broken()}
+	r := Report{End: w.snapshot(), Writes: w.writes, Made: w.witness.made(), Broken: w.witness.broken(), BornLate: w.late}
 	if err != nil {
 		err = fmt.Errorf("%w\n%s", err, w.log.String())
 	}
@@ -144,7 +147,7 @@ func (w *World) keep(c Component, rules func(run int) Rule) error {
 		if rules != nil {
 			rule = rules(run)
 		}
-		wire := newWire(rule, func(call Call) { w.wrote(c.Name, call) }, w.play.app.answer)
+		wire := newWire(rule, func(call Call) { w.wrote(c.Name, call) }, w.bornLate, w.play.app.answer)
 		ended := make(chan error, 1)
 		runs.Go(func() error {
 			err := w.once(c, wire)
@@ -192,6 +195,12 @@ func (w *World) wrote(component string, c Call) {
 	defer w.mu.Unlock()
 	w.writes[component] = append(w.writes[component], c)
 	w.last = time.Now()
+}
+
+func (w *World) bornLate() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.late = true
 }
 
 // Forget what was written and seen of objects that are gone, for a story that is long.
