@@ -112,7 +112,7 @@ func (f *Fleet) installEngines(ctx context.Context, spoke *Cluster) error {
 	return nil
 }
 
-// Ready waits until every Deployment of a namespace has its pods.
+// Ready waits until every Deployment and DaemonSet of a namespace has its pods.
 func (f *Fleet) Ready(ctx context.Context, c *Cluster, namespace string) error {
 	kube, err := kubernetes.NewForConfig(c.Config)
 	if err != nil {
@@ -126,6 +126,16 @@ func (f *Fleet) Ready(ctx context.Context, c *Cluster, namespace string) error {
 		for i := range all.Items {
 			if d := &all.Items[i]; !available(d) {
 				return fmt.Errorf("%s has %d of %d pods", d.Name, d.Status.AvailableReplicas, *d.Spec.Replicas)
+			}
+		}
+		daemons, err := kube.AppsV1().DaemonSets(namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for i := range daemons.Items {
+			d := &daemons.Items[i]
+			if d.Status.ObservedGeneration < d.Generation || d.Status.DesiredNumberScheduled == 0 || d.Status.NumberAvailable < d.Status.DesiredNumberScheduled {
+				return fmt.Errorf("%s has %d of %d pods", d.Name, d.Status.NumberAvailable, d.Status.DesiredNumberScheduled)
 			}
 		}
 		return nil

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"time"
@@ -65,8 +66,11 @@ func MakeVersionOf(ctx context.Context, tag, repository, commit string) (Version
 		return Version{}, err
 	}
 	if !exists(source) {
-		if _, err := run(ctx, command{name: "git", args: []string{"-C", repository, "cat-file", "-e", commit}}); err != nil {
+		_, err := run(ctx, command{name: "git", args: []string{"-C", repository, "cat-file", "-e", commit}})
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == 1 {
 			return Version{}, fmt.Errorf("%w: %s", ErrNoCommit, commit)
+		} else if err != nil {
+			return Version{}, err
 		}
 		if err := os.MkdirAll(source, 0o755); err != nil {
 			return Version{}, err

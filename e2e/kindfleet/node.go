@@ -155,7 +155,7 @@ func (k *Kit) makeNode(ctx context.Context) error {
 	if err := writeImages(ctx, archive, images); err != nil {
 		return err
 	}
-	if err := intoStore(ctx, root, archive, filepath.Join(k.dir, "store.part")); err != nil {
+	if err := intoStore(ctx, root, archive); err != nil {
 		return err
 	}
 	return errors.Join(pack(ctx, root, k.node()), os.Remove(archive), os.RemoveAll(root))
@@ -211,9 +211,10 @@ func controlPlaneImages(ctx context.Context, root string, b binaries) ([]image, 
 	return images, nil
 }
 
-// intoStore puts an archive of images into the containerd store of a root filesystem. It works in a folder that it makes and removes.
-func intoStore(ctx context.Context, root, archive, work string) error {
-	if err := errors.Join(os.RemoveAll(work), os.Mkdir(work, 0o700)); err != nil {
+// intoStore puts an archive of images into the containerd store of a root filesystem.
+func intoStore(ctx context.Context, root, archive string) error {
+	work, err := claimFolder() // whose path is short enough for a socket
+	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(work) }()
@@ -284,6 +285,10 @@ func lock(path string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	return lockFile(f)
+}
+
+func lockFile(f *os.File) (unlock func(), err error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil { //nolint:gosec // a file descriptor fits
 		return nil, errors.Join(err, f.Close())
 	}

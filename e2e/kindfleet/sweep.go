@@ -34,12 +34,13 @@ func claimFolder() (string, error) {
 var claims []func()
 
 // alone waits until nobody else on this machine makes a folder or sweeps: one that was just made is not locked yet.
+// What is locked is the folder that all of them are in.
 func alone() (done func(), err error) {
-	cache, err := cacheDir()
+	f, err := os.Open(os.TempDir())
 	if err != nil {
 		return nil, err
 	}
-	return lock(filepath.Join(cache, "kind.lock"))
+	return lockFile(f)
 }
 
 // sweep away what runs that were killed have left: folders that nobody holds, and control groups without processes.

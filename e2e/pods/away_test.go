@@ -11,6 +11,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	clusterv1 "open-cluster-management.io/api/cluster/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -27,9 +28,14 @@ func away(t *testing.T) {
 		create(t, spoke, placeholder("sleepers", map[opsv1alpha1.OperationType]opsv1alpha1.OperationEngine{opsv1alpha1.TypeRunCommand: opsv1alpha1.EngineJob}))
 	}
 	impatient(t, gone)
-	during := sleep("during", 20)
+	during := sleep("during", 45)
 	create(t, fleet.Hub, during)
 	eventually(t, "the command to run on all spokes", running(t, during, len(fleet.Spokes)))
+	for _, job := range sleepers(t, gone) {
+		if job.Status.Active != 1 {
+			t.Fatalf("the command is not at work on %s: %+v", gone.Name, job.Status)
+		}
+	}
 
 	if err := fleet.Pause(t.Context(), gone); err != nil {
 		t.Fatal(err)
@@ -61,19 +67,26 @@ func away(t *testing.T) {
 		succeeds(t, fleet.Hub, op)
 	}
 	for _, spoke := range fleet.Spokes {
-		var jobs batchv1.JobList
-		if err := connect(t, spoke).List(t.Context(), &jobs, client.InNamespace(tenant), ofSleepers); err != nil {
-			t.Fatal(err)
+		jobs := sleepers(t, spoke)
+		if len(jobs) != 2 {
+			t.Errorf("%d Jobs on %s, want one for each Operation", len(jobs), spoke.Name)
 		}
-		if len(jobs.Items) != 2 {
-			t.Errorf("%d Jobs on %s, want one for each Operation", len(jobs.Items), spoke.Name)
-		}
-		for i := range jobs.Items {
-			if s := jobs.Items[i].Status; s.Succeeded != 1 || s.Failed != 0 {
-				t.Errorf("Job %s on %s: %d pods succeeded and %d failed, want 1 and 0", jobs.Items[i].Name, spoke.Name, s.Succeeded, s.Failed)
+		for _, job := range jobs {
+			if s := job.Status; s.Succeeded != 1 || s.Failed != 0 {
+				t.Errorf("Job %s on %s: %d pods succeeded and %d failed, want 1 and 0", job.Name, spoke.Name, s.Succeeded, s.Failed)
 			}
 		}
 	}
+}
+
+// sleepers are the Jobs that sleep has made on a spoke.
+func sleepers(t *testing.T, spoke *kindfleet.Cluster) []batchv1.Job {
+	t.Helper()
+	var jobs batchv1.JobList
+	if err := connect(t, spoke).List(t.Context(), &jobs, client.InNamespace(tenant), ofSleepers); err != nil {
+		t.Fatal(err)
+	}
+	return jobs.Items
 }
 
 // ofSleepers is the label of what is made for the instance that sleep runs on.
@@ -106,14 +119,22 @@ func counts(t *testing.T, op *opsv1alpha1.Operation, so func(*opsv1alpha1.Counts
 	}
 }
 
-// impatient makes Open Cluster Management call a cluster away after half a minute of silence, instead of five.
+// impatient makes Open Cluster Management call a cluster away after half a minute of silence, instead of five, until the test ends.
 func impatient(t *testing.T, c *kindfleet.Cluster) {
 	t.Helper()
 	k := connect(t, fleet.Hub)
-	managed := &clusterv1.ManagedCluster{ObjectMeta: metav1.ObjectMeta{Name: c.Name}}
-	if err := k.Patch(t.Context(), managed, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"leaseDurationSeconds":6}}`))); err != nil {
+	lease := func(ctx context.Context, seconds int) error {
+		managed := &clusterv1.ManagedCluster{ObjectMeta: metav1.ObjectMeta{Name: c.Name}}
+		return k.Patch(ctx, managed, client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"spec":{"leaseDurationSeconds":%d}}`, seconds)))
+	}
+	if err := lease(t.Context(), 6); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := lease(context.Background(), 60); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // available waits until Open Cluster Management says so of a cluster.

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -76,6 +77,9 @@ func everything(t *testing.T, c *kindfleet.Cluster) map[string]*unstructured.Uns
 				continue
 			}
 			items, err := objects.Resource(gv.WithResource(r.Name)).List(t.Context(), metav1.ListOptions{})
+			if apierrors.IsNotFound(err) {
+				continue // a kind that has gone meanwhile
+			}
 			if err != nil {
 				t.Fatalf("list %s on %s: %v", r.Name, c.Name, err)
 			}

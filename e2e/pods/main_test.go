@@ -167,7 +167,10 @@ func TestFleet(t *testing.T) {
 		{"uninstall", uninstall},
 		{"upgrade", upgrade},
 	} {
-		t.Run(strings.ReplaceAll(scenario.name, " ", "_"), scenario.run)
+		if !t.Run(strings.ReplaceAll(scenario.name, " ", "_"), scenario.run) {
+			// go test tells only when all have ended, and this run may be broken off.
+			_, _ = fmt.Fprintln(os.Stderr, "--- FAIL, and the others go on:", scenario.name)
+		}
 	}
 	t.Logf("at its worst the machine had %d MB of memory less than in the beginning", memory()>>20)
 	tellUsage(t)

@@ -4,7 +4,6 @@ package pods
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/e2e/kindfleet"
 )
@@ -41,17 +41,19 @@ func uninstall(t *testing.T) {
 	}
 }
 
-// ours tells whether an object is of the platform, by what it is called or where it is.
+// ours tells whether an object is of the platform, by its label, by what it is called, or by where it is.
 func ours(o *unstructured.Unstructured) bool {
-	return strings.Contains(o.GetName()+" "+o.GetNamespace(), "vworkspace")
+	return o.GetLabels()[appsv1alpha1.LabelManagedBy] == appsv1alpha1.ManagedByControlPlane || strings.Contains(o.GetName()+" "+o.GetNamespace(), "vworkspace")
 }
 
-// mayStay are CRDs, and what Kubernetes makes of them; namespaces, and what Kubernetes puts into each; what people made; and in a namespace that Helm made
-// for a release and never takes away, the Lease of who led.
+// mayStay are CRDs, and what Kubernetes makes of them; namespaces, and what Kubernetes puts into each; what people made, and on the hub the ManifestWorks of
+// the instances that they made there; and in a namespace that Helm made for a release and never takes away, the Lease of who led.
 func mayStay(o *unstructured.Unstructured) bool {
 	switch o.GetKind() {
-	case "CustomResourceDefinition", "APIService", "Namespace", "Operation", "ApplicationInstance", "Lease":
+	case "CustomResourceDefinition", "APIService", "Namespace", "Operation", "ApplicationInstance", "ManifestWork":
 		return true
+	case "Lease":
+		return o.GetNamespace() == kindfleet.HubNamespace || o.GetNamespace() == kindfleet.AgentNamespace
 	case "ConfigMap":
 		return o.GetName() == "kube-root-ca.crt"
 	case "ServiceAccount":
@@ -75,7 +77,7 @@ func upgrade(t *testing.T) {
 	for _, spoke := range fleet.Spokes {
 		create(t, spoke, placeholder("sleepers", map[opsv1alpha1.OperationType]opsv1alpha1.OperationEngine{opsv1alpha1.TypeRunCommand: opsv1alpha1.EngineJob}))
 	}
-	jobs := jobsOf(t)
+	ran := sleptOn(t)
 	first := sleep("while-the-hub-is-upgraded", 45)
 	create(t, fleet.Hub, first)
 	eventually(t, "the command to run on all spokes", running(t, first, len(fleet.Spokes)))
@@ -94,18 +96,19 @@ func upgrade(t *testing.T) {
 		succeeds(t, fleet.Hub, op)
 	}
 	operate(t, sleep("all-new", 1))
-	for spoke, n := range jobsOf(t) {
-		if n -= jobs[spoke]; n != 4 {
-			t.Errorf("%d Jobs were made on %s, want one for each of 4 Operations", n, spoke)
+	for spoke, n := range sleptOn(t) {
+		if n -= ran[spoke]; n != 4 {
+			t.Errorf("%d pods slept on %s, want one for each of 4 Operations", n, spoke)
 		}
 	}
-	if err := errors.Join(runsNow(t, fleet.Hub, kindfleet.HubNamespace), runsNow(t, fleet.Spokes[0], kindfleet.AgentNamespace)); err != nil {
-		t.Error(err)
+	runsNow(t, fleet.Hub, kindfleet.HubNamespace)
+	for _, spoke := range fleet.Spokes {
+		runsNow(t, spoke, kindfleet.AgentNamespace)
 	}
 }
 
-// jobsOf is how many pods the sleepers have had, by spoke.
-func jobsOf(t *testing.T) map[string]int {
+// sleptOn is how many pods the sleepers have had, by spoke.
+func sleptOn(t *testing.T) map[string]int {
 	t.Helper()
 	n := map[string]int{}
 	for _, spoke := range fleet.Spokes {
@@ -118,17 +121,23 @@ func jobsOf(t *testing.T) map[string]int {
 	return n
 }
 
-// runsNow holds that every pod of a namespace is of this version.
-func runsNow(t *testing.T, c *kindfleet.Cluster, namespace string) error {
+// runsNow waits until every pod of a namespace is of this version.
+func runsNow(t *testing.T, c *kindfleet.Cluster, namespace string) {
 	t.Helper()
-	var pods corev1.PodList
-	if err := connect(t, c).List(t.Context(), &pods, client.InNamespace(namespace)); err != nil {
-		return err
-	}
-	for i := range pods.Items {
-		if image := pods.Items[i].Spec.Containers[0].Image; !strings.HasSuffix(image, ":"+current.Tag) {
-			return fmt.Errorf("pod %s on %s runs %s, want %s", pods.Items[i].Name, c.Name, image, current.Tag)
+	k := connect(t, c)
+	eventually(t, "the pods of "+namespace+" on "+c.Name+" to be of this version", func(ctx context.Context) string {
+		var pods corev1.PodList
+		if err := k.List(ctx, &pods, client.InNamespace(namespace)); err != nil {
+			return err.Error()
 		}
-	}
-	return nil
+		if len(pods.Items) == 0 {
+			return "there are none"
+		}
+		for i := range pods.Items {
+			if image := pods.Items[i].Spec.Containers[0].Image; !strings.HasSuffix(image, ":"+current.Tag) {
+				return fmt.Sprintf("pod %s runs %s", pods.Items[i].Name, image)
+			}
+		}
+		return ""
+	})
 }
