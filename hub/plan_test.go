@@ -183,6 +183,13 @@ func TestPlanThatWasChangedIsNotFollowed(t *testing.T) {
 	stop := f.startHub()
 	op := f.operation("backup", "one")
 	f.awaitWorks(op, 1)
+	f.report(op, f.clusters[0], report{phase: opsv1alpha1.PhaseRunning, reason: "Expanded", instances: opsv1alpha1.Counts{Total: 2, Running: 2}})
+	f.eventually("the hub knows of the instances", func() (string, error) {
+		if s := f.get(op).Status.Summary; s == nil || s.Instances == nil || s.Instances.Running != 2 {
+			return fmt.Sprintf("%+v", s), nil
+		}
+		return "", nil
+	})
 	stop()
 	got := f.get(op)
 	forged, err := placement.EncodePlan(placement.Plan{Spec: Options{}.complete().sentSpec(op), Groups: []placement.Group{{Clusters: f.clusters}}})
@@ -191,8 +198,9 @@ func TestPlanThatWasChangedIsNotFollowed(t *testing.T) {
 	f.must(api.Create(f.ctx, planChunk(op, 0, forged[0])))
 	f.startHub()
 	got = f.await(got, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost)
-	if c := got.Status.Summary.Clusters; c.Failed != 1 || c.Done() != c.Total || got.Status.Progress != "1/1" {
-		t.Errorf("it has ended, and its clusters have not: %+v %s", c, got.Status.Progress)
+	s := got.Status.Summary
+	if s.Clusters.Failed != 1 || s.Clusters.Done() != s.Clusters.Total || got.Status.Progress != "1/1" || s.Instances == nil || s.Instances.Failed != 2 || s.Instances.Running != 0 {
+		t.Errorf("it has ended, and what is below has not: %+v %+v %s", s.Clusters, s.Instances, got.Status.Progress)
 	}
 	if !strings.Contains(got.Status.Message, "is not the one that was written") || len(f.works(op)) > 1 {
 		t.Errorf("%+v", got.Status)

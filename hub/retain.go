@@ -84,15 +84,20 @@ func (r *OperationReconciler) load(ctx context.Context, p *pass) (bool, error) {
 	return true, nil
 }
 
-// giveUpAll counts every cluster that had not ended as failed, as it does one whose ManifestWork is lost: nobody will ever hear how it ends.
+// giveUpAll counts whatever had not ended as failed: nobody will ever hear how it ends. Which clusters these are only the plan had known.
 func giveUpAll(s *opsv1alpha1.OperationStatus) {
-	if s.Summary == nil || s.Summary.Clusters == nil {
+	if s.Summary == nil {
 		return
 	}
-	c := s.Summary.Clusters
-	c.Failed += c.Pending + c.Blocked + c.Running
-	c.Pending, c.Blocked, c.Running = 0, 0, 0
-	s.SetProgress(*c)
+	for _, c := range []*opsv1alpha1.Counts{s.Summary.Clusters, s.Summary.Instances} {
+		if c != nil {
+			c.Failed += c.Pending + c.Blocked + c.Running
+			c.Pending, c.Blocked, c.Running = 0, 0, 0
+		}
+	}
+	if s.Summary.Clusters != nil {
+		s.SetProgress(*s.Summary.Clusters)
+	}
 }
 
 // missing gives up the clusters of which nothing is known although all had been started.

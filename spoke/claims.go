@@ -40,6 +40,7 @@ const (
 	// claimInstalled is the value of an engine's claim. An engine that is not installed has none.
 	claimInstalled = "installed"
 	// claimsOwner is the ClusterRole that the agent has its rights from. Claims go with it: an agent that is gone must not be selected by.
+	// When it is made anew, the claims are, too, within defaultClaimsInterval.
 	claimsOwner = "vworkspace-agent"
 
 	// defaultClaimsDelay gathers a burst of changes into one visit.
@@ -169,7 +170,9 @@ func (s *site) publish(ctx context.Context, want map[string]string) error {
 		case !wanted:
 			errs = append(errs, client.IgnoreNotFound(s.Delete(ctx, claim)))
 		case claim.Spec.Value != value || len(owners) > 0 && !equality.Semantic.DeepEqual(claim.OwnerReferences, owners):
-			claim.Spec.Value, claim.OwnerReferences = value, owners
+			if claim.Spec.Value = value; len(owners) > 0 {
+				claim.OwnerReferences = owners
+			}
 			errs = append(errs, s.Update(ctx, claim))
 		}
 	}
