@@ -162,6 +162,8 @@ func (v *visit) applyFields(ctx context.Context, gvk schema.GroupVersionKind, ob
 	u := &unstructured.Unstructured{Object: fields}
 	u.SetGroupVersionKind(gvk)
 	u.SetUID(there.GetUID())
+	// And the version: what an agent sent that hung, and has a successor, must not undo what came after.
+	u.SetResourceVersion(there.GetResourceVersion())
 	err = v.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(opsv1alpha1.FieldManager), client.ForceOwnership)
 	switch {
 	case malformed(err):

@@ -83,9 +83,10 @@ func (v *instanceVisit) put(ctx context.Context, want *unstructured.Unstructured
 		if holds(live["spec"], want.Object["spec"]) && holds(live["metadata"], want.Object["metadata"]) {
 			return nil, nil
 		}
-		// A change that arrives late, when the instance and its objects are gone, would make them anew.
+		// A change that arrives late would make anew what is gone with the instance, or take back what a successor has changed since.
 		want = want.DeepCopy()
 		want.SetUID(there.GetUID())
+		want.SetResourceVersion(there.GetResourceVersion())
 	}
 	// A cache that lags behind may show an instance that is being deleted, and this would install it again.
 	if err := v.confirm(ctx); err != nil {

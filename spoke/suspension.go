@@ -9,6 +9,7 @@ import (
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -52,28 +53,26 @@ func (suspension) read(ctx context.Context, v *visit, name string) (*helmv2.Helm
 }
 
 // apply sets spec.suspend, or without it gives the field up.
-func (s suspension) apply(ctx context.Context, v *visit, hr *helmv2.HelmRelease, spec map[string]any, opts ...client.ApplyOption) error {
-	fields := map[string]any{
-		"apiVersion": helmv2.GroupVersion.String(), "kind": helmv2.HelmReleaseKind,
-		// The UID is the condition that it is still there: apply would make a new one.
-		"metadata": map[string]any{"namespace": hr.Namespace, "name": hr.Name, "uid": string(hr.UID)},
-	}
-	if spec != nil {
-		fields["spec"] = spec
+func (s suspension) apply(ctx context.Context, v *visit, hr *helmv2.HelmRelease, suspend bool, opts ...client.ApplyOption) error {
+	// The UID is the condition that it is still there: apply would make a new one.
+	metadata := map[string]any{"namespace": hr.Namespace, "name": hr.Name, "uid": string(hr.UID)}
+	fields := map[string]any{"apiVersion": helmv2.GroupVersion.String(), "kind": helmv2.HelmReleaseKind, "metadata": metadata}
+	if suspend {
+		fields["spec"] = map[string]any{"suspend": true}
+		// And the version, that nobody has resumed it since: an agent that hung while it sent this, and has a successor, would leave it suspended for ever.
+		metadata["resourceVersion"] = hr.ResourceVersion
 	}
 	config := client.ApplyConfigurationFromUnstructured(&unstructured.Unstructured{Object: fields})
 	return v.Apply(ctx, config, append(opts, s.manager(v))...)
 }
-
-var suspended = map[string]any{"suspend": true}
 
 func (s suspension) blocker(ctx context.Context, v *visit) (*blocker, error) {
 	hr, err := s.release(ctx, v)
 	if err != nil || hr == nil {
 		return nil, err
 	}
-	err = s.apply(ctx, v, hr, suspended, client.DryRunAll)
-	if apierrors.IsConflict(err) {
+	err = s.apply(ctx, v, hr, true, client.DryRunAll)
+	if decidedElsewhere(err) {
 		return blocked(opsv1alpha1.ReasonFieldConflict, "a Restore suspends HelmRelease %s while it runs, and somebody else decides about that: %s: "+
 			"take spec.suspend out of what they apply", hr.Name, err.Error()), nil
 	}
@@ -85,8 +84,8 @@ func (s suspension) do(ctx context.Context, v *visit, note *opsv1alpha1.Preparat
 	if err != nil || hr == nil {
 		return err == nil, nil, err
 	}
-	if err := s.apply(ctx, v, hr, suspended); err != nil {
-		if apierrors.IsConflict(err) {
+	if err := s.apply(ctx, v, hr, true); err != nil {
+		if decidedElsewhere(err) {
 			return false, &refusal{opsv1alpha1.ReasonFieldConflict, "nothing was applied: HelmRelease " + hr.Name + " cannot be suspended: " + err.Error()}, nil
 		}
 		return false, nil, fmt.Errorf("suspend HelmRelease %s: %w", hr.Name, err)
@@ -102,7 +101,7 @@ func (s suspension) undo(ctx context.Context, v *visit, note *opsv1alpha1.Prepar
 	if err != nil || hr == nil {
 		return err == nil, err
 	}
-	if err := s.apply(ctx, v, hr, nil); err != nil && !vanished(err) {
+	if err := s.apply(ctx, v, hr, false); err != nil && !vanished(err) {
 		return false, fmt.Errorf("resume HelmRelease %s: %w", hr.Name, err)
 	}
 	return true, nil
@@ -118,6 +117,11 @@ func (s suspension) suspendedRelease(ctx context.Context, v *visit, note *opsv1a
 		return nil, err
 	}
 	return hr, err
+}
+
+// decidedElsewhere tells whether another field manager says what the field is to be. Any other conflict is that the object has changed: the next try sees it.
+func decidedElsewhere(err error) bool {
+	return apierrors.IsConflict(err) && apierrors.HasStatusCause(err, metav1.CauseTypeFieldManagerConflict)
 }
 
 // vanished tells whether an apply with a UID met no object, or another one.

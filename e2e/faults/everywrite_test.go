@@ -103,6 +103,7 @@ var always = []string{
 	"cancel agent dies",                            // stopped, and not recorded
 	"instance agent comes up in the past DELETE",   // installed again while it was being deleted
 	"instance agent is deposed PATCH helmreleases", // a late change made what had been removed
+	"restore agent is deposed PATCH helmreleases",  // suspended again, for ever, after it was resumed
 	"instance hub comes up in the past PATCH",      // delivered again after it was taken back
 }
 
