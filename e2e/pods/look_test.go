@@ -29,7 +29,7 @@ import (
 // nowhere holds that no object of a cluster has a word in it, but for Secrets, and no log of the platform.
 func nowhere(t *testing.T, c *kindfleet.Cluster, word string) {
 	t.Helper()
-	for name, o := range everything(t, c) {
+	for name, o := range everything(t.Context(), t, c) {
 		raw, err := json.Marshal(o)
 		if err != nil {
 			t.Fatal(err)
@@ -50,7 +50,7 @@ func nowhere(t *testing.T, c *kindfleet.Cluster, word string) {
 }
 
 // everything is every object of a cluster, by "Kind NAMESPACE/NAME".
-func everything(t *testing.T, c *kindfleet.Cluster) map[string]*unstructured.Unstructured {
+func everything(ctx context.Context, t *testing.T, c *kindfleet.Cluster) map[string]*unstructured.Unstructured {
 	t.Helper()
 	config := rest.CopyConfig(c.Config)
 	config.WarningHandler = rest.NoWarnings{} // some kinds are deprecated
@@ -76,7 +76,7 @@ func everything(t *testing.T, c *kindfleet.Cluster) map[string]*unstructured.Uns
 			if !slices.Contains(r.Verbs, "list") {
 				continue
 			}
-			items, err := objects.Resource(gv.WithResource(r.Name)).List(t.Context(), metav1.ListOptions{})
+			items, err := objects.Resource(gv.WithResource(r.Name)).List(ctx, metav1.ListOptions{})
 			if apierrors.IsNotFound(err) {
 				continue // a kind that has gone meanwhile
 			}

@@ -29,9 +29,9 @@ func uninstall(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range fleet.Clusters() {
-		eventually(t, "the platform to be gone from "+c.Name, func(context.Context) string {
+		eventually(t, "the platform to be gone from "+c.Name, func(ctx context.Context) string {
 			var left []string
-			for name, o := range everything(t, c) {
+			for name, o := range everything(ctx, t, c) {
 				if ours(o) && !mayStay(o) {
 					left = append(left, name)
 				}

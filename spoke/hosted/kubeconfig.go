@@ -52,7 +52,7 @@ func withoutFiles(o any) (any, error) {
 	}
 	kubeconfig, err := clientcmd.Load(raw)
 	if err != nil {
-		return o, nil // whoever makes a rest.Config of it says so
+		return o, nil //nolint:nilerr // whoever makes a rest.Config of it says so
 	}
 	harmless := func(path *string) {
 		if *path != "" {
