@@ -3,6 +3,7 @@
 package testbed
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -84,9 +85,37 @@ func (f *Fleet) startVelero(ctx context.Context, spoke *Cluster) error {
 			Env: append(f.childEnv(),
 				"VELERO_NAMESPACE="+veleroNamespace, "VELERO_SCRATCH_DIR="+scratch, "AWS_SHARED_CREDENTIALS_FILE="+f.s3Credentials(),
 				"HOME="+scratch),
-		}, storageAvailable(c), err
+		}, all(storageAvailable(c), works(f.dir.log(spoke.process(velero.name)), "backup", "restore")), err
 	})
 	return err
+}
+
+// works is ready when controllers of Velero's have workers, by its log. One that is queued before is let out of the queue and never begun: the controller
+// that begins it sees changes only (velero v1.18.3, backup_controller.go).
+func works(log string, controllers ...string) probe {
+	return func(context.Context) error {
+		said, err := os.ReadFile(filepath.Clean(log))
+		if err != nil {
+			return err
+		}
+		for _, c := range controllers {
+			if !bytes.Contains(said, []byte(`msg="Starting workers" controller=`+c+" ")) {
+				return fmt.Errorf("controller %s has no workers yet", c)
+			}
+		}
+		return nil
+	}
+}
+
+func all(probes ...probe) probe {
+	return func(ctx context.Context) error {
+		for _, p := range probes {
+			if err := p(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 func storageAvailable(c client.Client) probe {
