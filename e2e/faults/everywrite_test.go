@@ -107,11 +107,11 @@ var always = []string{
 	"instance hub comes up in the past PATCH",      // delivered again after it was taken back
 }
 
-// chosen tells whether a trial is in the sample: of those that are not always, one in forty-eight, and with another seed another one.
+// chosen tells whether a trial is in the sample: of those that are not always, one in ninety-six, and with another seed another one.
 func chosen(trial string) bool {
 	h := fnv.New64a()
 	_, _ = fmt.Fprint(h, trial, *seed)
-	return slices.ContainsFunc(always, func(prefix string) bool { return strings.HasPrefix(trial, prefix) }) || h.Sum64()%48 == 0
+	return slices.ContainsFunc(always, func(prefix string) bool { return strings.HasPrefix(trial, prefix) }) || h.Sum64()%96 == 0
 }
 
 // tell a story in any lab.
