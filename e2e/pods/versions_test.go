@@ -46,11 +46,11 @@ func ours(o *unstructured.Unstructured) bool {
 	return o.GetLabels()[appsv1alpha1.LabelManagedBy] == appsv1alpha1.ManagedByControlPlane || strings.Contains(o.GetName()+" "+o.GetNamespace(), "vworkspace")
 }
 
-// mayStay are CRDs, and what Kubernetes makes of them; namespaces, and what Kubernetes puts into each; what people made, and on the hub the ManifestWorks of
-// the instances that they made there; and in a namespace that Helm made for a release and never takes away, the Lease of who led.
+// mayStay are CRDs, and what Kubernetes makes of them; namespaces, and what Kubernetes puts into each; what people made, with the ManifestWorks that
+// deliver it, and the Backups and Restores that came of it; and in a namespace that Helm made for a release and never takes away, the Lease of who led.
 func mayStay(o *unstructured.Unstructured) bool {
 	switch o.GetKind() {
-	case "CustomResourceDefinition", "APIService", "Namespace", "Operation", "ApplicationInstance", "ManifestWork":
+	case "CustomResourceDefinition", "APIService", "Namespace", "Operation", "ApplicationInstance", "ManifestWork", "AppliedManifestWork", "Backup", "Restore":
 		return true
 	case "Lease":
 		return o.GetNamespace() == kindfleet.HubNamespace || o.GetNamespace() == kindfleet.AgentNamespace
