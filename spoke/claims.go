@@ -169,10 +169,7 @@ func (s *site) publish(ctx context.Context, want map[string]string) error {
 		switch {
 		case !wanted:
 			errs = append(errs, client.IgnoreNotFound(s.Delete(ctx, claim)))
-		case claim.Spec.Value != value || len(owners) > 0 && !equality.Semantic.DeepEqual(claim.OwnerReferences, owners):
-			if claim.Spec.Value = value; len(owners) > 0 {
-				claim.OwnerReferences = owners
-			}
+		case settle(claim, value, owners):
 			errs = append(errs, s.Update(ctx, claim))
 		}
 	}
@@ -190,6 +187,15 @@ func (s *site) publish(ctx context.Context, want map[string]string) error {
 		return fmt.Errorf("publish ClusterClaims: %w", err)
 	}
 	return nil
+}
+
+// settle makes a claim say a value and belong to owners, and tells whether it did not. Where none is known, it stays whose it is.
+func settle(claim *clusterv1alpha1.ClusterClaim, value string, owners []metav1.OwnerReference) bool {
+	before := claim.DeepCopy()
+	if claim.Spec.Value = value; len(owners) > 0 {
+		claim.OwnerReferences = owners
+	}
+	return !equality.Semantic.DeepEqual(before, claim)
 }
 
 // claimsOwners are whom claims go with: none where the agent has its rights from elsewhere.

@@ -96,3 +96,25 @@ func TestAppClaims(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// A ClusterRole that cannot be read for a moment takes no claim's owner away.
+func TestClaimKeepsItsOwner(t *testing.T) {
+	us := []metav1.OwnerReference{{Kind: "ClusterRole", Name: claimsOwner, UID: "1"}}
+	for _, c := range []struct {
+		had, known, want []metav1.OwnerReference
+		value            string
+		changed          bool
+	}{
+		{had: us, known: nil, want: us, value: "3", changed: true},
+		{had: us, known: nil, want: us, value: "2"},
+		{had: us, known: us, want: us, value: "2"},
+		{had: nil, known: us, want: us, value: "2", changed: true},
+		{had: nil, known: nil, want: nil, value: "2"},
+	} {
+		claim := &clusterv1alpha1.ClusterClaim{ObjectMeta: metav1.ObjectMeta{OwnerReferences: c.had}, Spec: clusterv1alpha1.ClusterClaimSpec{Value: "2"}}
+		changed := settle(claim, c.value, c.known)
+		if diff := cmp.Diff(c.want, claim.OwnerReferences); diff != "" || changed != c.changed || claim.Spec.Value != c.value {
+			t.Errorf("%+v: changed %v, value %s, owners %s", c, changed, claim.Spec.Value, diff)
+		}
+	}
+}

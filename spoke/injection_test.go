@@ -9,6 +9,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 )
@@ -28,6 +29,38 @@ func (l *faultList) inject(t *testing.T, namespace string, f func(verb string, o
 		l.faults = map[string]func(string, client.Object) error{}
 	}
 	l.faults[namespace] = f
+}
+
+// late lets something happen right before the agent's n-th apply in a namespace arrives. What it returns tells whether that was applied all the same.
+func (l *faultList) late(t *testing.T, namespace string, n int, meanwhile func() error) (arrived func() bool) {
+	t.Helper()
+	applies, applied := 0, false
+	l.inject(t, namespace, func(verb string, _ client.Object) error {
+		switch verb {
+		case "apply":
+			if applies++; applies == n {
+				return meanwhile()
+			}
+		case "after apply":
+			applied = applied || applies == n
+		}
+		return nil
+	})
+	t.Cleanup(func() { l.heal(namespace) })
+	return func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if applies < n {
+			t.Errorf("the agent applied %d times, and not %d", applies, n)
+		}
+		return applied
+	}
+}
+
+// touch changes an object in a way that means nothing.
+func touch(t *testing.T, obj client.Object) error {
+	t.Helper()
+	return k8s.Patch(t.Context(), reload(t, obj), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"touched":"yes"}}}`)))
 }
 
 func (l *faultList) heal(namespace string) {

@@ -64,37 +64,35 @@ func TestReleaseOfSomebodyElse(t *testing.T) {
 	reload(t, hr)
 }
 
-// A change that arrives when its HelmRelease is gone does not make it anew: what is missing is looked into first.
+// A change that arrives when its HelmRelease is gone does not make it anew, and one that arrives when another has been made does not undo that: what is
+// there is looked into first.
 func TestLateChange(t *testing.T) {
-	ns := gatedNamespace(t)
-	ai := managed(ns, "web")
-	create(t, ai)
-	hr := helmReleaseOf(t, ai)
-	install(t, hr, "1.0.0+0123456789ab")
-	isReady(t, ai, metav1.ConditionTrue, appsv1alpha1.ReasonInstalled)
-	applied, arrived := 0, false
-	faults.inject(t, ns, func(verb string, _ client.Object) error {
-		switch verb {
-		case "apply":
-			if applied++; applied == 1 {
-				return k8s.Delete(t.Context(), hr.DeepCopy())
+	for name, meanwhile := range map[string]func(t *testing.T, hr *helmv2.HelmRelease) error{
+		"it is gone":     func(t *testing.T, hr *helmv2.HelmRelease) error { return k8s.Delete(t.Context(), hr.DeepCopy()) },
+		"it has changed": func(t *testing.T, hr *helmv2.HelmRelease) error { return touch(t, hr.DeepCopy()) },
+	} {
+		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
+			ns := gatedNamespace(t)
+			ai := managed(ns, "web")
+			create(t, ai)
+			hr := helmReleaseOf(t, ai)
+			install(t, hr, "1.0.0+0123456789ab")
+			isReady(t, ai, metav1.ConditionTrue, appsv1alpha1.ReasonInstalled)
+			arrived := faults.late(t, ns, 1, func() error { return meanwhile(t, hr) })
+			patch(t, ai, func() { ai.Spec.Values.Inline.Raw = []byte(`{"replicas":9}`) })
+			eventually(t, func() string {
+				now := &helmv2.HelmRelease{}
+				if err := k8s.Get(t.Context(), client.ObjectKeyFromObject(hr), now); err != nil {
+					return err.Error()
+				}
+				if v := now.Spec.Values; v == nil || !strings.Contains(string(v.Raw), `"replicas":9`) {
+					return "the release is not as it should be"
+				}
+				return ""
+			})
+			if arrived() {
+				t.Error("the change that was late was applied")
 			}
-		case "after apply":
-			arrived = arrived || applied == 1
-		}
-		return nil
-	})
-	defer faults.heal(ns)
-	patch(t, ai, func() { ai.Spec.Values.Inline.Raw = []byte(`{"replicas":9}`) })
-	eventually(t, func() string {
-		again := &helmv2.HelmRelease{}
-		if err := k8s.Get(t.Context(), client.ObjectKeyFromObject(hr), again); err != nil || again.UID == hr.UID {
-			return fmt.Sprintf("the release is not made again: %v", err)
-		}
-		return ""
-	})
-	faults.heal(ns)
-	if arrived {
-		t.Error("the change that was late has made a HelmRelease")
+		})
 	}
 }

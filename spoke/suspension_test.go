@@ -161,24 +161,11 @@ func TestBackupSuspendsNothing(t *testing.T) {
 func TestLateSuspension(t *testing.T) {
 	ns := gatedNamespace(t)
 	hr := restorable(t, ns, false)
-	applied, arrived := 0, false
-	faults.inject(t, ns, func(verb string, _ client.Object) error {
-		switch verb {
-		case "apply":
-			if applied++; applied == 2 { // the first is a dry run
-				return k8s.Patch(t.Context(), reload(t, hr), client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"changed":"yes"}}}`)))
-			}
-		case "after apply":
-			arrived = arrived || applied == 2
-		}
-		return nil
-	})
-	defer faults.heal(ns)
+	arrived := faults.late(t, ns, 2, func() error { return touch(t, hr.DeepCopy()) }) // the first is a dry run
 	op := on(ns, "back", "web", opsv1alpha1.TypeRestore)
 	create(t, op)
 	suspendedIs(t, hr, true)
-	faults.heal(ns)
-	if arrived {
+	if arrived() {
 		t.Error("the suspension that was late was applied")
 	}
 	finish(t, op)
