@@ -3,6 +3,7 @@
 package hub
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -24,10 +25,19 @@ import (
 
 type restConfig = rest.Config
 
-// testLogger shows what the hub logs when a test fails or -v is given.
+// testLogger shows what the hub logs when -v is given, until the test has ended: what records events outlives its manager by a moment.
 func testLogger(t testing.TB) logr.Logger {
+	var mu sync.Mutex
+	over := !testing.Verbose()
+	t.Cleanup(func() {
+		mu.Lock()
+		defer mu.Unlock()
+		over = true
+	})
 	return funcr.New(func(prefix, args string) {
-		if testing.Verbose() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !over {
 			t.Helper()
 			t.Log(prefix, args)
 		}
