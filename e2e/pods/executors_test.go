@@ -74,7 +74,11 @@ func backupsBegin(t *testing.T, before map[string]int) {
 	eventually(t, "the Backups to begin", func(ctx context.Context) string {
 		for _, spoke := range fleet.Spokes {
 			n := 0
-			for name, o := range everything(ctx, t, spoke) {
+			all, err := tryEverything(ctx, spoke)
+			if err != nil {
+				return err.Error()
+			}
+			for name, o := range all {
 				if o.GetKind() != "Backup" {
 					continue
 				}
@@ -160,7 +164,7 @@ func made(t *testing.T) map[string]int {
 	t.Helper()
 	n := map[string]int{}
 	for _, spoke := range fleet.Spokes {
-		for _, o := range everything(t.Context(), t, spoke) {
+		for _, o := range everything(t, spoke) {
 			if slices.Contains([]string{"Backup", "Workflow"}, o.GetKind()) {
 				n[o.GetKind()+" on "+spoke.Name]++
 			}

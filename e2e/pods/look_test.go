@@ -29,7 +29,7 @@ import (
 // nowhere holds that no object of a cluster has a word in it, but for Secrets, and no log of the platform.
 func nowhere(t *testing.T, c *kindfleet.Cluster, word string) {
 	t.Helper()
-	for name, o := range everything(t.Context(), t, c) {
+	for name, o := range everything(t, c) {
 		raw, err := json.Marshal(o)
 		if err != nil {
 			t.Fatal(err)
@@ -50,27 +50,36 @@ func nowhere(t *testing.T, c *kindfleet.Cluster, word string) {
 }
 
 // everything is every object of a cluster, by "Kind NAMESPACE/NAME".
-func everything(ctx context.Context, t *testing.T, c *kindfleet.Cluster) map[string]*unstructured.Unstructured {
+func everything(t *testing.T, c *kindfleet.Cluster) map[string]*unstructured.Unstructured {
 	t.Helper()
+	all, err := tryEverything(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// tryEverything is everything, for those who ask again and again.
+func tryEverything(ctx context.Context, c *kindfleet.Cluster) (map[string]*unstructured.Unstructured, error) {
 	config := rest.CopyConfig(c.Config)
 	config.WarningHandler = rest.NoWarnings{} // some kinds are deprecated
 	found, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	lists, err := found.ServerPreferredResources()
 	if err != nil {
-		t.Fatal(err)
+		return nil, fmt.Errorf("discover the kinds of %s: %w", c.Name, err)
 	}
 	objects, err := dynamic.NewForConfig(config)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	all := map[string]*unstructured.Unstructured{}
 	for _, list := range lists {
 		gv, err := schema.ParseGroupVersion(list.GroupVersion)
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		for _, r := range list.APIResources {
 			if !slices.Contains(r.Verbs, "list") {
@@ -81,7 +90,7 @@ func everything(ctx context.Context, t *testing.T, c *kindfleet.Cluster) map[str
 				continue // a kind that has gone meanwhile
 			}
 			if err != nil {
-				t.Fatalf("list %s on %s: %v", r.Name, c.Name, err)
+				return nil, fmt.Errorf("list %s on %s: %w", r.Name, c.Name, err)
 			}
 			for i := range items.Items {
 				o := &items.Items[i]
@@ -89,7 +98,7 @@ func everything(ctx context.Context, t *testing.T, c *kindfleet.Cluster) map[str
 			}
 		}
 	}
-	return all
+	return all, nil
 }
 
 // logsOf the one pod of a tenant on a spoke that has labels.

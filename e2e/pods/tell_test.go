@@ -53,8 +53,11 @@ func eventually(t *testing.T, what string, missing func(ctx context.Context) str
 	t.Helper()
 	last := ""
 	err := wait.PollUntilContextTimeout(t.Context(), 500*time.Millisecond, within, true, func(ctx context.Context) (bool, error) {
-		last = missing(ctx)
-		return last == "", nil
+		now := missing(ctx)
+		if ctx.Err() == nil { // else it says no more than that time is up
+			last = now
+		}
+		return now == "", nil
 	})
 	if err != nil {
 		t.Fatalf("waited for %s: %v; last seen: %s", what, err, last)

@@ -30,8 +30,12 @@ func uninstall(t *testing.T) {
 	}
 	for _, c := range fleet.Clusters() {
 		eventually(t, "the platform to be gone from "+c.Name, func(ctx context.Context) string {
+			all, err := tryEverything(ctx, c)
+			if err != nil {
+				return err.Error()
+			}
 			var left []string
-			for name, o := range everything(ctx, t, c) {
+			for name, o := range all {
 				if ours(o) && !mayStay(o) {
 					left = append(left, name)
 				}
@@ -47,8 +51,12 @@ func ours(o *unstructured.Unstructured) bool {
 }
 
 // mayStay are CRDs, and what Kubernetes makes of them; namespaces, and what Kubernetes puts into each; what people made, with the ManifestWorks that
-// deliver it, and the Backups and Restores that came of it; and in a namespace that Helm made for a release and never takes away, the Lease of who led.
+// deliver it, the Backups and Restores that came of it, and all that is beside it in the tenant's namespace, such as the plans of its Operations; and in
+// a namespace that Helm made for a release and never takes away, the Lease of who led.
 func mayStay(o *unstructured.Unstructured) bool {
+	if o.GetNamespace() == tenant {
+		return true
+	}
 	switch o.GetKind() {
 	case "CustomResourceDefinition", "APIService", "Namespace", "Operation", "ApplicationInstance", "ManifestWork", "AppliedManifestWork", "Backup", "Restore":
 		return true
@@ -57,11 +65,11 @@ func mayStay(o *unstructured.Unstructured) bool {
 	case "ConfigMap":
 		return o.GetName() == "kube-root-ca.crt"
 	case "ServiceAccount":
-		return o.GetName() == "default" || o.GetNamespace() == tenant
+		return o.GetName() == "default"
 	case "Event":
 		return true // they go by themselves
 	default:
-		return o.GetNamespace() == tenant
+		return false
 	}
 }
 
