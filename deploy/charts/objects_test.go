@@ -18,14 +18,14 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// decode reads a document as its kind, strictly. A ServiceMonitor has no Go type here.
+// decode reads a document as its kind, strictly. The Prometheus operator's kinds have no Go type here.
 func decode(t *testing.T, document string) runtime.Object {
 	t.Helper()
 	var u unstructured.Unstructured
 	if err := yaml.Unmarshal([]byte(document), &u.Object); err != nil {
 		t.Fatalf("%v\n%s", err, document)
 	}
-	if u.GetKind() == "ServiceMonitor" {
+	if u.GroupVersionKind().Group == "monitoring.coreos.com" {
 		return &u
 	}
 	scheme := runtime.NewScheme()

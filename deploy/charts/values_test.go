@@ -35,6 +35,8 @@ func TestBadValues(t *testing.T) {
 		{"hub", "metrics: {port: 8081}", "/metrics/port"},
 		{"hub", "metrics: {serviceMonitor: {interval: often}}", "/metrics/serviceMonitor/interval"},
 		{"hub", "metrics: {enabled: false, serviceMonitor: {enabled: true}}", "metrics.serviceMonitor.enabled: there is nothing to scrape"},
+		{"hub", "metrics: {prometheusRule: {runbookPrefix: git.example.com}}", "/metrics/prometheusRule/runbookPrefix"},
+		{"hub", "metrics: {dashboard: {label: x}}", "at '/metrics/dashboard': additional properties 'label' not allowed"},
 		{"spoke", "cluster: Berlin", "/cluster"},
 		{"spoke", "leaderElection: 'on'", "/leaderElection"},
 		{"spoke", "{replicas: 2, leaderElection: false}", "leaderElection: must be true when replicas is more than 1"},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command render writes what follows from the charts in deploy/charts: their copies of the CRDs and policies, the plain manifests in deploy/hub and
+// Command render writes what follows from the charts in deploy/charts: their copies of the CRDs, the policies and what watches a fleet, the plain manifests in deploy/hub and
 // deploy/spoke, the OCM add-on in deploy/addon, and the tables of values. `make generate` runs it in the root of the module.
 package main
 
@@ -15,7 +15,7 @@ import (
 const header = "# SPDX-License-Identifier: Apache-2.0\n# Rendered from %s by `make generate`: change it there.\n"
 
 func main() {
-	for _, step := range []func() error{copyAPIs, writeManifests, writeAddon, writeReadmes} {
+	for _, step := range []func() error{copyAPIs, copyObservability, writeManifests, writeAddon, writeReadmes} {
 		if err := step(); err != nil {
 			fmt.Fprintln(os.Stderr, "render:", err)
 			os.Exit(1)
