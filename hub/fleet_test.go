@@ -20,7 +20,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
-	"sigs.k8s.io/controller-runtime/pkg/config"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	corev1 "k8s.io/api/core/v1"
@@ -117,24 +118,7 @@ func (f *fleet) setAvailable(name string, status metav1.ConditionStatus) error {
 func (f *fleet) startHub() (stop func()) {
 	f.t.Helper()
 	ctx, cancel := context.WithCancel(f.ctx)
-	options := ManagerOptions()
-	options.Metrics = server.Options{BindAddress: "0"}
-	options.Controller = config.Controller{SkipNameValidation: ptr.To(true)}
-	options.Logger = testLogger(f.t)
-	only := map[string]cache.Config{f.ns: {}, f.options.complete().PlatformNamespace: {}}
-	for _, o := range []client.Object{&opsv1alpha1.Operation{}, &appsv1alpha1.ApplicationInstance{}} {
-		options.Cache.ByObject[o] = cache.ByObject{Namespaces: only}
-	}
-	options.NewClient = func(c *restConfig, o client.Options) (client.Client, error) {
-		inner, err := client.NewWithWatch(c, o)
-		if err != nil {
-			return nil, err
-		}
-		return interceptor.NewClient(inner, f.funcs), nil
-	}
-	mgr, err := ctrl.NewManager(hubConfig, options)
-	f.must(err)
-	f.must(Setup(ctx, mgr, f.options))
+	mgr := f.newHub(ctx, hubConfig, func(*manager.Options) {})
 	done := make(chan error, 1)
 	go func() { done <- mgr.Start(ctx) }()
 	stop = sync.OnceFunc(func() {
@@ -148,6 +132,31 @@ func (f *fleet) startHub() (stop func()) {
 		f.t.Fatal("the hub's cache does not sync")
 	}
 	return stop
+}
+
+// newHub makes a hub that sees this fleet's namespace only.
+func (f *fleet) newHub(ctx context.Context, config *restConfig, change func(*manager.Options)) ctrl.Manager {
+	f.t.Helper()
+	options := ManagerOptions()
+	options.Metrics = server.Options{BindAddress: "0"}
+	options.Controller = ctrlconfig.Controller{SkipNameValidation: ptr.To(true)}
+	options.Logger = testLogger(f.t)
+	only := map[string]cache.Config{f.ns: {}, f.options.complete().PlatformNamespace: {}}
+	for _, o := range []client.Object{&opsv1alpha1.Operation{}, &appsv1alpha1.ApplicationInstance{}} {
+		options.Cache.ByObject[o] = cache.ByObject{Namespaces: only}
+	}
+	options.NewClient = func(c *restConfig, o client.Options) (client.Client, error) {
+		inner, err := client.NewWithWatch(c, o)
+		if err != nil {
+			return nil, err
+		}
+		return interceptor.NewClient(inner, f.funcs), nil
+	}
+	change(&options)
+	mgr, err := ctrl.NewManager(config, options)
+	f.must(err)
+	f.must(Setup(ctx, mgr, f.options))
+	return mgr
 }
 
 // eventually waits until check says nothing is missing.
