@@ -246,8 +246,24 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// portTaken tells whether a process ended because somebody else took its port first.
-func portTaken(err error) bool {
+// passing is what a process may say when it ends at its start though nothing is wrong, and why. A kubelet would start it again.
+var passing = map[string]string{
+	"address already in use": "lost its port to another process",
+	// The klusterlet reads the hub's kubeconfig once a second, also while it is writing it (ocm v1.2.1, pkg/registration/spoke).
+	"kubeconfig does not contains context": "read its own kubeconfig half written",
+}
+
+// passes tells why a process that ended by itself should be started again; "" when it should not.
+func passes(err error) string {
 	var exit *ExitError
-	return errors.As(err, &exit) && strings.Contains(strings.Join(exit.Tail, "\n"), "address already in use")
+	if !errors.As(err, &exit) {
+		return ""
+	}
+	said := strings.Join(exit.Tail, "\n")
+	for words, why := range passing {
+		if strings.Contains(said, words) {
+			return why
+		}
+	}
+	return ""
 }

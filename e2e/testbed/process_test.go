@@ -104,24 +104,36 @@ func TestLaunch(t *testing.T) {
 			t.Error("its end would go unnoticed")
 		}
 	})
-	t.Run("tries another port", func(t *testing.T) {
-		s := testSupervisor(t)
-		attempts := 0
-		_, err := s.launch(t.Context(), func() (Command, probe, error) {
-			attempts++
-			script := "echo 'listen tcp 127.0.0.1:1: bind: address already in use'; exit 1"
-			if attempts == 2 {
-				script = "echo it listens; exec sleep 1000"
+	for _, c := range []struct {
+		name, says string
+		ends       int // how often it ends at its start
+		want       int // how often it is started
+		fails      bool
+	}{
+		{"its port is taken", "listen tcp 127.0.0.1:1: bind: address already in use", 1, 2, false},
+		{"its kubeconfig is half written", `F1124 02:51:26.690317 17247 cmd.go:182] kubeconfig does not contains context: `, 2, 3, false},
+		{"its port is taken again and again", "address already in use", 10, startAttempts, true},
+		{"something is wrong", "no such flag", 10, 1, true},
+	} {
+		t.Run("starts again when "+c.name, func(t *testing.T) {
+			s := testSupervisor(t)
+			attempts := 0
+			_, err := s.launch(t.Context(), func() (Command, probe, error) {
+				attempts++
+				script := "echo '" + c.says + "'; exit 1"
+				if attempts > c.ends {
+					script = "echo it is well; exec sleep 1000"
+				}
+				return shell("unlucky", script), func(context.Context) error { return contains(s.dir.log("unlucky"), "it is well") }, nil
+			})
+			if attempts != c.want || (err != nil) != c.fails {
+				t.Errorf("got %d attempts and error %v", attempts, err)
 			}
-			return shell("unlucky", script), func(context.Context) error { return contains(s.dir.log("unlucky"), "it listens") }, nil
+			if isClosed(s.failed) {
+				t.Errorf("what passes counts as a failure: %v", s.failure)
+			}
 		})
-		if err != nil || attempts != 2 {
-			t.Errorf("got %d attempts and error %v", attempts, err)
-		}
-		if isClosed(s.failed) {
-			t.Errorf("the lost port counts as a failure: %v", s.failure)
-		}
-	})
+	}
 	t.Run("names what is not ready in time", func(t *testing.T) {
 		s := testSupervisor(t)
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)

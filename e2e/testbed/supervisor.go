@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// portAttempts is how often a component is started with new ports after losing one to somebody else.
-const portAttempts = 3
+// startAttempts is how often a component is started that ends at once for a reason that passes.
+const startAttempts = 3
 
 // supervisor owns the processes of one fleet: it starts them, records them in testbed.json, notices when one ends,
 // and stops them all.
@@ -73,7 +73,7 @@ func (s *supervisor) start(c Command) (*Process, error) {
 }
 
 // launch starts a component and waits until it is ready; from then on its end is a failure of the fleet. plan
-// chooses the ports, and is asked again when somebody else took one between the choice and the bind.
+// chooses the ports, and is asked again when the process ends for a reason that passes, such as a port that somebody else took between the choice and the bind.
 func (s *supervisor) launch(ctx context.Context, plan func() (Command, probe, error)) (*Process, error) {
 	start := time.Now()
 	for attempt := 1; ; attempt++ {
@@ -91,10 +91,11 @@ func (s *supervisor) launch(ctx context.Context, plan func() (Command, probe, er
 			s.progress.say("%s ready in %s", c.Name, seconds(start))
 			return p, nil
 		}
-		if !portTaken(err) || attempt == portAttempts {
+		why := passes(err)
+		if why == "" || attempt == startAttempts {
 			return nil, err
 		}
-		s.progress.say("%s lost its port to another process; starting it again with a new one", c.Name)
+		s.progress.say("%s %s; starting it again", c.Name, why)
 	}
 }
 
