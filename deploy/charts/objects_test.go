@@ -43,29 +43,13 @@ func decode(t *testing.T, document string) runtime.Object {
 
 // TestObjects: every document is a well-formed object, and every pod is as restricted as Kubernetes knows how.
 func TestObjects(t *testing.T) {
-	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	cases(t, func(t *testing.T, chart string, values map[string]any) {
 		deployments := 0
 		for _, document := range rendered(t, chart, values) {
 			switch o := decode(t, document).(type) {
 			case *appsv1.Deployment:
 				deployments++
-				template := &o.Spec.Template
-				level := podsecurity.LevelVersion{Level: podsecurity.LevelRestricted, Version: podsecurity.LatestVersion()}
-				for _, r := range evaluator.EvaluatePod(level, &template.ObjectMeta, &template.Spec) {
-					if !r.Allowed {
-						t.Errorf("Pod Security: %s: %s", r.ForbiddenReason, r.ForbiddenDetail)
-					}
-				}
-				checkContainer(t, template.Spec.Containers)
-				for k, v := range o.Spec.Selector.MatchLabels {
-					if template.Labels[k] != v {
-						t.Errorf("the selector wants label %s=%s, the pods have %q", k, v, template.Labels[k])
-					}
-				}
+				checkDeployment(t, o)
 			case *apiextensionsv1.CustomResourceDefinition:
 				if o.Annotations["helm.sh/resource-policy"] != "keep" {
 					t.Errorf("CRD %s would go when the chart is uninstalled, and every object of it", o.Name)
@@ -76,6 +60,52 @@ func TestObjects(t *testing.T) {
 			t.Errorf("%d Deployments, want 1", deployments)
 		}
 	})
+}
+
+// TestHosted: deploy/hosted, which is no chart, holds to the same.
+func TestHosted(t *testing.T) {
+	text := read(t, "../hosted/deployment.yaml")
+	var deployment *appsv1.Deployment
+	var service *corev1.Service
+	for document := range strings.SplitSeq(string(text), "\n---\n") {
+		switch o := decode(t, document).(type) {
+		case *appsv1.Deployment:
+			deployment = o
+		case *corev1.Service:
+			service = o
+		}
+	}
+	if deployment == nil || service == nil {
+		t.Fatalf("there is no Deployment (%v), or no Service (%v)", deployment, service)
+	}
+	checkDeployment(t, deployment)
+	for k, v := range service.Spec.Selector {
+		if deployment.Spec.Template.Labels[k] != v {
+			t.Errorf("the Service wants label %s=%s, the pods have %q", k, v, deployment.Spec.Template.Labels[k])
+		}
+	}
+}
+
+// checkDeployment holds that its pods are restricted, and its own.
+func checkDeployment(t *testing.T, o *appsv1.Deployment) {
+	t.Helper()
+	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &o.Spec.Template
+	level := podsecurity.LevelVersion{Level: podsecurity.LevelRestricted, Version: podsecurity.LatestVersion()}
+	for _, r := range evaluator.EvaluatePod(level, &template.ObjectMeta, &template.Spec) {
+		if !r.Allowed {
+			t.Errorf("Pod Security: %s: %s", r.ForbiddenReason, r.ForbiddenDetail)
+		}
+	}
+	checkContainer(t, template.Spec.Containers)
+	for k, v := range o.Spec.Selector.MatchLabels {
+		if template.Labels[k] != v {
+			t.Errorf("the selector wants label %s=%s, the pods have %q", k, v, template.Labels[k])
+		}
+	}
 }
 
 // checkContainer looks at what Pod Security does not.
