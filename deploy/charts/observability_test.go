@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestObservability: the PrometheusRule has the alerts of deploy/observability, with links to where the runbooks are published, and the ConfigMap has
-// the dashboard as it is.
+// TestObservability: the PrometheusRule has the alerts of deploy/observability and the ConfigMap its dashboard, both about the namespaces of this
+// installation, and with links to where the runbooks are published.
 func TestObservability(t *testing.T) {
 	values := readValues(t, "testdata/hub/everything.yaml")
 	var rule *unstructured.Unstructured
@@ -36,14 +36,15 @@ func TestObservability(t *testing.T) {
 		t.Errorf("not labelled as the values say: %v, %v", rule.GetLabels(), dashboard.Labels)
 	}
 	want := map[string]any{}
-	published := strings.ReplaceAll(string(read(t, "../observability/rules.yaml")), "runbook_url: docs/", "runbook_url: https://git.example.com/fleet/blob/main/docs/")
-	if err := yaml.Unmarshal([]byte(published), &want); err != nil {
+	installed := strings.NewReplacer("vworkspace-(hub|agent|hosted)", "(fleet-system|fleet-agent|vworkspace-hosted)",
+		"runbook_url: docs/", "runbook_url: https://git.example.com/fleet/blob/main/docs/")
+	if err := yaml.Unmarshal([]byte(installed.Replace(string(read(t, "../observability/rules.yaml")))), &want); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, rule.Object["spec"]); diff != "" {
 		t.Errorf("the alerts of the PrometheusRule (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(strings.TrimSpace(string(read(t, "../observability/dashboard.json"))), strings.TrimSpace(dashboard.Data["vworkspace-fleet.json"])); diff != "" {
+	if diff := cmp.Diff(strings.TrimSpace(installed.Replace(string(read(t, "../observability/dashboard.json")))), strings.TrimSpace(dashboard.Data["vworkspace-fleet.json"])); diff != "" {
 		t.Errorf("the dashboard (-want +got):\n%s", diff)
 	}
 }
