@@ -5,6 +5,7 @@ package addon
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,10 +18,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	addonv1alpha1 "open-cluster-management.io/api/addon/v1alpha1"
 	clusterv1 "open-cluster-management.io/api/cluster/v1"
 	clusterv1beta1 "open-cluster-management.io/api/cluster/v1beta1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -34,19 +37,22 @@ const (
 )
 
 // TestAddOn: the agent comes to every cluster that the Placement selects, with its own cluster's name and no right on the hub. A cluster that leaves
-// loses the agent and its rights, and keeps what people made, whatever finalizers it holds. Without the add-on, all clusters do.
+// loses the agent and its rights, and keeps what people made, whatever finalizers it holds. Without the add-on, all clusters do. What its template and a
+// cluster's config say arrives.
 func TestAddOn(t *testing.T) {
 	hub := connect(t, fleet.Hub)
 	if err := install.OnHub(t.Context(), fleet.Hub.Config()); err != nil {
 		t.Fatal(err)
 	}
-	if err := testbed.ApplyFiles(t.Context(), fleet.Hub.Config(), filepath.Join("..", "..", "deploy", "addon")); err != nil {
+	if err := testbed.ApplyFiles(t.Context(), fleet.Hub.Config(), folder); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range fleet.Spokes {
 		arrives(t, hub, c)
 	}
 	noRightsOnHub(t, hub)
+	upgrades(t, hub)
+	configured(t, hub, fleet.Spokes[0])
 
 	stays, leaves := fleet.Spokes[0], fleet.Spokes[1]
 	busy := makeBusy(t, connect(t, leaves))
@@ -58,11 +64,108 @@ func TestAddOn(t *testing.T) {
 		t.Errorf("the agent of %s changed when another cluster left", stays.Name)
 	}
 
-	addon := &addonv1alpha1.ClusterManagementAddOn{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	if err := hub.Delete(t.Context(), addon); err != nil {
+	deleteFolder(t, hub)
+	cleaned(t, hub, stays)
+}
+
+// folder is what people apply to the hub.
+var folder = filepath.Join("..", "..", "deploy", "addon")
+
+// deleteFolder does what `kubectl delete -f` does: it deletes every object, whichever the others need.
+func deleteFolder(t *testing.T, hub client.Client) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files in %s: %v", folder, err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for document := range strings.SplitSeq("\n"+string(text), "\n---\n") {
+			o := &unstructured.Unstructured{}
+			if err := yaml.Unmarshal([]byte(document), &o.Object); err != nil {
+				t.Fatal(err)
+			}
+			if err := hub.Delete(t.Context(), o); err != nil {
+				t.Fatalf("delete %s %s: %v", o.GetKind(), o.GetName(), err)
+			}
+		}
+	}
+}
+
+// upgrades: a new image in the template comes to every cluster.
+func upgrades(t *testing.T, hub client.Client) {
+	t.Helper()
+	const image = "registry.example.com/vworkspace-fleet/spoke:next"
+	var template addonv1alpha1.AddOnTemplate
+	if err := hub.Get(t.Context(), client.ObjectKey{Name: name}, &template); err != nil {
 		t.Fatal(err)
 	}
-	cleaned(t, hub, stays)
+	for i, manifest := range template.Spec.AgentSpec.Workload.Manifests {
+		o := &unstructured.Unstructured{}
+		if err := o.UnmarshalJSON(manifest.Raw); err != nil {
+			t.Fatal(err)
+		}
+		if o.GetKind() != "Deployment" {
+			continue
+		}
+		containers, _, err := unstructured.NestedSlice(o.Object, "spec", "template", "spec", "containers")
+		if err != nil || len(containers) != 1 {
+			t.Fatalf("containers of the template: %v, %v", containers, err)
+		}
+		containers[0].(map[string]any)["image"] = image
+		if err := unstructured.SetNestedSlice(o.Object, containers, "spec", "template", "spec", "containers"); err != nil {
+			t.Fatal(err)
+		}
+		if template.Spec.AgentSpec.Workload.Manifests[i].Raw, err = o.MarshalJSON(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := hub.Update(t.Context(), &template); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range fleet.Spokes {
+		spoke := connect(t, c)
+		eventually(t, "the new image to come to "+c.Name, func(context.Context) (bool, string) {
+			now := agent(t, spoke).Spec.Template.Spec.Containers[0].Image
+			return now == image, now
+		})
+	}
+}
+
+// configured: an AddOnDeploymentConfig says on which nodes of one cluster the agent runs. Such a config must name the agent's namespace.
+func configured(t *testing.T, hub client.Client, c *testbed.Cluster) {
+	t.Helper()
+	config := &addonv1alpha1.AddOnDeploymentConfig{
+		ObjectMeta: metav1.ObjectMeta{Namespace: c.Name, Name: "edge"},
+		Spec: addonv1alpha1.AddOnDeploymentConfigSpec{
+			AgentInstallNamespace: name, NodePlacement: &addonv1alpha1.NodePlacement{NodeSelector: map[string]string{"tier": "edge"}},
+		},
+	}
+	if err := hub.Create(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the add-on of "+c.Name+" to take its config", func(ctx context.Context) (bool, string) {
+		var addon addonv1alpha1.ManagedClusterAddOn
+		if err := hub.Get(ctx, client.ObjectKey{Namespace: c.Name, Name: name}, &addon); err != nil {
+			return false, err.Error()
+		}
+		addon.Spec.Configs = []addonv1alpha1.AddOnConfig{{
+			ConfigGroupResource: addonv1alpha1.ConfigGroupResource{Group: addonv1alpha1.GroupName, Resource: "addondeploymentconfigs"},
+			ConfigReferent:      addonv1alpha1.ConfigReferent{Namespace: config.Namespace, Name: config.Name},
+		}}
+		if err := hub.Update(ctx, &addon); err != nil {
+			return false, err.Error()
+		}
+		return true, ""
+	})
+	spoke := connect(t, c)
+	eventually(t, "the agent of "+c.Name+" to run where its config says", func(context.Context) (bool, string) {
+		on := agent(t, spoke).Spec.Template.Spec.NodeSelector
+		return on["tier"] == "edge", fmt.Sprint(on)
+	})
 }
 
 // arrives waits until the add-on is Available on a cluster, and looks at what is there.
