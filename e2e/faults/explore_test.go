@@ -4,8 +4,10 @@ package faults
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +22,9 @@ import (
 
 // idleCalls is how many requests a component may make in a second for each object that has come to rest in some state.
 const idleCalls = 0.5
+
+// idleCallsOfOne is how often in a second it may ask the same of any one of them.
+const idleCallsOfOne = 2
 
 // TestExplore: every field of a spec gets values at its bounds and past them, on the hub and on the spoke. Each is refused by a word about the
 // field, or taken, and then the object says what has become of it; nothing panics, and nobody is kept busy by any of them.
@@ -46,7 +51,7 @@ func TestExplore(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			calls := &callCount{}
+			calls := &callCount{by: map[Call]int{}}
 			listen := func(int) Rule {
 				return func(_ *Wire, c Call, send Send) (*http.Response, error) {
 					if !c.Watch {
@@ -85,6 +90,9 @@ func explore(t *testing.T, w *World, api API, base *unstructured.Unstructured, a
 	if err := explained(w, api, base.GetKind(), taken); err != nil {
 		return err
 	}
+	if changed == 0 {
+		t.Errorf("of %d objects none could be changed", len(taken))
+	}
 	t.Logf("%d values tried, %d taken; of those %d were changed to others and %d refused that", len(attempts), len(taken), changed, refused)
 	return idle(t, w, calls, len(taken))
 }
@@ -114,7 +122,7 @@ func try(t *testing.T, w *World, api API, base *unstructured.Unstructured, attem
 // turn what was taken into something else that was tried.
 func turn(t *testing.T, w *World, api API, base *unstructured.Unstructured, attempts []Attempt, taken map[string]Attempt) (changed, refused int) {
 	random := rand.New(rand.NewPCG(*seed, 0))
-	for name := range taken { // in an order that differs: whatever a spec is, it may become another
+	for _, name := range slices.Sorted(maps.Keys(taken)) { // whatever a spec is, it may become another
 		o := w.mirror.get(api, base.GetKind(), apps, name)
 		other, err := attempts[random.IntN(len(attempts))].On(base)
 		if o == nil || err != nil {
@@ -184,40 +192,46 @@ func idle(t *testing.T, w *World, calls *callCount, objects int) error {
 	case <-w.ctx.Done():
 		return w.ctx.Err()
 	}
-	made := calls.total()
+	made, of := calls.total()
 	if most := idleCalls * while.Seconds() * float64(objects); float64(made) > most {
 		t.Errorf("%d requests in %s for %d objects that nothing happens to", made, while, objects)
 	}
-	t.Logf("%d requests in %s for %d objects: %v", made, while, objects, calls.by)
+	for what, n := range calls.by {
+		if most := idleCallsOfOne * while.Seconds(); what.Name != "" && float64(n) > most {
+			t.Errorf("%d times in %s: %s", n, while, what)
+		}
+	}
+	t.Logf("%d requests in %s for %d objects: %v", made, while, objects, of)
 	return nil
 }
 
-// callCount counts requests by what they are.
+// callCount counts requests by what they are and what they are about.
 type callCount struct {
 	mu sync.Mutex
-	by map[string]int
+	by map[Call]int
 }
 
 func (c *callCount) add(call Call) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.by == nil {
-		c.by = map[string]int{}
-	}
-	c.by[call.What()]++
+	call.Request = nil
+	c.by[call]++
 }
 
 func (c *callCount) reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.by = map[string]int{}
+	c.by = map[Call]int{}
 }
 
-func (c *callCount) total() (n int) {
+// total is how many there were, and of what.
+func (c *callCount) total() (n int, of map[string]int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, count := range c.by {
+	of = map[string]int{}
+	for call, count := range c.by {
 		n += count
+		of[call.What()] += count
 	}
-	return n
+	return n, of
 }

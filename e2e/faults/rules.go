@@ -74,7 +74,7 @@ func (p *Point) Depose(reign time.Duration) Rule {
 			resp, err := send()
 			// What applies a thing first makes it. What changes it later must not.
 			if makes := c.Method == http.MethodPost || p.At == 1; makes && err == nil && resp.StatusCode == http.StatusCreated {
-				w.late()
+				w.late(c)
 			}
 			discard(resp, err)
 			w.Cut()
@@ -174,12 +174,15 @@ func Late(random *rand.Rand, most time.Duration) Rule {
 	}
 }
 
-// Storm refuses calls for a while, by the odds: 429, 409 for changes of what there is, 500, and replies that are lost.
+// Storm refuses calls for a while from the first one on, by the odds: 429, 409 for changes of what there is, 500, and replies that are lost.
 func Storm(random *rand.Rand, during time.Duration, odds float64) Rule {
 	var mu sync.Mutex
-	until := time.Now().Add(during)
+	var until time.Time
 	return func(_ *Wire, c Call, send Send) (*http.Response, error) {
 		mu.Lock()
+		if until.IsZero() {
+			until = time.Now().Add(during)
+		}
 		strikes, kind := random.Float64() < odds && time.Now().Before(until), random.IntN(4)
 		mu.Unlock()
 		if !strikes || c.Resource == "" || c.Watch {

@@ -23,10 +23,8 @@ type Rule func(w *Wire, c Call, send Send) (*http.Response, error)
 
 // Wire is what stands between one run of a process and its API server.
 type Wire struct {
-	rule  Rule
-	wrote func(Call)
-	// late is told that an object was made by a run that had been deposed.
-	late func()
+	rule Rule
+	ears
 	// behind answers in place of what the API server passes a request on to; nil for the API server's own.
 	behind func(*Wire, Call) *http.Response
 
@@ -37,12 +35,22 @@ type Wire struct {
 	usurp   func()
 }
 
-// newWire makes one with a rule, or none. wrote is told of every write that the API server has accepted, before the process is.
-func newWire(rule Rule, wrote func(Call), late func(), behind func(*Wire, Call) *http.Response) *Wire {
+// ears are told what happens on a wire.
+type ears struct {
+	// wrote is told of every write that the API server has accepted, before the process is.
+	wrote func(Call)
+	// late is told of an object that was made by a run that had been deposed.
+	late func(Call)
+	// failed is told of a call without an answer, and of one whose answer says that the API server is in trouble.
+	failed func(Call)
+}
+
+// newWire makes one with a rule, or none.
+func newWire(rule Rule, e ears, behind func(*Wire, Call) *http.Response) *Wire {
 	if rule == nil {
 		rule = func(_ *Wire, _ Call, send Send) (*http.Response, error) { return send() }
 	}
-	w := &Wire{rule: rule, wrote: wrote, late: late, behind: behind, usurped: make(chan struct{})}
+	w := &Wire{rule: rule, ears: e, behind: behind, usurped: make(chan struct{})}
 	w.usurp = sync.OnceFunc(func() { close(w.usurped) })
 	w.alive, w.cut = context.WithCancel(context.Background())
 	return w
@@ -109,6 +117,9 @@ func (e *end) RoundTrip(req *http.Request) (*http.Response, error) {
 		_ = resp.Body.Close()
 		err = errCut
 	}
+	if (err != nil && req.Context().Err() == nil && e.alive.Err() == nil) || (err == nil && refuses(resp)) {
+		e.failed(call)
+	}
 	if err != nil {
 		release()
 		return nil, err
@@ -128,4 +139,9 @@ type body struct {
 func (b *body) Close() error {
 	defer b.release()
 	return b.ReadCloser.Close()
+}
+
+// refuses tells whether an answer says that the API server is in trouble.
+func refuses(resp *http.Response) bool {
+	return resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= http.StatusInternalServerError
 }

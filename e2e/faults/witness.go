@@ -25,7 +25,8 @@ const canary = "hunter2-canary"
 //   - an Operation that has ended stays as it ended, and accounts for every cluster;
 //   - a cluster gets one ManifestWork of an Operation, and an instance one Operation of a parent, also when the first is gone;
 //   - no two runs that change or move an instance's data are at work on it at a time, and no Backup beside a Restore;
-//   - a run makes no more executor objects than were made of it in an undisturbed telling (see Report.Made);
+//   - what a run had an executor do is not made a second time, also when it is gone; and in all a run makes no more than in an undisturbed telling
+//     (see Report.Made);
 //   - what is in a Secret is nowhere else.
 type Witness struct {
 	mu    sync.Mutex
@@ -35,11 +36,13 @@ type Witness struct {
 	ended map[types.UID]string            // how Operations have ended
 	busy  map[string]map[types.UID]string // the types of the runs at work, by target
 	wrong []string
+	again map[string][]string // what was made a second time, by its kind
 }
 
 func newWitness() *Witness {
 	return &Witness{
 		seen: map[types.UID]bool{}, count: map[string]int{}, only: map[string]types.UID{}, ended: map[types.UID]string{}, busy: map[string]map[types.UID]string{},
+		again: map[string][]string{},
 	}
 }
 
@@ -49,11 +52,21 @@ func (w *Witness) made() map[string]int {
 	return maps.Clone(w.count)
 }
 
-func (w *Witness) broken() []string {
+// broken are the laws that were broken. Of the kinds that were born late one may have been made again; see Report.BornLate.
+func (w *Witness) broken(late []string) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return slices.Clone(w.wrong)
+	wrong := slices.Clone(w.wrong)
+	for _, kind := range slices.Sorted(maps.Keys(w.again)) {
+		if again := w.again[kind]; len(again) > 1 || !slices.Contains(late, kind) {
+			wrong = append(wrong, again...)
+		}
+	}
+	return wrong
 }
+
+// madeAs is what a kind is counted as.
+func madeAs(api API, kind string) string { return string(api) + " " + kind }
 
 // end says how an Operation has ended; "" when nobody has seen it end.
 func (w *Witness) end(uid types.UID) string {
@@ -79,7 +92,7 @@ func (w *Witness) see(c Change) {
 	// A ClusterClaim says what is: one that was taken away may come again.
 	if uid := c.Object.GetUID(); !w.seen[uid] && mayBeLeft(c.API, c.Object) && c.Object.GetKind() != "ClusterClaim" {
 		w.seen[uid] = true
-		w.count[string(c.API)+" "+c.Object.GetKind()]++
+		w.count[madeAs(c.API, c.Object.GetKind())]++
 	}
 	w.oneOfAKind(c)
 	if c.Object.GetKind() == "Operation" {
@@ -92,13 +105,19 @@ func (w *Witness) see(c Change) {
 }
 
 func (w *Witness) accuse(c Change, format string, args ...any) {
-	what := fmt.Sprintf("%s %s on the %s %s", c.Object.GetKind(), c.Object.GetName(), c.API, fmt.Sprintf(format, args...))
-	if !slices.Contains(w.wrong, what) {
+	if what := describe(c, format, args...); !slices.Contains(w.wrong, what) {
 		w.wrong = append(w.wrong, what)
 	}
 }
 
-// oneOfAKind: per Operation one ManifestWork in a cluster, and per parent one Operation on an instance.
+func describe(c Change, format string, args ...any) string {
+	return fmt.Sprintf("%s %s on the %s %s", c.Object.GetKind(), c.Object.GetName(), c.API, fmt.Sprintf(format, args...))
+}
+
+// executed are the kinds by which an executor is told what to do. Each of them does it once, and its name follows from the run.
+var executed = []string{"Job", "Workflow", "Backup", "Restore", "ReplicationSource", "ReplicationDestination", "VolumeSnapshot"}
+
+// oneOfAKind: per Operation one ManifestWork in a cluster, per parent one Operation on an instance, and per run one of what tells an executor.
 func (w *Witness) oneOfAKind(c Change) {
 	labels := c.Object.GetLabels()
 	key := ""
@@ -107,14 +126,18 @@ func (w *Witness) oneOfAKind(c Change) {
 		key = "work of " + labels[opsv1alpha1.LabelOperation] + " in " + c.Object.GetNamespace()
 	case c.Object.GetKind() == "Operation" && labels[opsv1alpha1.LabelParent] != "":
 		key = "child of " + labels[opsv1alpha1.LabelParent] + " on " + target(c.Object)
+	case slices.Contains(executed, c.Object.GetKind()) && labels[opsv1alpha1.LabelOperation] != "" && labels[opsv1alpha1.LabelStep] == "":
+		key = c.Object.GetKind() + " " + c.Object.GetName() + " of " + labels[opsv1alpha1.LabelOperation]
 	default:
 		return
 	}
-	if first, known := w.only[key]; known && first != c.Object.GetUID() {
-		w.accuse(c, "is the second %s", key)
-		return
+	uid := c.Object.GetUID()
+	first, known := w.only[key]
+	if !known {
+		w.only[key] = uid
+	} else if kind, what := madeAs(c.API, c.Object.GetKind()), describe(c, "is the second %s (%s)", key, uid); first != uid && !slices.Contains(w.again[kind], what) {
+		w.again[kind] = append(w.again[kind], what)
 	}
-	w.only[key] = c.Object.GetUID()
 }
 
 func target(op *unstructured.Unstructured) string {

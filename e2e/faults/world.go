@@ -7,11 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 )
@@ -35,6 +39,8 @@ type Faults struct {
 	Random *rand.Rand
 	// Patience bounds every wait; 90 s when 0.
 	Patience time.Duration
+	// Stay is for how long it is watched that a world at rest stays so.
+	Stay time.Duration
 }
 
 // Report is what has become of a world.
@@ -45,8 +51,10 @@ type Report struct {
 	Writes map[string][]Call
 	// Made is how many objects were ever created, by API server and kind.
 	Made map[string]int
-	// BornLate says that a component that had been deposed made an object, when its successor had had time for everything.
-	BornLate bool
+	// BornLate are the kinds, as in Made, of which a component that had been deposed made an object when its successor had had time for everything.
+	BornLate []string
+	// Failed is how many calls of the components had no answer, or one that says that there is trouble.
+	Failed int
 	// Broken are the laws that were broken.
 	Broken []string
 }
@@ -68,7 +76,8 @@ type World struct {
 	mu     sync.Mutex
 	writes map[string][]Call
 	wires  map[string]*Wire
-	late   bool      // something was born late
+	failed atomic.Int64
+	late   []string  // the kinds of what was born late
 	last   time.Time // when a component has last written, or come up
 	log    strings.Builder
 }
@@ -106,6 +115,9 @@ func (l *Lab) Tell(ctx context.Context, s Story, f Faults, same string) (Report,
 		if err := w.rest(same); err != nil {
 			return err
 		}
+		if err := w.stay(f.Stay); err != nil {
+			return err
+		}
 		return told
 	})
 	err = running.Wait()
@@ -114,7 +126,7 @@ func (l *Lab) Tell(ctx context.Context, s Story, f Faults, same string) (Report,
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r := Report{End: w.snapshot(), Writes: w.writes, Made: w.witness.made(), Broken: w.witness.broken(), BornLate: w.late}
+	r := Report{End: w.snapshot(), Writes: w.writes, Made: w.witness.made(), Broken: w.witness.broken(w.late), BornLate: w.late, Failed: int(w.failed.Load())}
 	if err != nil {
 		err = fmt.Errorf("%w\n%s", err, w.log.String())
 	}
@@ -147,7 +159,11 @@ func (w *World) keep(c Component, rules func(run int) Rule) error {
 		if rules != nil {
 			rule = rules(run)
 		}
-		wire := newWire(rule, func(call Call) { w.wrote(c.Name, call) }, w.bornLate, w.play.app.answer)
+		wire := newWire(rule, ears{
+			wrote:  func(call Call) { w.wrote(c.Name, call) },
+			late:   func(call Call) { w.bornLate(c.On, call) },
+			failed: func(Call) { w.failed.Add(1) },
+		}, w.play.app.answer)
 		ended := make(chan error, 1)
 		runs.Go(func() error {
 			err := w.once(c, wire)
@@ -197,10 +213,14 @@ func (w *World) wrote(component string, c Call) {
 	w.last = time.Now()
 }
 
-func (w *World) bornLate() {
+func (w *World) bornLate(api API, c Call) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.late = true
+	for _, gvk := range kinds[api] {
+		if plural, _ := meta.UnsafeGuessKindToResource(gvk); plural.Group == c.Group && plural.Resource == c.Resource {
+			w.late = append(w.late, madeAs(api, gvk.Kind))
+		}
+	}
 }
 
 // Forget what was written and seen of objects that are gone, for a story that is long.
@@ -230,6 +250,58 @@ func (w *World) rest(same string) error {
 		}
 		if end := w.snapshot(); same != "" && end != same {
 			return "the end differs (- as it should be, + as it is):\n" + difference(same, end)
+		}
+		return ""
+	})
+}
+
+// stay holds that a world at rest stays so for a while: nobody writes, and every status is about the spec that is there.
+func (w *World) stay(during time.Duration) error {
+	if during == 0 {
+		return nil
+	}
+	w.mu.Lock()
+	last := w.last
+	w.mu.Unlock()
+	if pause(w.ctx, during) {
+		return context.Cause(w.ctx)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.last.After(last) {
+		return fmt.Errorf("somebody still writes, %s after the world had come to rest", w.last.Sub(last).Round(time.Millisecond))
+	}
+	for _, api := range []API{OnHub, OnSpoke} {
+		for _, o := range w.mirror.all(api) {
+			observed, known, _ := unstructured.NestedInt64(o.Object, "status", "observedGeneration")
+			if known && slices.Contains(ownKinds, o.GetKind()) && observed != o.GetGeneration() {
+				return fmt.Errorf("%s %s on the %s has generation %d, and its status is about %d", o.GetKind(), o.GetName(), api, o.GetGeneration(), observed)
+			}
+		}
+	}
+	return nil
+}
+
+// ownKinds are those whose status is ours.
+var ownKinds = []string{"Operation", "ApplicationInstance"}
+
+// pause waits, and tells whether everything is over.
+func pause(ctx context.Context, d time.Duration) (over bool) {
+	select {
+	case <-ctx.Done():
+		return true
+	case <-time.After(d):
+		return false
+	}
+}
+
+// underWay waits until a component has done something for the story.
+func (w *World) underWay() error {
+	return w.await("the story to be under way", func() string {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if len(w.writes) == 0 {
+			return "nobody has written anything"
 		}
 		return ""
 	})
