@@ -67,8 +67,8 @@ func MakeVersionOf(ctx context.Context, tag, repository, commit string) (Version
 	}
 	if !exists(source) {
 		_, err := run(ctx, command{name: "git", args: []string{"-C", repository, "cat-file", "-e", commit}})
-		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == 1 {
-			return Version{}, fmt.Errorf("%w: %s", ErrNoCommit, commit)
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) { // also where there is no repository
+			return Version{}, fmt.Errorf("%w: %s: %w", ErrNoCommit, commit, err)
 		} else if err != nil {
 			return Version{}, err
 		}

@@ -10,7 +10,12 @@ import (
 
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart/loader"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/kubernetes"
+	podsecurity "k8s.io/pod-security-admission/api"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // The namespaces that the charts of deploy/charts are installed into.
@@ -31,7 +36,7 @@ type Release struct {
 	Images string
 }
 
-// Install or upgrade a release, and wait until its pods are ready.
+// Install or upgrade a release, and wait until its pods are ready. Its namespace is restricted when it is made here.
 func (f *Fleet) Install(ctx context.Context, c *Cluster, r Release) error {
 	chart, err := loader.LoadDir(r.Chart)
 	if err != nil {
@@ -48,8 +53,11 @@ func (f *Fleet) Install(ctx context.Context, c *Cluster, r Release) error {
 	}
 	begun := time.Now()
 	if _, missing := action.NewHistory(helm).Run(chart.Name()); missing != nil {
+		if err := c.restricted(ctx, r.Namespace); err != nil {
+			return err
+		}
 		install := action.NewInstall(helm)
-		install.ReleaseName, install.Namespace, install.CreateNamespace = chart.Name(), r.Namespace, true
+		install.ReleaseName, install.Namespace = chart.Name(), r.Namespace
 		install.Wait, install.Timeout = true, 3*time.Minute
 		_, err = install.RunWithContext(ctx, chart, r.Values)
 	} else {
@@ -62,6 +70,18 @@ func (f *Fleet) Install(ctx context.Context, c *Cluster, r Release) error {
 	}
 	f.say("%s runs on %s, after %s", chart.Name(), c.Name, time.Since(begun).Round(time.Second))
 	return nil
+}
+
+// restricted makes a namespace that takes only pods that are as restricted as Kubernetes knows how.
+func (c *Cluster) restricted(ctx context.Context, name string) error {
+	kube, err := kubernetes.NewForConfig(c.Config)
+	if err != nil {
+		return err
+	}
+	_, err = kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: name, Labels: map[string]string{podsecurity.EnforceLevelLabel: string(podsecurity.LevelRestricted)},
+	}}, metav1.CreateOptions{})
+	return client.IgnoreAlreadyExists(err)
 }
 
 // Uninstall a release.

@@ -50,18 +50,22 @@ func sweep() error {
 		return err
 	}
 	defer done()
-	folders, err := filepath.Glob(filepath.Join(os.TempDir(), workPrefix+"*"))
+	return errors.Join(removeFolders(filepath.Join(os.TempDir(), workPrefix+"*")), removeGroups(workPrefix+"*"))
+}
+
+// removeFolders removes folders by the pattern of their name, but for those that a run that lives holds.
+func removeFolders(pattern string) error {
+	folders, err := filepath.Glob(pattern)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, dir := range folders {
-		if held(filepath.Join(dir, "lock")) {
-			continue
+		if !held(filepath.Join(dir, "lock")) {
+			errs = append(errs, os.RemoveAll(dir))
 		}
-		errs = append(errs, os.RemoveAll(dir))
 	}
-	return errors.Join(append(errs, removeGroups(workPrefix+"*"))...)
+	return errors.Join(errs...)
 }
 
 // held tells whether a live process holds a lock.

@@ -16,12 +16,14 @@ import (
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	clusterv1 "open-cluster-management.io/api/cluster/v1"
 	clusterv1beta1 "open-cluster-management.io/api/cluster/v1beta1"
 	clusterv1beta2 "open-cluster-management.io/api/cluster/v1beta2"
+	workv1 "open-cluster-management.io/api/work/v1"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"vworkspace.io/fleet/e2e/kindfleet"
@@ -52,7 +54,7 @@ var (
 )
 
 func init() {
-	utilruntime.Must(errors.Join(clientgoscheme.AddToScheme(scheme), clusterv1.Install(scheme), clusterv1beta1.Install(scheme), clusterv1beta2.Install(scheme), spoke.AddToScheme(scheme)))
+	utilruntime.Must(errors.Join(clientgoscheme.AddToScheme(scheme), apiextensionsv1.AddToScheme(scheme), clusterv1.Install(scheme), clusterv1beta1.Install(scheme), clusterv1beta2.Install(scheme), workv1.Install(scheme), spoke.AddToScheme(scheme)))
 }
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -157,6 +159,7 @@ func TestFleet(t *testing.T) {
 		run  func(t *testing.T)
 	}{
 		{"idle", idle},
+		{"rights", rights},
 		{"job", job},
 		{"workflow", workflow},
 		{"volsync", volsync},
@@ -164,8 +167,11 @@ func TestFleet(t *testing.T) {
 		{"helm", helm},
 		{"away", away},
 		{"executors die", executorsDie},
+		{"metrics", metrics},
+		{"usage", usage},
 		{"uninstall", uninstall},
 		{"upgrade", upgrade},
+		{"leave", leave},
 	} {
 		if !t.Run(strings.ReplaceAll(scenario.name, " ", "_"), scenario.run) {
 			// go test tells only when all have ended, and this run may be broken off.
@@ -173,5 +179,4 @@ func TestFleet(t *testing.T) {
 		}
 	}
 	t.Logf("at its worst the machine had %d MB of memory less than in the beginning", memory()>>20)
-	tellUsage(t)
 }

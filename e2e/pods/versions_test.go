@@ -20,6 +20,14 @@ import (
 
 // uninstall takes the platform away from all clusters. What is left of it is its CRDs, what people made of them, and the namespaces that Helm makes.
 func uninstall(t *testing.T) {
+	uninstallAll(t)
+	for _, c := range fleet.Clusters() {
+		nothingIsLeft(t, c, mayStay)
+	}
+}
+
+func uninstallAll(t *testing.T) {
+	t.Helper()
 	var group errgroup.Group
 	group.Go(func() error { return fleet.Hub.Uninstall(current.Hub()) })
 	for _, spoke := range fleet.Spokes {
@@ -28,21 +36,24 @@ func uninstall(t *testing.T) {
 	if err := group.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range fleet.Clusters() {
-		eventually(t, "the platform to be gone from "+c.Name, func(ctx context.Context) string {
-			all, err := tryEverything(ctx, c)
-			if err != nil {
-				return err.Error()
+}
+
+// nothingIsLeft waits until nothing of the platform is on a cluster but what may be.
+func nothingIsLeft(t *testing.T, c *kindfleet.Cluster, may func(*unstructured.Unstructured) bool) {
+	t.Helper()
+	eventually(t, "the platform to be gone from "+c.Name, func(ctx context.Context) string {
+		all, err := tryEverything(ctx, c)
+		if err != nil {
+			return err.Error()
+		}
+		var left []string
+		for name, o := range all {
+			if ours(o) && !may(o) {
+				left = append(left, name)
 			}
-			var left []string
-			for name, o := range all {
-				if ours(o) && !mayStay(o) {
-					left = append(left, name)
-				}
-			}
-			return strings.Join(left, ", ")
-		})
-	}
+		}
+		return strings.Join(left, ", ")
+	})
 }
 
 // ours tells whether an object is of the platform, by its label, by what it is called, or by where it is.

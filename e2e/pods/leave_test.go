@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pods
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/e2e/kindfleet"
+)
+
+// leave: people take the platform away for good, with the applications, step by step as docs/how-to/install.md says. What then is left of it are the
+// copies that were made, and Events.
+func leave(t *testing.T) {
+	for _, list := range []client.ObjectList{&opsv1alpha1.OperationList{}, &appsv1alpha1.ApplicationInstanceList{}} {
+		for _, c := range fleet.Clusters() { // the hub first: what it delivers goes with it
+			deleteAll(t, c, list)
+		}
+	}
+	uninstallAll(t)
+	for _, c := range fleet.Clusters() {
+		k := connect(t, c)
+		for _, o := range []client.Object{
+			&apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "operations." + opsv1alpha1.GroupVersion.Group}},
+			&apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "applicationinstances." + appsv1alpha1.GroupVersion.Group}},
+			&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: platformNamespace(c)}},
+		} {
+			if err := k.Delete(t.Context(), o); err != nil {
+				t.Fatalf("delete %s from %s: %v", o.GetName(), c.Name, err)
+			}
+		}
+	}
+	for _, c := range fleet.Clusters() {
+		nothingIsLeft(t, c, func(o *unstructured.Unstructured) bool {
+			return slices.Contains([]string{"Backup", "Restore", "Event"}, o.GetKind())
+		})
+	}
+}
+
+// platformNamespace is where our chart is on a cluster.
+func platformNamespace(c *kindfleet.Cluster) string {
+	if c == fleet.Hub {
+		return kindfleet.HubNamespace
+	}
+	return kindfleet.AgentNamespace
+}
+
+// deleteAll of a kind, in all namespaces, and wait until they are gone.
+func deleteAll(t *testing.T, c *kindfleet.Cluster, list client.ObjectList) {
+	t.Helper()
+	k := connect(t, c)
+	eventually(t, fmt.Sprintf("every object of a %T to be gone from %s", list, c.Name), func(ctx context.Context) string {
+		if err := k.List(ctx, list); err != nil {
+			return err.Error()
+		}
+		left := ""
+		_ = meta.EachListItem(list, func(o runtime.Object) error {
+			object := o.(client.Object)
+			left = object.GetNamespace() + "/" + object.GetName()
+			if object.GetDeletionTimestamp() == nil {
+				if err := client.IgnoreNotFound(k.Delete(ctx, object)); err != nil {
+					left += ": " + err.Error()
+				}
+			}
+			return nil
+		})
+		return left
+	})
+}
