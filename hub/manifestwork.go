@@ -40,8 +40,12 @@ type courier struct {
 	spec           opsv1alpha1.OperationSpec
 }
 
-// newCourier sends from now on, which is when the start deadline of the clusters begins.
+// newCourier sends from now on, which is when the start deadline of the clusters begins. A hub whose clock is behind the API server's goes by that one's:
+// no cluster is to refuse what was asked for just now.
 func newCourier(op *opsv1alpha1.Operation, spec opsv1alpha1.OperationSpec, agentNamespace string, now time.Time) courier {
+	if created := op.CreationTimestamp.Time; created.After(now) {
+		now = created
+	}
 	return courier{
 		agentNamespace: agentNamespace,
 		name:           opsv1alpha1.RunName(op.Name, op.UID),

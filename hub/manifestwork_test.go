@@ -138,3 +138,25 @@ func TestFeedbackPathsFindTheirFields(t *testing.T) {
 		}
 	}
 }
+
+// TestDeliveryTime: it counts from now, and where the hub's clock is behind that of its API server, from the Operation's creation.
+func TestDeliveryTime(t *testing.T) {
+	now := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name          string
+		created, want time.Time
+	}{
+		{"created a while ago", now.Add(-time.Hour), now.Add(time.Minute)},
+		{"created in the clock's future", now.Add(time.Hour), now.Add(time.Hour + time.Minute)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			op := &opsv1alpha1.Operation{
+				ObjectMeta: metav1.ObjectMeta{Name: "backup", CreationTimestamp: metav1.NewTime(c.created)},
+				Spec:       opsv1alpha1.OperationSpec{StartDeadline: &metav1.Duration{Duration: time.Minute}},
+			}
+			if got := newCourier(op, op.Spec, "vworkspace-agent", now).startBefore; !got.Equal(c.want) {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+}
