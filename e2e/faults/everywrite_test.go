@@ -154,6 +154,11 @@ func compare(calm, r Report) []string {
 			made[kind]--
 		}
 	}
+	for kind, n := range calm.Made {
+		if r.Unseen {
+			made[kind] = max(made[kind], n)
+		}
+	}
 	if calm.Made == nil || maps.Equal(calm.Made, made) {
 		return nil
 	}

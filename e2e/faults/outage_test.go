@@ -127,6 +127,7 @@ func restart(process string) func(context.Context, *World) error {
 		if pause(ctx, time.Duration(w.Random.Int64N(int64(time.Second)))) {
 			return nil
 		}
+		w.unseen.Store(true)
 		if err := w.fleet.Process(process).Restart(); err != nil {
 			return err
 		}

@@ -123,6 +123,14 @@ func TestCompare(t *testing.T) {
 			}
 		})
 	}
+	blind := Report{Made: map[string]int{"spoke Job": 1}, Unseen: true}
+	if got := compare(calm, blind); len(got) != 0 {
+		t.Errorf("what nobody could see is missed: %q", got)
+	}
+	blind.Made["spoke Job"] = 3
+	if got := compare(calm, blind); len(got) == 0 {
+		t.Error("a Job more goes unnoticed when not all was seen")
+	}
 }
 
 // TestFlat: what grows is told from what goes up and down.

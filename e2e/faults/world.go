@@ -53,6 +53,8 @@ type Report struct {
 	Made map[string]int
 	// BornLate are the kinds, as in Made, of which a component that had been deposed made an object when its successor had had time for everything.
 	BornLate []string
+	// Unseen says that what was made was not all seen: an API server was away, and what came and went meanwhile nobody has seen.
+	Unseen bool
 	// Failed is how many calls of the components had no answer, or one that says that there is trouble.
 	Failed int
 	// Broken are the laws that were broken.
@@ -77,6 +79,7 @@ type World struct {
 	writes map[string][]Call
 	wires  map[string]*Wire
 	failed atomic.Int64
+	unseen atomic.Bool
 	late   []string  // the kinds of what was born late
 	last   time.Time // when a component has last written, or come up
 	log    strings.Builder
@@ -126,7 +129,7 @@ func (l *Lab) Tell(ctx context.Context, s Story, f Faults, same string) (Report,
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r := Report{End: w.snapshot(), Writes: w.writes, Made: w.witness.made(), Broken: w.witness.broken(w.late), BornLate: w.late, Failed: int(w.failed.Load())}
+	r := Report{End: w.snapshot(), Writes: w.writes, Made: w.witness.made(), Broken: w.witness.broken(w.late), BornLate: w.late, Unseen: w.unseen.Load(), Failed: int(w.failed.Load())}
 	if err != nil {
 		err = fmt.Errorf("%w\n%s", err, w.log.String())
 	}
