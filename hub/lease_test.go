@@ -60,9 +60,7 @@ func TestLeaseLostInMidDispatch(t *testing.T) {
 	if got.Status.Summary.Instances.Succeeded != 12 {
 		t.Errorf("%+v", got.Status)
 	}
-	if first.made == 0 || first.hung == 0 || second.made == 0 || first.made+second.made != 12 {
-		t.Errorf("the first hub made %d ManifestWorks, with %d on the way when it lost its Lease, and the second %d; want 12 in all and some of each", first.made, first.hung, second.made)
-	}
+	shared(t, first, second, 12)
 	for c, w := range f.works(op) {
 		if works[c].UID != w.UID {
 			t.Errorf("the work of cluster %s was made twice", c)
@@ -71,6 +69,15 @@ func TestLeaseLostInMidDispatch(t *testing.T) {
 	cancel()
 	if err := <-ended[second]; err != nil && !errors.Is(err, context.Canceled) {
 		t.Error("the second hub stopped:", err)
+	}
+}
+
+// shared holds that both hubs made some of so many ManifestWorks, and the first one lost its Lease with some on the way.
+func shared(t *testing.T, first, second *lossy, all int) {
+	t.Helper()
+	if first.made == 0 || first.hung == 0 || second.made == 0 || first.made+second.made != all {
+		t.Errorf("the first hub made %d ManifestWorks, with %d on the way when it lost its Lease, and the second %d; want %d in all and some of each",
+			first.made, first.hung, second.made, all)
 	}
 }
 

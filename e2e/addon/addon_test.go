@@ -56,11 +56,11 @@ func TestAddOn(t *testing.T) {
 
 	stays, leaves := fleet.Spokes[0], fleet.Spokes[1]
 	busy := makeBusy(t, connect(t, leaves))
-	before := agent(t, connect(t, stays))
+	before := agent(t.Context(), t, connect(t, stays))
 	selectOnly(t, hub, stays.Name)
 	cleaned(t, hub, leaves)
 	kept(t, connect(t, leaves), busy)
-	if now := agent(t, connect(t, stays)); now.UID != before.UID || now.Generation != before.Generation {
+	if now := agent(t.Context(), t, connect(t, stays)); now.UID != before.UID || now.Generation != before.Generation {
 		t.Errorf("the agent of %s changed when another cluster left", stays.Name)
 	}
 
@@ -128,8 +128,8 @@ func upgrades(t *testing.T, hub client.Client) {
 	}
 	for _, c := range fleet.Spokes {
 		spoke := connect(t, c)
-		eventually(t, "the new image to come to "+c.Name, func(context.Context) (bool, string) {
-			now := agent(t, spoke).Spec.Template.Spec.Containers[0].Image
+		eventually(t, "the new image to come to "+c.Name, func(ctx context.Context) (bool, string) {
+			now := agent(ctx, t, spoke).Spec.Template.Spec.Containers[0].Image
 			return now == image, now
 		})
 	}
@@ -162,8 +162,8 @@ func configured(t *testing.T, hub client.Client, c *testbed.Cluster) {
 		return true, ""
 	})
 	spoke := connect(t, c)
-	eventually(t, "the agent of "+c.Name+" to run where its config says", func(context.Context) (bool, string) {
-		on := agent(t, spoke).Spec.Template.Spec.NodeSelector
+	eventually(t, "the agent of "+c.Name+" to run where its config says", func(ctx context.Context) (bool, string) {
+		on := agent(ctx, t, spoke).Spec.Template.Spec.NodeSelector
 		return on["tier"] == "edge", fmt.Sprint(on)
 	})
 }
@@ -179,7 +179,7 @@ func arrives(t *testing.T, hub client.Client, c *testbed.Cluster) {
 		return meta.IsStatusConditionTrue(addon.Status.Conditions, addonv1alpha1.ManagedClusterAddOnConditionAvailable), fmt.Sprintf("%+v", addon.Status.Conditions)
 	})
 	spoke := connect(t, c)
-	if args := agent(t, spoke).Spec.Template.Spec.Containers[0].Args; !slices.Contains(args, "--cluster="+c.Name) {
+	if args := agent(t.Context(), t, spoke).Spec.Template.Spec.Containers[0].Args; !slices.Contains(args, "--cluster="+c.Name) {
 		t.Errorf("the agent of %s runs with %v", c.Name, args)
 	}
 	for _, crd := range []string{"operations.ops.vworkspace.io", "applicationinstances.apps.vworkspace.io"} {
@@ -194,10 +194,10 @@ func arrives(t *testing.T, hub client.Client, c *testbed.Cluster) {
 	}
 }
 
-func agent(t *testing.T, spoke client.Client) *appsv1.Deployment {
+func agent(ctx context.Context, t *testing.T, spoke client.Client) *appsv1.Deployment {
 	t.Helper()
 	var d appsv1.Deployment
-	if err := spoke.Get(t.Context(), client.ObjectKey{Namespace: name, Name: name}, &d); err != nil {
+	if err := spoke.Get(ctx, client.ObjectKey{Namespace: name, Name: name}, &d); err != nil {
 		t.Fatal(err)
 	}
 	return &d

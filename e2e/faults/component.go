@@ -140,11 +140,31 @@ func inProcess(o *manager.Options, log logr.Logger) {
 	o.Logger = log
 }
 
+// start runs a manager until ctx ends. One that is killed before it has seen what there is is left to itself, behind a wire that is cut: Start does not
+// return then but spins, because it waits for caches that can never be filled (controller-runtime v0.24.1, runnableGroup.Start).
 func start(ctx context.Context, seen func(context.Context) bool, mgr interface{ Start(context.Context) error }, ready func()) error {
-	go func() {
-		if seen(ctx) {
-			ready()
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	over := make(chan struct{})
+	go func() { <-over; stop() }()
+	all, ended := make(chan bool, 1), make(chan error, 1)
+	go func() { all <- seen(ctx) }()
+	go func() { ended <- mgr.Start(running) }()
+	select {
+	case err := <-ended:
+		close(over)
+		return err
+	case sees := <-all:
+		if !sees {
+			return context.Cause(ctx)
 		}
-	}()
-	return mgr.Start(ctx)
+	}
+	ready()
+	select {
+	case err := <-ended:
+		close(over)
+		return err
+	case <-ctx.Done():
+		close(over)
+		return <-ended
+	}
 }

@@ -117,7 +117,7 @@ func (e *end) RoundTrip(req *http.Request) (*http.Response, error) {
 		_ = resp.Body.Close()
 		err = errCut
 	}
-	if (err != nil && req.Context().Err() == nil && e.alive.Err() == nil) || (err == nil && refuses(resp)) {
+	if e.isTrouble(req, resp, err) {
 		e.failed(call)
 	}
 	if err != nil {
@@ -141,7 +141,10 @@ func (b *body) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// refuses tells whether an answer says that the API server is in trouble.
-func refuses(resp *http.Response) bool {
+// isTrouble tells whether a call had no answer, though its caller waits for one, or one that says that the API server is in trouble.
+func (e *end) isTrouble(req *http.Request, resp *http.Response, err error) bool {
+	if err != nil {
+		return req.Context().Err() == nil && e.alive.Err() == nil
+	}
 	return resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= http.StatusInternalServerError
 }
