@@ -35,8 +35,8 @@ func metrics(t *testing.T) {
 		namespace, service string
 		sure               string
 	}{
-		{fleet.Hub, kindfleet.HubNamespace, "vworkspace-hub-metrics", "vworkspace_hub_operations"},
-		{fleet.Spokes[0], kindfleet.AgentNamespace, "vworkspace-agent-metrics", "vworkspace_agent_operations"},
+		{fleet.Hub, kindfleet.HubNamespace, "vworkspace-hub-metrics", "vworkspace_hub_works_in_flight"},
+		{fleet.Spokes[0], kindfleet.AgentNamespace, "vworkspace-agent-metrics", "vworkspace_agent_clusters"},
 	} {
 		found := map[string]bool{}
 		for _, said := range scrape(t, of.cluster, of.namespace, of.service) {
