@@ -22,7 +22,7 @@ import (
 )
 
 // leave: people take the platform away for good, with the applications, step by step as docs/how-to/install.md says. What then is left of it are the
-// copies that were made, the rights that people gave in their own namespace, and Events.
+// copies that were made, what people have in their own namespace, and Events.
 func leave(t *testing.T) {
 	for _, list := range []client.ObjectList{&opsv1alpha1.OperationList{}, &appsv1alpha1.ApplicationInstanceList{}} {
 		for _, c := range fleet.Clusters() { // the hub first: what it delivers goes with it
@@ -44,8 +44,10 @@ func leave(t *testing.T) {
 	}
 	for _, c := range fleet.Clusters() {
 		nothingIsLeft(t, c, func(o *unstructured.Unstructured) bool {
-			peoples := o.GetNamespace() == tenant && slices.Contains([]string{"ServiceAccount", "Role", "RoleBinding"}, o.GetKind())
-			return peoples || slices.Contains([]string{"Backup", "Restore", "Event"}, o.GetKind())
+			if o.GetNamespace() == tenant { // restored volumes, snapshots and rights are people's; what ran and what was delivered is not
+				return o.GetKind() != "Job" && o.GetKind() != "HelmRelease"
+			}
+			return slices.Contains([]string{"Backup", "Restore", "Event"}, o.GetKind())
 		})
 	}
 }
