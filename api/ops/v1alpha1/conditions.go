@@ -70,6 +70,30 @@ const (
 	ReasonTargetNotFound = "TargetNotFound"
 	// ReasonTargetNotReady: the ApplicationInstance is not Ready.
 	ReasonTargetNotReady = "TargetNotReady"
+	// ReasonNoTemplate: no OperationTemplate allows the Operation.
+	ReasonNoTemplate = "NoTemplate"
+	// ReasonAmbiguousTemplate: several OperationTemplates do; name one.
+	ReasonAmbiguousTemplate = "AmbiguousTemplate"
+	// ReasonTemplateInvalid: the OperationTemplate makes no sense.
+	ReasonTemplateInvalid = "TemplateInvalid"
+	// ReasonTemplateChanged: the OperationTemplate is not the one that was asked for by digest.
+	ReasonTemplateChanged = "TemplateChanged"
+	// ReasonPreconditionFailed: a precondition of the OperationTemplate does not hold.
+	ReasonPreconditionFailed = "PreconditionFailed"
+	// ReasonMissingSecret: a Secret that the OperationTemplate asks for does not exist.
+	ReasonMissingSecret = "MissingSecret"
+	// ReasonOutsideMaintenanceWindow: the window of the OperationTemplate is closed.
+	ReasonOutsideMaintenanceWindow = "OutsideMaintenanceWindow"
+	// ReasonLocalVeto: the AgentPolicy of the cluster does not allow it.
+	ReasonLocalVeto = "LocalVeto"
+	// ReasonClusterBusy: the AgentPolicy of the cluster lets nothing start for now.
+	ReasonClusterBusy = "ClusterBusy"
+	// ReasonRequesterUnknown: the API server did not record who asks, so that nobody can tell what they may do.
+	ReasonRequesterUnknown = "RequesterUnknown"
+	// ReasonNotAuthorized: the requester may not use the template, or not reach the clusters.
+	ReasonNotAuthorized = "NotAuthorized"
+	// ReasonApprovalInvalid: the claim in spec.approvals is not an approval of this Operation.
+	ReasonApprovalInvalid = "ApprovalInvalid"
 	// ReasonCapabilityMissing: the ApplicationInstance does not advertise the type with this engine.
 	ReasonCapabilityMissing = "CapabilityMissing"
 	// ReasonNamespaceNotGated: the namespace lacks the label managed-by=vworkspace.

@@ -24,6 +24,12 @@ const (
 	// run, and until then its record is not swept away, so that nothing runs again that is delivered again (docs/adr/0008).
 	AnnotationStartBefore = "ops.vworkspace.io/start-before"
 
+	// AnnotationRequestedBy is on every Operation that a person or a program has created: the user name that the API server knew them by. It is written at
+	// admission and nobody can choose or change it. What lies below an Operation carries the one of the top.
+	AnnotationRequestedBy = "ops.vworkspace.io/requested-by"
+	// AnnotationRequestedByGroups holds the groups of that user, one a line.
+	AnnotationRequestedByGroups = "ops.vworkspace.io/requested-by-groups"
+
 	// CapabilityPrefix begins the annotations by which an ApplicationInstance advertises what may be done to it
 	// and with which engine, such as ops.vworkspace.io/backup=velero.
 	CapabilityPrefix = "ops.vworkspace.io/"

@@ -193,6 +193,32 @@ type PlanStatus struct {
 	Digest string `json:"digest,omitempty"`
 }
 
+// TemplateStatus is the template that a run follows, as it was when it started: changing the template does not change the run.
+type TemplateStatus struct {
+	// Name of the OperationTemplate.
+	Name string `json:"name"`
+	// Digest is the SHA-256 of its spec.
+	// +kubebuilder:validation:MaxLength=64
+	Digest string `json:"digest"`
+	// RBACProfile of the run; on an instance only.
+	// +optional
+	// +kubebuilder:validation:MaxLength=40
+	RBACProfile string `json:"rbacProfile,omitempty"`
+	// Defaults that were filled into the parameters; on an instance only.
+	// +optional
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:Type=object
+	Defaults *runtime.RawExtension `json:"defaults,omitempty"`
+	// Redact are the parameters whose values appear nowhere; on an instance only.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Redact []string `json:"redact,omitempty"`
+	// Exclusive runs beside no other Operation on the target; on an instance only.
+	// +optional
+	Exclusive bool `json:"exclusive,omitempty"`
+}
+
 // OperationStatus is where an Operation stands. It has the same shape on the hub, on a cluster and on an instance.
 type OperationStatus struct {
 	// ObservedGeneration is the metadata.generation that this status speaks of.
@@ -230,6 +256,9 @@ type OperationStatus struct {
 	// Engine that runs it, also when spec.engine was left out; on an instance only.
 	// +optional
 	Engine OperationEngine `json:"engine,omitempty"`
+	// Template that the run follows. On expanding levels only when it is one for all that lies below.
+	// +optional
+	Template *TemplateStatus `json:"template,omitempty"`
 	// Outputs are names that a person can use with the engine's own command line.
 	// +optional
 	// +kubebuilder:pruning:PreserveUnknownFields

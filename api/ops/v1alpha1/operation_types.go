@@ -131,6 +131,20 @@ type PlacementRef struct {
 	Name string `json:"name"`
 }
 
+// TemplateRef names the OperationTemplate that a run follows.
+type TemplateRef struct {
+	// Name of the OperationTemplate.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// Digest that the template must have, as in the status of an Operation that used it. The hub sets it in what it sends to clusters, so that they
+	// run what was asked for and checked, and nothing that has changed since.
+	// +optional
+	// +kubebuilder:validation:Pattern=`^[0-9a-f]{64}$`
+	Digest string `json:"digest,omitempty"`
+}
+
 // ApprovalsSpec says that a person must agree first.
 type ApprovalsSpec struct {
 	// Required blocks the Operation (reason AwaitingApproval) until a verified claim is there.
@@ -174,6 +188,7 @@ type RolloutSpec struct {
 // +kubebuilder:validation:XValidation:rule="self.type == oldSelf.type",message="type is immutable: create a new Operation"
 // +kubebuilder:validation:XValidation:rule="has(self.engine) == has(oldSelf.engine) && (!has(self.engine) || self.engine == oldSelf.engine)",message="engine is immutable: create a new Operation"
 // +kubebuilder:validation:XValidation:rule="has(self.parameters) == has(oldSelf.parameters) && (!has(self.parameters) || self.parameters == oldSelf.parameters)",message="parameters is immutable: create a new Operation"
+// +kubebuilder:validation:XValidation:rule="has(self.templateRef) == has(oldSelf.templateRef) && (!has(self.templateRef) || self.templateRef == oldSelf.templateRef)",message="templateRef is immutable: create a new Operation"
 // +kubebuilder:validation:XValidation:rule="(has(self.dryRun) && self.dryRun) == (has(oldSelf.dryRun) && oldSelf.dryRun)",message="dryRun is immutable: create a new Operation"
 // +kubebuilder:validation:XValidation:rule="!(has(oldSelf.cancel) && oldSelf.cancel) || (has(self.cancel) && self.cancel)",message="cancel cannot be taken back: create a new Operation"
 type OperationSpec struct {
@@ -193,7 +208,11 @@ type OperationSpec struct {
 	// Type is what is done.
 	// +required
 	Type OperationType `json:"type"`
-	// Engine is what does it. When left out it is taken from the target's capability annotation for the type.
+	// TemplateRef names the catalog entry to follow. When left out, it is the one that matches the type, the engine and the target; it is an error when
+	// there are several.
+	// +optional
+	TemplateRef *TemplateRef `json:"templateRef,omitempty"`
+	// Engine is what does it. When left out it is the template's, or else taken from the target's capability annotation for the type.
 	// +optional
 	Engine OperationEngine `json:"engine,omitempty"`
 	// Parameters of the engine; see the reference of each engine. An unknown name is an error.
