@@ -11,6 +11,8 @@ const (
 	CRDs = "crds"
 	// Policies are admission rules of the APIs that a CRD cannot hold; the hub and every spoke have the same.
 	Policies = "policies"
+	// Catalog holds the built-in OperationTemplates; the hub and every spoke have the same.
+	Catalog = "catalog"
 	// Hub is the hub's controller: its namespace, ServiceAccount, rights and Deployment, rendered from the chart.
 	Hub = "hub"
 	// Spoke is the agent, in the same way.
@@ -21,7 +23,7 @@ const (
 
 // Manifests are the YAML files of the folders above.
 //
-//go:embed crds/*.yaml policies/*.yaml hub/*.yaml spoke/*.yaml hosted/*.yaml
+//go:embed crds/*.yaml catalog/*.yaml policies/*.yaml hub/*.yaml spoke/*.yaml hosted/*.yaml
 var Manifests embed.FS
 
 // Observability holds dashboard.json for Grafana and rules.yaml for Prometheus.

@@ -39,9 +39,13 @@ func (o Options) refusal(op *opsv1alpha1.Operation) (reason, message string) {
 // sentSpec is what every cluster is given: the Operation without the parts that the hub itself acts on.
 //
 // A target by name becomes a selector that must match: on the spoke the Operation lands in the agent's namespace, and the instance is
-// in the namespace that bears the name of the hub Operation's.
-func (o Options) sentSpec(op *opsv1alpha1.Operation) opsv1alpha1.OperationSpec {
+// in the namespace that bears the name of the hub Operation's. The template, where it is one, goes along by its digest: a cluster whose catalog says
+// something else does not run it.
+func (o Options) sentSpec(op *opsv1alpha1.Operation, template *opsv1alpha1.TemplateRef) opsv1alpha1.OperationSpec {
 	spec := *op.Spec.DeepCopy()
+	if template != nil {
+		spec.TemplateRef = template
+	}
 	spec.Placement, spec.Rollout, spec.Approvals = nil, nil, nil
 	spec.DryRun, spec.Cancel = false, false
 	if spec.TTLSecondsAfterFinished == nil {

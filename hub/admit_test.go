@@ -87,7 +87,7 @@ func TestSentSpec(t *testing.T) {
 				Type: full.Type, Engine: full.Engine, StartDeadline: full.StartDeadline, Timeout: full.Timeout,
 				Selector: &tc.selector, TTLSecondsAfterFinished: &tc.ttl,
 			}
-			if diff := cmp.Diff(want, Options{}.complete().sentSpec(op)); diff != "" {
+			if diff := cmp.Diff(want, Options{}.complete().sentSpec(op, nil)); diff != "" {
 				t.Error(diff)
 			}
 			if diff := cmp.Diff(before, op); diff != "" {

@@ -246,7 +246,7 @@ func TestMemoryOfAWork(t *testing.T) {
 	const n = 2000
 	op := &opsv1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "backup", UID: "4c0c0d1e-7c55-4d0c-9d0f-1b2c3d4e5f60"}}
 	op.Spec.Selector = &opsv1alpha1.InstanceSelector{}
-	c := newCourier(op, Options{}.complete().sentSpec(op), "vworkspace-agent", time.Now())
+	c := newCourier(op, Options{}.complete().sentSpec(op, nil), "vworkspace-agent", time.Now())
 	works := make([]*workv1.ManifestWork, n)
 	before := heap()
 	for i := range works {

@@ -54,7 +54,7 @@ func (f *fleet) plainFanOut(c client.Client, name string) time.Duration {
 	op := &opsv1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{Namespace: f.ns, Name: name, UID: "0f6c1f5e-8a54-4d6d-a5d3-1d1f1c6d0b11"}}
 	op.Spec.Selector = &opsv1alpha1.InstanceSelector{}
 	o := Options{}.complete()
-	courier := newCourier(op, o.sentSpec(op), o.AgentNamespace, time.Now())
+	courier := newCourier(op, o.sentSpec(op, nil), o.AgentNamespace, time.Now())
 	start := time.Now()
 	f.must(each(f.ctx, f.clusters, 32, func(ctx context.Context, cluster string) error {
 		w, err := courier.manifestWork(cluster)

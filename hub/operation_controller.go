@@ -16,6 +16,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/catalog"
 	"vworkspace.io/fleet/telemetry"
 )
 
@@ -29,6 +30,7 @@ type OperationReconciler struct {
 	Options
 
 	runs *runs
+	book *catalog.Book
 }
 
 // pass is one look at one Operation.

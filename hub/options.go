@@ -41,6 +41,8 @@ type Options struct {
 	StatusInterval time.Duration
 	// Workers is how many ManifestWorks of one Operation are written at once. Default 32.
 	Workers int
+	// NoTemplate says what becomes of an Operation that no OperationTemplate allows. Default NoTemplateBlock.
+	NoTemplate NoTemplate
 	// Clock tells the time. Default the system's.
 	Clock clock.Clock
 	// Metrics are what the hub counts. Register them where they are to be exported; by default nobody sees them.
@@ -62,6 +64,9 @@ func (o Options) complete() Options {
 	}
 	if o.Workers == 0 {
 		o.Workers = 32
+	}
+	if o.NoTemplate == "" {
+		o.NoTemplate = NoTemplateBlock
 	}
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}

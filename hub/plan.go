@@ -45,7 +45,11 @@ func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
 		p.transition().Block(opsv1alpha1.ReasonAwaitingApproval, "spec.approvals.required: this release cannot verify an approval, so the Operation stays blocked")
 		return nil
 	}
-	plan, stored, err := r.plan(ctx, p)
+	entries, err := r.follow(ctx, p)
+	if err != nil || entries == nil {
+		return err
+	}
+	plan, stored, err := r.plan(ctx, p, theOne(entries))
 	if err != nil || stored == nil {
 		return err
 	}
@@ -87,7 +91,7 @@ func (r *OperationReconciler) fence(ctx context.Context, p *pass, plan placement
 }
 
 // plan makes and stores the plan of an Operation; stored is nil when something stands in the way, which is then in the status.
-func (r *OperationReconciler) plan(ctx context.Context, p *pass) (plan placement.Plan, stored *opsv1alpha1.PlanStatus, err error) {
+func (r *OperationReconciler) plan(ctx context.Context, p *pass, template *opsv1alpha1.TemplateRef) (plan placement.Plan, stored *opsv1alpha1.PlanStatus, err error) {
 	var groups []placement.Group
 	var obstacle *obstacle
 	if p.op.Spec.Placement != nil {
@@ -102,7 +106,7 @@ func (r *OperationReconciler) plan(ctx context.Context, p *pass) (plan placement
 		p.meet(*obstacle)
 		return plan, nil, nil
 	}
-	plan = placement.Plan{Spec: r.sentSpec(p.op), Groups: groups}
+	plan = placement.Plan{Spec: r.sentSpec(p.op, template), Groups: groups}
 	stored, err = r.freeze(ctx, p.op, plan)
 	return plan, stored, err
 }

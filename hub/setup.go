@@ -22,6 +22,7 @@ import (
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/catalog"
 	"vworkspace.io/fleet/telemetry"
 )
 
@@ -29,6 +30,7 @@ import (
 const (
 	indexPlacement = "hub.placement" // Operations that have not begun, by the name of their Placement
 	indexTarget    = "hub.target"    // Operations that have not begun, by the name of their target
+	indexUnstarted = "hub.unstarted" // all Operations that have not begun; its value is its name
 )
 
 // concurrency is how many Operations, and how many ApplicationInstances, are looked after at once.
@@ -42,7 +44,7 @@ func ManagerOptions() manager.Options {
 // Kinds that the API server must serve for the hub to work.
 func Kinds() []client.Object {
 	return []client.Object{
-		&opsv1alpha1.Operation{}, &appsv1alpha1.ApplicationInstance{},
+		&opsv1alpha1.Operation{}, &opsv1alpha1.OperationTemplate{}, &appsv1alpha1.ApplicationInstance{},
 		&workv1.ManifestWork{}, &clusterv1.ManagedCluster{}, &clusterv1beta1.Placement{}, &clusterv1beta1.PlacementDecision{},
 	}
 }
@@ -88,6 +90,15 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	if err != nil {
 		return err
 	}
+	err = indexer.IndexField(ctx, &opsv1alpha1.Operation{}, indexUnstarted, func(o client.Object) []string {
+		if op := waiting(o); op != nil && !belongsToSpoke(op) {
+			return []string{indexUnstarted}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	return indexer.IndexField(ctx, &workv1.ManifestWork{}, indexOperation, func(o client.Object) []string {
 		if uid := o.GetLabels()[opsv1alpha1.LabelOperation]; uid != "" {
 			return []string{uid}
@@ -98,7 +109,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 
 func setupOperations(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	r := &OperationReconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("vworkspace-hub"), Options: options, runs: newRuns(),
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("vworkspace-hub"), Options: options, runs: newRuns(), book: &catalog.Book{},
 	}
 	if err := options.Metrics.follow(ctx, mgr, r.runs); err != nil {
 		return err
@@ -112,6 +123,7 @@ func setupOperations(ctx context.Context, mgr ctrl.Manager, options Options) err
 		Watches(&clusterv1beta1.PlacementDecision{}, r.waitingFor(indexPlacement, func(o client.Object) string {
 			return o.GetLabels()[clusterv1beta1.PlacementLabel]
 		})).
+		Watches(&opsv1alpha1.OperationTemplate{}, r.unstarted()).
 		Watches(&appsv1alpha1.ApplicationInstance{}, r.waitingFor(indexTarget, func(o client.Object) string { return o.GetName() })).
 		Complete(r)
 }

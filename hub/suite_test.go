@@ -65,7 +65,7 @@ func runTests(m *testing.M) int {
 	}
 	hubConfig = rest.CopyConfig(config)
 	hubConfig.Impersonate.UserName = "system:serviceaccount:vworkspace-hub:vworkspace-hub"
-	if err := testbed.ApplyFiles(ctx, config, filepath.Join("..", "deploy", "hub")); err != nil {
+	if err := testbed.ApplyFiles(ctx, config, filepath.Join("..", "deploy", "hub"), filepath.Join("..", "deploy", "catalog")); err != nil {
 		fmt.Fprintln(os.Stderr, "cannot install deploy/hub:", err)
 		return 1
 	}

@@ -76,12 +76,19 @@ func (r *operationReconciler) start(ctx context.Context, v *visit) (bool, error)
 		v.to().RejectBecause(cmp.Or(invalid.Reason, opsv1alpha1.ReasonValidationFailed), invalid.Error())
 		return false, nil
 	}
+	if f.problem != nil && f.problem.Final {
+		v.to().RejectBecause(f.problem.Reason, f.problem.Message)
+		return false, nil
+	}
 	v.accept()
 	if f.engine != nil {
 		v.op.Status.Engine = f.engine.Name()
 	}
 	if b := firstBlocker(f); b != nil {
 		v.hold(b)
+		if f.opens > 0 {
+			v.lookAgain(f.opens)
+		}
 		return false, nil
 	}
 	switch b, err := r.unprepared(ctx, v, f); {
@@ -127,13 +134,17 @@ func (r *operationReconciler) gather(ctx context.Context, v *visit) (f facts, ch
 	if f.target, err = v.target(ctx, v.op.Namespace, v.op.Spec.TargetRef.Name); err != nil || f.target == nil {
 		return f, nil, err
 	}
-	if f.engine = r.engineFor(f); f.engine == nil {
-		return f, nil, nil
+	if err := r.follow(ctx, v, &f); err != nil || f.template == nil || f.plan != nil {
+		return f, nil, err
+	}
+	if err := v.unmet(ctx, &f); err != nil || f.unmet != nil {
+		return f, nil, err
 	}
 	if f.absent, err = v.absentKind(ctx, f.engine, v.op); err != nil || f.absent != "" {
 		return f, nil, err
 	}
 	changes, f.plan = f.engine.Plan(ctx, v.live, engines.Run{Operation: v.op, Target: f.target, Cluster: v.name})
+	f.disagree(v.op)
 	var others opsv1alpha1.OperationList
 	if err := v.List(ctx, &others, client.InNamespace(v.op.Namespace), client.MatchingFields{indexTarget: f.target.Name}); err != nil {
 		return f, nil, fmt.Errorf("look for Operations on the same target: %w", err)
@@ -153,12 +164,8 @@ func (r *operationReconciler) unknownEngine(op *opsv1alpha1.Operation) string {
 	return ""
 }
 
-// engineFor is the engine that the Operation names, or else its target; nil when this agent does not have it.
-func (r *operationReconciler) engineFor(f facts) engines.Engine {
-	name := f.op.Spec.Engine
-	if name == "" {
-		name = opsv1alpha1.OperationEngine(f.target.Annotations[f.op.Spec.Type.Capability()])
-	}
+// engineFor is the engine of that name; nil when this agent does not have it.
+func (r *operationReconciler) engineFor(name opsv1alpha1.OperationEngine) engines.Engine {
 	if engine, err := r.registry.Get(name); err == nil {
 		return engine
 	}

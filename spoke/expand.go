@@ -155,6 +155,7 @@ func child(parent *opsv1alpha1.Operation, ai *appsv1alpha1.ApplicationInstance) 
 		Spec: opsv1alpha1.OperationSpec{
 			TargetRef:               &opsv1alpha1.TargetRef{APIVersion: appsv1alpha1.GroupVersion.String(), Kind: "ApplicationInstance", Name: ai.Name},
 			Type:                    spec.Type,
+			TemplateRef:             spec.TemplateRef,
 			Engine:                  spec.Engine,
 			Parameters:              spec.Parameters,
 			Approvals:               spec.Approvals,

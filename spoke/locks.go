@@ -59,7 +59,12 @@ func competes(op, o *opsv1alpha1.Operation) bool {
 
 // apart tells whether two never run beside each other. Of two that quiesce, whoever ended first would wake the application up under the other.
 func apart(op, o *opsv1alpha1.Operation) bool {
-	return slices.Contains(exclusive[op.Spec.Type], o.Spec.Type) || quiesces(op) && quiesces(o)
+	return slices.Contains(exclusive[op.Spec.Type], o.Spec.Type) || quiesces(op) && quiesces(o) || alone(op) || alone(o)
+}
+
+// alone tells whether the template of an Operation lets nothing run beside it.
+func alone(op *opsv1alpha1.Operation) bool {
+	return op.Status.Template != nil && op.Status.Template.Exclusive
 }
 
 func older(a, b *opsv1alpha1.Operation) bool {

@@ -16,6 +16,7 @@ import (
 	mcreconcile "sigs.k8s.io/multicluster-runtime/pkg/reconcile"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/catalog"
 	"vworkspace.io/fleet/engines"
 	"vworkspace.io/fleet/telemetry"
 )
@@ -39,6 +40,7 @@ type operationReconciler struct {
 	// agentNamespace is where a selector may span namespaces.
 	agentNamespace string
 	locks          *targetLocks
+	book           *catalog.Book
 }
 
 // Reconcile fetches, takes the steps, and writes the status once at the end, also when a step failed.

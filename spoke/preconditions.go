@@ -13,6 +13,7 @@ import (
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/catalog"
 	"vworkspace.io/fleet/engines"
 )
 
@@ -27,6 +28,12 @@ type facts struct {
 	target *appsv1alpha1.ApplicationInstance
 	// engine that spec.engine or the target names; nil when this agent does not have it.
 	engine engines.Engine
+	// template that is followed; nil when there is none, or the engine is nil. problem says why.
+	template *catalog.Entry
+	problem  *catalog.Problem
+	// unmet is a precondition of the template that does not hold; opens is when its window does, 0 when that is not it.
+	unmet *blocker
+	opens time.Duration
 	// absent is a kind of the engine that the cluster does not serve, or empty.
 	absent string
 	// plan is the error of the engine's plan, if any.
@@ -47,7 +54,7 @@ func blocked(reason, format string, args ...any) *blocker {
 
 // preconditions in their order: the first one that does not hold is the one that is reported.
 var preconditions = []func(facts) *blocker{
-	namespaceGated, targetExists, capabilityAdvertised, engineInstalled, targetReady, approved, engineAgrees, noConflict,
+	namespaceGated, targetExists, capabilityAdvertised, templateFollowed, templateHolds, engineInstalled, targetReady, approved, engineAgrees, noConflict,
 }
 
 func firstBlocker(f facts) *blocker {
@@ -80,6 +87,9 @@ func capabilityAdvertised(f facts) *blocker {
 	key := f.op.Spec.Type.Capability()
 	advertised := opsv1alpha1.OperationEngine(f.target.Annotations[key])
 	wanted := f.op.Spec.Engine
+	if wanted == "" && f.template != nil {
+		wanted = f.engine.Name()
+	}
 	switch {
 	case advertised == "":
 		if wanted == "" {
@@ -110,7 +120,7 @@ var needReady = []opsv1alpha1.OperationType{
 }
 
 func targetReady(f facts) *blocker {
-	if !slices.Contains(needReady, f.op.Spec.Type) {
+	if !f.needsReady() {
 		return nil
 	}
 	ready := meta.FindStatusCondition(f.target.Status.Conditions, appsv1alpha1.ConditionReady)
@@ -123,6 +133,16 @@ func targetReady(f facts) *blocker {
 		return blocked(opsv1alpha1.ReasonTargetNotReady, "ApplicationInstance %s is not Ready: %s: %s", f.target.Name, ready.Reason, ready.Message)
 	}
 	return nil
+}
+
+// needsReady is the template's to say, and by default the type's.
+func (f facts) needsReady() bool {
+	if f.template != nil && f.template.Template.Spec.Preconditions != nil {
+		if policy := f.template.Template.Spec.Preconditions.TargetReady; policy != "" {
+			return policy == opsv1alpha1.ReadyRequired
+		}
+	}
+	return slices.Contains(needReady, f.op.Spec.Type)
 }
 
 // approved: a claim cannot be verified by this release, and what cannot be verified is not an approval.
@@ -155,11 +175,13 @@ func noConflict(f facts) *blocker {
 		f.rival.Spec.Type, f.rival.Name, does)
 }
 
-// countsAgainstDeadline tells whether being blocked for a reason means that something is wrong. Waiting for another Operation or for a
-// person is not wrong, however long it takes.
-func countsAgainstDeadline(reason string) bool {
-	return reason != opsv1alpha1.ReasonConflictingOperation && reason != opsv1alpha1.ReasonAwaitingApproval
+// waitsInOrder are the reasons for which a run waits without anything being wrong, however long it takes: for another Operation, for a person, for a time.
+var waitsInOrder = []string{
+	opsv1alpha1.ReasonConflictingOperation, opsv1alpha1.ReasonAwaitingApproval, opsv1alpha1.ReasonOutsideMaintenanceWindow,
 }
+
+// countsAgainstDeadline tells whether being blocked for a reason means that something is wrong.
+func countsAgainstDeadline(reason string) bool { return !slices.Contains(waitsInOrder, reason) }
 
 // blockedFor is how long an Operation was blocked by something that is wrong, all such spells added up from its history. The age of the
 // Operation would count the time it waited for others, and the last spell alone could start anew for ever.

@@ -12,6 +12,7 @@ import (
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/catalog"
 	"vworkspace.io/fleet/engines"
 )
 
@@ -52,7 +53,8 @@ type quiescer interface {
 
 // quiesces tells whether an Operation asks for it. One that asks wrongly never runs.
 func quiesces(op *opsv1alpha1.Operation) bool {
-	common, err := engines.CommonParameters(op)
+	filled := &opsv1alpha1.Operation{Spec: opsv1alpha1.OperationSpec{Type: op.Spec.Type, Parameters: catalog.Filled(op)}}
+	common, err := engines.CommonParameters(filled)
 	return err == nil && common.Quiesce
 }
 

@@ -24,6 +24,7 @@ import (
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/catalog"
 	"vworkspace.io/fleet/engines"
 	"vworkspace.io/fleet/engines/executors"
 	"vworkspace.io/fleet/telemetry"
@@ -78,13 +79,14 @@ func CacheOptions() cache.Options {
 			}
 			return o, nil
 		}},
-		&opsv1alpha1.Operation{}: {Transform: cache.TransformStripManagedFields()},
+		&opsv1alpha1.Operation{}:         {Transform: cache.TransformStripManagedFields()},
+		&opsv1alpha1.OperationTemplate{}: {Transform: cache.TransformStripManagedFields()},
 	}}
 }
 
 // Kinds that the API server must serve for the agent to work. Those of engines may come and go.
 func Kinds() []client.Object {
-	return []client.Object{&opsv1alpha1.Operation{}, &appsv1alpha1.ApplicationInstance{}}
+	return []client.Object{&opsv1alpha1.Operation{}, &opsv1alpha1.OperationTemplate{}, &appsv1alpha1.ApplicationInstance{}}
 }
 
 // Setup adds the agent's controllers to a manager, for every cluster that its provider engages. The clusters need a scheme with AddToScheme.
@@ -190,12 +192,14 @@ func options(mgr mcmanager.Manager, name, key string, workers, share int) contro
 func setupOperations(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options) error {
 	r := &operationReconciler{
 		sites: s, registry: o.Engines, clock: o.Clock, agentNamespace: o.AgentNamespace, locks: newTargetLocks(),
+		book: &catalog.Book{},
 	}
 	c, err := mcbuilder.ControllerManagedBy(mgr).Named("operation").
 		For(&opsv1alpha1.Operation{}).
 		Watches(&opsv1alpha1.Operation{}, enqueue(operationsOfOperation)).
 		Watches(&appsv1alpha1.ApplicationInstance{}, enqueue(operationsOfInstance)).
 		Watches(&corev1.Namespace{}, enqueue(operationsOfNamespace)).
+		Watches(&opsv1alpha1.OperationTemplate{}, enqueue(operationsOfTemplate)).
 		WithOptions(options(mgr, "operation", telemetry.KeyOperation, o.Workers, share)).
 		Build(arrival{s, r})
 	if err != nil {

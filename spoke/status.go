@@ -16,6 +16,7 @@ import (
 	"k8s.io/utils/clock"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/catalog"
 	"vworkspace.io/fleet/engines"
 	"vworkspace.io/fleet/telemetry"
 )
@@ -34,7 +35,11 @@ type visit struct {
 	idle bool
 }
 
+// newVisit of an Operation. One that has started goes by the parameters that it started with.
 func newVisit(s *site, op *opsv1alpha1.Operation, c clock.PassiveClock) *visit {
+	if op.Status.Phase == opsv1alpha1.PhaseRunning {
+		op.Spec.Parameters = catalog.Filled(op)
+	}
 	return &visit{site: s, op: op, before: *op.Status.DeepCopy(), clock: c, now: c.Now()}
 }
 

@@ -113,6 +113,9 @@ func run(m *testing.M) (code int, err error) {
 	if err := testbed.ApplyFiles(ctx, restConfig, filepath.Join("..", "deploy", "spoke"), filepath.Join("testdata", "widgets.rbac.yaml")); err != nil {
 		return 1, err
 	}
+	if err := openCatalog(ctx, k8s); err != nil {
+		return 1, err
+	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- startAgent(ctx, scheme) }()
 	code = m.Run()

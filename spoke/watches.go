@@ -70,6 +70,11 @@ func operationsOfNamespace(ctx context.Context, c client.Client, obj client.Obje
 	return append(keys, unexpanded(ctx, c)...)
 }
 
+// operationsOfTemplate: those that have not started may have waited for it.
+func operationsOfTemplate(ctx context.Context, c client.Client, _ client.Object) []client.ObjectKey {
+	return unstarted(ctx, c)
+}
+
 // operationsOfEngineObject: by the run's label, by what a run recorded, and for a HelmRelease by the instance it belongs to.
 func operationsOfEngineObject(scheme *runtime.Scheme) func(context.Context, client.Client, client.Object) []client.ObjectKey {
 	return func(ctx context.Context, c client.Client, obj client.Object) []client.ObjectKey {

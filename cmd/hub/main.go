@@ -60,6 +60,7 @@ func parseFlags() flags {
 	flag.DurationVar(&f.hub.WorkRetention, "work-retention", f.hub.WorkRetention, "how long ManifestWorks stay after their Operation ended; results are kept with the Operation")
 	flag.DurationVar(&f.hub.StatusInterval, "status-interval", f.hub.StatusInterval, "shortest time between two writes of one Operation's status")
 	flag.IntVar(&f.hub.Workers, "dispatch-workers", f.hub.Workers, "how many ManifestWorks of one Operation are written at once")
+	flag.Func("no-template", "what becomes of an Operation that no OperationTemplate allows: Block (default) waits for one, Reject ends it", f.hub.NoTemplate.Set)
 	flag.BoolVar(&f.leaderElect, "leader-elect", true, "run only while holding the Lease vworkspace-hub, so that a second replica waits; turn off for a single process that must start at once")
 	flag.StringVar(&f.leaderNamespace, "leader-elect-namespace", "vworkspace-hub", "namespace of the Lease")
 	flag.StringVar(&f.metrics, "metrics-bind-address", "0", "address of the metrics endpoint, such as 127.0.0.1:8080; 0 serves none")

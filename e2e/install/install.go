@@ -71,14 +71,14 @@ func Install(ctx context.Context, fleet *testbed.Fleet, hub, spoke string) (*Ins
 	return out, nil
 }
 
-// OnHub applies the CRDs, policies and rights of a hub.
+// OnHub applies the CRDs, policies, catalog and rights of a hub.
 func OnHub(ctx context.Context, config *rest.Config) error {
-	return applyFolders(ctx, config, deploy.CRDs, deploy.Policies, deploy.Hub)
+	return applyFolders(ctx, config, deploy.CRDs, deploy.Policies, deploy.Catalog, deploy.Hub)
 }
 
 // OnSpoke applies those of a spoke.
 func OnSpoke(ctx context.Context, config *rest.Config) error {
-	return applyFolders(ctx, config, deploy.CRDs, deploy.Policies, deploy.Spoke)
+	return applyFolders(ctx, config, deploy.CRDs, deploy.Policies, deploy.Catalog, deploy.Spoke)
 }
 
 // AsHub is who the hub's controller acts as, and AsAgent is who the agent does: the ServiceAccounts of deploy/.

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 )
@@ -33,17 +34,10 @@ func generate() error {
 	return write(files)
 }
 
-// write the files, and remove the schemas that nothing makes any more.
+// write the files, and remove what nothing makes any more.
 func write(files map[string][]byte) error {
-	there, err := filepath.Glob(schemaFolder + "/*")
-	if err != nil {
-		return err
-	}
-	for _, file := range there {
-		if _, made := files[file]; made {
-			continue
-		}
-		if err := os.Remove(file); err != nil {
+	for _, folder := range []string{schemaFolder, catalogFolder} {
+		if err := removeOthers(folder, files); err != nil {
 			return err
 		}
 	}
@@ -52,6 +46,23 @@ func write(files map[string][]byte) error {
 			return err
 		}
 		if err := os.WriteFile(file, content, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeOthers removes from a folder what is not among the files.
+func removeOthers(folder string, files map[string][]byte) error {
+	there, err := filepath.Glob(folder + "/*")
+	if err != nil {
+		return err
+	}
+	for _, file := range there {
+		if _, made := files[file]; made {
+			continue
+		}
+		if err := os.Remove(file); err != nil {
 			return err
 		}
 	}
@@ -69,6 +80,11 @@ func render() (map[string][]byte, error) {
 		if files[e.file()], err = e.json(); err != nil {
 			return nil, fmt.Errorf("%s: %w", e.file(), err)
 		}
+		templates, err := e.templates()
+		if err != nil {
+			return nil, fmt.Errorf("templates of %s: %w", e.file(), err)
+		}
+		maps.Copy(files, templates)
 	}
 	files[pageFile], err = page(entries)
 	return files, err

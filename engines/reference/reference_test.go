@@ -32,13 +32,15 @@ func TestTheTreeHoldsWhatIsGenerated(t *testing.T) {
 			t.Errorf("%s: run make generate (-generated +in the tree):\n%s", file, diff)
 		}
 	}
-	there, err := filepath.Glob(schemaFolder + "/*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range there {
-		if _, made := files[file]; !made {
-			t.Errorf("%s is made by nothing: run make generate", file)
+	for _, folder := range []string{schemaFolder, catalogFolder} {
+		there, err := filepath.Glob(folder + "/*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range there {
+			if _, made := files[file]; !made {
+				t.Errorf("%s is made by nothing: run make generate", file)
+			}
 		}
 	}
 }
