@@ -32,20 +32,12 @@ func resultOf(work *workv1.ManifestWork) placement.ClusterResult {
 		return notYetReported(work.Namespace, f.applyError())
 	}
 	r := placement.ClusterResult{
-		Cluster: work.Namespace,
-		State:   state,
-		Reason:  f.string(feedbackReason),
-		Message: f.string(feedbackMessage),
-		Waiting: state == placement.Running && f.bool(feedbackBlocked),
-		Instances: opsv1alpha1.Counts{
-			Total:     int32(f.int(feedbackInstances + "total")),
-			Pending:   int32(f.int(feedbackInstances + "pending")),
-			Blocked:   int32(f.int(feedbackInstances + "blocked")),
-			Running:   int32(f.int(feedbackInstances + "running")),
-			Succeeded: int32(f.int(feedbackInstances + "succeeded")),
-			Failed:    int32(f.int(feedbackInstances + "failed")),
-			Cancelled: int32(f.int(feedbackInstances + "cancelled")),
-		},
+		Cluster:   work.Namespace,
+		State:     state,
+		Reason:    opsv1alpha1.Truncate(f.string(feedbackReason), maxReason),
+		Message:   opsv1alpha1.Truncate(f.string(feedbackMessage), opsv1alpha1.MaxMessage),
+		Waiting:   state == placement.Running && f.bool(feedbackBlocked),
+		Instances: f.instances(),
 	}
 	if t := f.time(feedbackStartedAt); !t.IsZero() {
 		r.StartedAt = placement.At(t)

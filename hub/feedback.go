@@ -8,6 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	workv1 "open-cluster-management.io/api/work/v1"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
 
 // feedback is what a work agent reports of the one manifest in one of our ManifestWorks.
@@ -23,6 +25,14 @@ func feedbackOf(work *workv1.ManifestWork) feedback {
 	m := &work.Status.ResourceStatus.Manifests[0]
 	return feedback{values: m.StatusFeedbacks.Values, conditions: m.Conditions}
 }
+
+// Bounds on what a cluster may say. It is believed about itself, and whoever owns it may say what he likes; it must not spoil what is said of others.
+const (
+	// maxReason bytes of a reason.
+	maxReason = 128
+	// maxInstances that one cluster may have of a kind: 20,000 clusters of that many still add up within 32 bits.
+	maxInstances = 100_000
+)
 
 func (f feedback) value(name string) *workv1.FieldValue {
 	for i := range f.values {
@@ -45,6 +55,15 @@ func (f feedback) int(name string) int64 {
 		return *v.Integer
 	}
 	return 0
+}
+
+// instances that the cluster counts.
+func (f feedback) instances() opsv1alpha1.Counts {
+	count := func(name string) int32 { return int32(min(max(f.int(feedbackInstances+name), 0), maxInstances)) }
+	return opsv1alpha1.Counts{
+		Total: count("total"), Pending: count("pending"), Blocked: count("blocked"), Running: count("running"),
+		Succeeded: count("succeeded"), Failed: count("failed"), Cancelled: count("cancelled"),
+	}
 }
 
 func (f feedback) bool(name string) bool {
