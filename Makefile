@@ -126,6 +126,17 @@ faults: assets ## every fault at every write of every story, then a soak (SOAK=1
 	@echo "faults: the whole of what \`make test\` takes a sample of"
 	$(GO) test -count=1 -v -timeout 12h -p 1 ./e2e/faults -args -faults.long -faults.soak=$(SOAK) $(ARGS)
 
+# What has been found stays as a seed in testdata/fuzz, and is then part of `make test`.
+FUZZTIME ?= 20s
+.PHONY: fuzz
+fuzz: ## every parser of what others write, with inputs that nobody thought of, for FUZZTIME each (20s)
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n 1 dirname | sort -u | while read -r package; do \
+		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' "$$package"/*_test.go | cut -d ' ' -f 2); do \
+			echo "fuzz: $$target of $$package for $(FUZZTIME)"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $(ARGS) "$$package" || exit 1; \
+		done; \
+	done
+
 # One package at a time: benchmarks that share the cores measure each other.
 .PHONY: bench
 bench: ## every benchmark (BENCH=<regexp> for some)
