@@ -62,6 +62,9 @@ func (e Engine) unfinished(run engines.Run, rep *replication, pods []corev1.Pod)
 		return givingUp(rep, pods)
 	case rep.paused:
 		return waiting(ReasonPaused, "%s %s is paused: set its spec.paused to false to go on", rep.kind, name)
+	case rep.triggerChanged(run):
+		return waiting(ReasonTriggerChanged, "the trigger of %s %s was changed, so that VolSync does not acknowledge this run: set its spec.trigger.manual to %s, "+
+			"and it synchronizes once more", rep.kind, name, tag(run))
 	case rep.awaitsCopyTrigger() && active(pods) == nil:
 		return waiting(ReasonAwaitingCopyTrigger, "VolSync waits to copy PersistentVolumeClaim %s until its annotation %s is changed, because its annotation %s is set",
 			rep.claim, volsyncv1alpha1.CopyTriggerAnnotation, volsyncv1alpha1.UseCopyTriggerAnnotation)

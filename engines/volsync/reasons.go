@@ -22,6 +22,8 @@ const (
 	ReasonError = "VolSyncError"
 	// ReasonPaused: somebody set spec.paused.
 	ReasonPaused = "VolSyncPaused"
+	// ReasonTriggerChanged: somebody set another spec.trigger, so that VolSync never says that this run is done.
+	ReasonTriggerChanged = "VolSyncTriggerChanged"
 	// ReasonAwaitingCopyTrigger: the PersistentVolumeClaim says that it is copied only when a person sets its copy trigger.
 	ReasonAwaitingCopyTrigger = "VolSyncAwaitingCopyTrigger"
 	// ReasonDeleting: the replication is being deleted and its mover may still run.

@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -27,6 +28,7 @@ type replication struct {
 	object   client.Object
 	claim    string
 	schedule string
+	manual   string // the tag of its trigger
 	paused   bool
 
 	// Status.
@@ -58,8 +60,8 @@ func readReplication(ctx context.Context, r client.Reader, run engines.Run, ref 
 
 func ofSource(s *volsyncv1alpha1.ReplicationSource) *replication {
 	rep := &replication{kind: kindSource, object: s, claim: s.Spec.SourcePVC, paused: s.Spec.Paused}
-	if t := s.Spec.Trigger; t != nil && t.Schedule != nil {
-		rep.schedule = *t.Schedule
+	if t := s.Spec.Trigger; t != nil {
+		rep.schedule, rep.manual = ptr.Deref(t.Schedule, ""), t.Manual
 	}
 	if st := s.Status; st != nil {
 		rep.seen, rep.conditions, rep.lastTag = true, st.Conditions, st.LastManualSync
@@ -73,6 +75,9 @@ func ofSource(s *volsyncv1alpha1.ReplicationSource) *replication {
 
 func ofDestination(d *volsyncv1alpha1.ReplicationDestination) *replication {
 	rep := &replication{kind: kindDestination, object: d, paused: d.Spec.Paused}
+	if t := d.Spec.Trigger; t != nil {
+		rep.manual = t.Manual
+	}
 	if d.Spec.Restic != nil && d.Spec.Restic.DestinationPVC != nil {
 		rep.claim = *d.Spec.Restic.DestinationPVC
 	}
@@ -98,6 +103,11 @@ func (rep *replication) synced(run engines.Run) bool {
 		return rep.lastSync != nil
 	}
 	return rep.lastTag == tag(run)
+}
+
+// triggerChanged tells whether somebody has taken the run's tag off. VolSync then repeats another one, if any, and never acknowledges the run's.
+func (rep *replication) triggerChanged(run engines.Run) bool {
+	return !rep.recurring() && rep.manual != tag(run)
 }
 
 // condition is VolSync's only one, or nil.
