@@ -105,14 +105,26 @@ func (w *wanted) handedOn(live *release) *engines.Outcome {
 	if target.Status.ObservedGeneration == target.Generation && live.hr != nil {
 		return nil
 	}
-	why := ""
-	for _, kind := range []string{appsv1alpha1.ConditionBlocked, appsv1alpha1.ConditionReady} {
-		c := meta.FindStatusCondition(target.Status.Conditions, kind)
-		if why == "" && c != nil && c.ObservedGeneration == target.Generation && c.Message != "" {
-			why = ": " + c.Reason + ": " + c.Message
+	return running(opsv1alpha1.ReasonEngineStarted, "ApplicationInstance %s has not been handed on to HelmRelease %s yet%s", target.Name, releaseName(w.run),
+		said(target, appsv1alpha1.ConditionBlocked, appsv1alpha1.ConditionReady))
+}
+
+// said is what an instance says about its present generation in the first of some conditions.
+func said(target *appsv1alpha1.ApplicationInstance, kinds ...string) string {
+	for _, kind := range kinds {
+		if c := meta.FindStatusCondition(target.Status.Conditions, kind); c != nil && c.ObservedGeneration == target.Generation && c.Message != "" {
+			return ": " + c.Reason + ": " + c.Message
 		}
 	}
-	return running(opsv1alpha1.ReasonEngineStarted, "ApplicationInstance %s has not been handed on to HelmRelease %s yet%s", target.Name, releaseName(w.run), why)
+	return ""
+}
+
+// held is why the agent does not make the HelmRelease what a managed instance wants: somebody else has set a field of it, perhaps.
+func (w *wanted) held() string {
+	if !w.managed() || !meta.IsStatusConditionTrue(w.run.Target.Status.Conditions, appsv1alpha1.ConditionBlocked) {
+		return ""
+	}
+	return said(w.run.Target, appsv1alpha1.ConditionBlocked)
 }
 
 // moved waits until the HelmRelease, or the source that decides its version, says what is wanted.
@@ -121,10 +133,10 @@ func (w *wanted) moved(live *release) *engines.Outcome {
 		return running(ReasonSuspended, "HelmRelease %s is suspended, so Flux does nothing: set its spec.suspend to false", live.hr.Name)
 	}
 	if goal := w.goal(); goal != "" && live.wants() != "" && live.wants() != goal {
-		return running(opsv1alpha1.ReasonEngineStarted, "HelmRelease %s does not ask for chart version %s yet but for %s", live.hr.Name, goal, live.wants())
+		return running(opsv1alpha1.ReasonEngineStarted, "HelmRelease %s does not ask for chart version %s yet but for %s%s", live.hr.Name, goal, live.wants(), w.held())
 	}
 	if !holdsAll(live.hr, valuesFields(w.values, "spec", "values")) {
-		return running(opsv1alpha1.ReasonEngineStarted, "HelmRelease %s does not have the new values yet", live.hr.Name)
+		return running(opsv1alpha1.ReasonEngineStarted, "HelmRelease %s does not have the new values yet%s", live.hr.Name, w.held())
 	}
 	return nil
 }
