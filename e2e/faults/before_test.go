@@ -119,6 +119,20 @@ func storage(w *World) error {
 	}))
 }
 
+// workflowTemplate is a runbook of Argo's.
+func workflowTemplate(w *World) error {
+	return w.Create(OnSpoke, object("argoproj.io/v1alpha1", "WorkflowTemplate", apps, "tidy", map[string]any{
+		"spec": map[string]any{"entrypoint": "main", "templates": []any{
+			map[string]any{"name": "main", "container": map[string]any{"image": "registry.example.com/tool:1", "command": []any{"true"}}},
+		}},
+	}))
+}
+
+// volume is one that can be backed up, and the Secret with the key of its repository.
+func volume(w *World) error {
+	return w.Create(OnSpoke, claim("data"), secret("restic", map[string]string{"RESTIC_PASSWORD": canary}))
+}
+
 func claim(name string) *corev1.PersistentVolumeClaim {
 	return &corev1.PersistentVolumeClaim{
 		ObjectMeta: metav1.ObjectMeta{Namespace: apps, Name: name},

@@ -162,7 +162,7 @@ func (p *players) pretend(work *workv1.ManifestWork, manifest *unstructured.Unst
 		switch {
 		case cancel:
 			end(opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled, "cancelled")
-		case p.hold.Load():
+		case p.hold.any() || p.idle.any():
 			return nil, nil
 		default:
 			end(opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded, "succeeded")

@@ -36,7 +36,7 @@ var executors = map[string]executor{
 func (p *players) execute(ctx context.Context) error {
 	for _, o := range p.w.mirror.all(OnSpoke) {
 		e, played := executors[o.GetKind()]
-		if !played || o.GetDeletionTimestamp() != nil || !e.step(p, o) {
+		if !played || o.GetDeletionTimestamp() != nil || p.idle.has(o.GetKind()) || !e.step(p, o) {
 			continue
 		}
 		var err error
@@ -53,7 +53,12 @@ func (p *players) execute(ctx context.Context) error {
 }
 
 // may tells whether what was begun may end.
-func (p *players) may() bool { return !p.hold.Load() && !p.near.Load() }
+func (p *players) may(o *unstructured.Unstructured) bool {
+	return !p.hold.has(o.GetKind()) && !p.near.Load()
+}
+
+// fails tells whether what ends is to fail.
+func (p *players) fails(o *unstructured.Unstructured) bool { return p.fail.has(o.GetKind()) }
 
 func now() string { return time.Now().UTC().Format(time.RFC3339) }
 
@@ -85,7 +90,7 @@ func (p *players) job(o *unstructured.Unstructured) bool {
 	switch s := status(o); {
 	case s["startTime"] == nil:
 		return become(o, map[string]any{"startTime": now(), "active": int64(1), "ready": int64(1)})
-	case s["conditions"] != nil || !p.may():
+	case s["conditions"] != nil || !p.may(o):
 		return false
 	}
 	conditions := func(kinds ...string) (all []any) {
@@ -94,7 +99,7 @@ func (p *players) job(o *unstructured.Unstructured) bool {
 		}
 		return all
 	}
-	if p.fail.Load() {
+	if p.fails(o) {
 		return become(o, map[string]any{"active": int64(0), "ready": int64(0), "failed": int64(1), "conditions": conditions("FailureTarget", "Failed")})
 	}
 	return become(o, map[string]any{
@@ -118,9 +123,9 @@ func (p *players) workflow(o *unstructured.Unstructured) bool {
 		return false
 	case shutdown != "":
 		return end("Failed", "Stopped with strategy '"+shutdown+"'")
-	case !p.may():
+	case !p.may(o):
 		return false
-	case p.fail.Load():
+	case p.fails(o):
 		return end("Failed", "disk full")
 	}
 	return end("Succeeded", "")
@@ -145,9 +150,9 @@ func (p *players) velero(o *unstructured.Unstructured, begun, done map[string]an
 	case phase == "":
 		become(o, begun)
 		return become(o, map[string]any{"phase": "InProgress", "startTimestamp": now()})
-	case phase != "InProgress" || !p.may():
+	case phase != "InProgress" || !p.may(o):
 		return false
-	case p.fail.Load():
+	case p.fails(o):
 		return become(o, map[string]any{"phase": "Failed", "failureReason": "disk full", "completionTimestamp": now()})
 	}
 	become(o, done)
@@ -160,11 +165,17 @@ func (p *players) replication(o *unstructured.Unstructured) bool {
 		return []any{map[string]any{"type": "Synchronizing", "status": status, "reason": reason, "message": "", "lastTransitionTime": now()}}
 	}
 	trigger := text(o, "spec", "trigger", "manual")
+	paused, _, _ := unstructured.NestedBool(o.Object, "spec", "paused")
+	failed := text(o, "status", "latestMoverStatus", "result") == "Failed"
 	switch {
+	case paused:
+		return false
 	case status(o)["conditions"] == nil:
 		return become(o, map[string]any{"lastSyncStartTime": now(), "conditions": synchronizing("True", "SyncInProgress")})
-	case text(o, "status", "lastManualSync") == trigger || !p.may():
+	case text(o, "status", "lastManualSync") == trigger || !p.may(o) || failed && p.fails(o):
 		return false
+	case p.fails(o): // of all attempts; it begins anew
+		return become(o, map[string]any{"latestMoverStatus": map[string]any{"result": "Failed", "logs": "Fatal: unable to open config file: disk full"}})
 	}
 	return become(o, map[string]any{
 		"lastManualSync": trigger, "lastSyncTime": now(), "lastSyncDuration": "1s", "conditions": synchronizing("False", "WaitingForManual"),
@@ -177,7 +188,7 @@ func (p *players) snapshot(o *unstructured.Unstructured) bool {
 	switch s := status(o); {
 	case s["boundVolumeSnapshotContentName"] == nil:
 		return become(o, map[string]any{"boundVolumeSnapshotContentName": "snapcontent-" + o.GetName(), "readyToUse": false})
-	case s["readyToUse"] == true || !p.may():
+	case s["readyToUse"] == true || !p.may(o):
 		return false
 	}
 	return become(o, map[string]any{"readyToUse": true, "creationTime": now(), "restoreSize": "1Gi"})

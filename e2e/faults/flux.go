@@ -69,28 +69,59 @@ func (p *players) release(o *unstructured.Unstructured) bool {
 		p.wantChart(o)
 		return false
 	}
-	if status(o)["observedGeneration"] == o.GetGeneration() || text(chart, "status", "artifact", "revision") != version || !p.may() {
+	if status(o)["observedGeneration"] == o.GetGeneration() || text(chart, "status", "artifact", "revision") != version || !p.may(o) {
 		return false
 	}
 	message := fmt.Sprintf("Helm upgrade succeeded for release %s/%s with chart %s@%s", o.GetNamespace(), o.GetName(), text(o, "spec", "chart", "spec", "chart"), version)
+	before, _, _ := unstructured.NestedSlice(o.Object, "status", "history")
+	if p.fails(o) {
+		return rolledBack(o, before, version)
+	}
 	released := ready(o, "UpgradeSucceeded", message)
 	released["type"] = "Released"
 	return become(o, map[string]any{
 		"observedGeneration": o.GetGeneration(), "lastAttemptedGeneration": o.GetGeneration(), "lastAttemptedRevision": version,
 		"lastAttemptedConfigDigest": "sha256:aa", "storageNamespace": o.GetNamespace(), "helmChart": chart.GetNamespace() + "/" + chart.GetName(),
-		"history":    history(o, version),
+		"history":    history(o, before, version),
 		"conditions": []any{ready(o, "UpgradeSucceeded", message), released},
 	})
 }
 
-// history of a release after another version: newest first.
-func history(o *unstructured.Unstructured, version string) []any {
-	old, _, _ := unstructured.NestedSlice(o.Object, "status", "history")
+// rolledBack is a release whose upgrade has failed, and that was put back to what it was, as our agent has Flux do it.
+func rolledBack(o *unstructured.Unstructured, before []any, version string) bool {
+	if len(before) == 0 {
+		return false // there is nothing to go back to: a story lets nothing fail before it is installed
+	}
+	was, _ := before[0].(map[string]any)["chartVersion"].(string)
+	attempt := history(o, before, version)
+	attempt[0].(map[string]any)["status"] = "failed"
+	condition := func(kind, status, reason, message string) any {
+		c := ready(o, reason, message)
+		c["type"], c["status"] = kind, status
+		return c
+	}
+	failure := fmt.Sprintf("Helm upgrade failed for release %s/%s: disk full", o.GetNamespace(), o.GetName())
+	return become(o, map[string]any{
+		"observedGeneration": o.GetGeneration(), "lastAttemptedGeneration": o.GetGeneration(), "lastAttemptedRevision": version, "upgradeFailures": int64(1),
+		"history": history(o, attempt, was),
+		"conditions": []any{
+			condition("Ready", "False", "UpgradeFailed", failure),
+			condition("Stalled", "True", "RetriesExceeded", "Failed to upgrade after 1 attempt(s)"),
+			condition("Released", "False", "UpgradeFailed", failure),
+			condition("Remediated", "True", "RollbackSucceeded", "Helm rollback to the release before succeeded"),
+		},
+	})
+}
+
+// history of a release after another version than those of old: newest first.
+func history(o *unstructured.Unstructured, old []any, version string) []any {
 	if len(old) > 0 && old[0].(map[string]any)["chartVersion"] == version {
 		return old
 	}
 	for _, s := range old {
-		s.(map[string]any)["status"] = "superseded"
+		if was := s.(map[string]any); was["status"] == "deployed" {
+			was["status"] = "superseded"
+		}
 	}
 	name := text(o, "spec", "releaseName")
 	if name == "" {

@@ -55,7 +55,7 @@ func TestHands(t *testing.T) {
 				Name:   c.name,
 				Before: instances(opsv1alpha1.EngineJob),
 				Tell: func(w *World) error {
-					if _, err := begin(w); err != nil {
+					if _, err := taskOf("job").begin(w, (*World).Hold); err != nil {
 						return err
 					}
 					if err := c.do(w); err != nil {

@@ -19,8 +19,8 @@ import (
 // after every change.
 type players struct {
 	w *World
-	// hold keeps executors from finishing what they have begun, and fail makes them fail it.
-	hold, fail atomic.Bool
+	// idle keeps executors from beginning, hold from finishing what they have begun, and fail makes them fail it: those of some kinds.
+	idle, hold, fail ofKinds
 	// away cuts the courier of the near cluster off from the hub. It goes on with what it has: it puts back what it misses.
 	away atomic.Bool
 	// echo makes the courier say again what it has said before, and only then what is new.

@@ -4,7 +4,6 @@ package faults
 
 import (
 	"cmp"
-	"errors"
 
 	"k8s.io/utils/ptr"
 
@@ -12,101 +11,17 @@ import (
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
 
-// stories are what every fault is tried on. Each runs on three clusters: near with two instances, and two far ones.
-var stories = []Story{
+// stories are what every fault is tried on: those of tasks, and others. Each runs on three clusters: near with two instances, and two far ones.
+var stories = append(toldOf(tasks), []Story{
 	{
-		Name:   "job",
-		Before: instances(opsv1alpha1.EngineJob),
-		Tell:   fleetwide(opsv1alpha1.TypeRunCommand, map[string]any{"image": "registry.example.com/tool:1"}),
-	},
-	{
-		Name: "workflow",
-		Before: both(instances(opsv1alpha1.EngineWorkflow), func(w *World) error {
-			return w.Create(OnSpoke, object("argoproj.io/v1alpha1", "WorkflowTemplate", apps, "tidy", map[string]any{
-				"spec": map[string]any{"entrypoint": "main", "templates": []any{
-					map[string]any{"name": "main", "container": map[string]any{"image": "registry.example.com/tool:1", "command": []any{"true"}}},
-				}},
-			}))
-		}),
-		Tell: fleetwide(opsv1alpha1.TypeRunbook, map[string]any{"workflowTemplate": "tidy"}),
-	},
-	{
-		Name:   "velero",
-		Before: both(instances(opsv1alpha1.EngineVelero), storage),
-		Tell:   fleetwide(opsv1alpha1.TypeBackup, nil),
-	},
-	{
-		Name: "volsync",
-		Before: both(instances(opsv1alpha1.EngineVolsync), func(w *World) error {
-			return w.Create(OnSpoke, claim("data"), secret("restic", map[string]string{"RESTIC_PASSWORD": canary}))
-		}),
-		Tell: fleetwide(opsv1alpha1.TypeBackup, map[string]any{
-			"pvc": "data", "repository": map[string]any{"secretName": "restic"}, "copyMethod": "Direct",
-		}),
-	},
-	{
-		Name:   "helm",
-		Before: both(released(opsv1alpha1.EngineHelm, "a", "b"), everywhere),
-		Tell:   fleetwide(opsv1alpha1.TypeUpgrade, map[string]any{"targetVersion": "1.1.0"}),
-	},
-	{
-		Name:   "helmHookJob",
-		Before: both(released(opsv1alpha1.EngineHelmHookJob, "a"), everywhere, record("a")),
-		Tell:   fleetwide(opsv1alpha1.TypeMigration, map[string]any{"hookName": "migrate"}),
-	},
-	{
-		// A Restore suspends the release before, and resumes it after.
-		Name:   "restore",
-		Before: both(released(opsv1alpha1.EngineVelero, "a"), everywhere, storage, saved),
-		Tell:   fleetwide(opsv1alpha1.TypeRestore, map[string]any{"backupName": "saved"}),
-	},
-	{
-		// A Job before the Backup, and one after.
-		Name:   "quiesce",
-		Before: both(quiesced("a"), everywhere, storage),
-		Tell:   fleetwide(opsv1alpha1.TypeBackup, map[string]any{"quiesce": true}),
-	},
-	{
-		// A request to the application before the Backup, and one after. No object stands for either.
-		Name:   "quiesce by request",
-		Before: both(asked("a"), everywhere, storage),
-		Tell: func(w *World) error {
-			return inTurn(
-				func() error { return fleetwide(opsv1alpha1.TypeBackup, map[string]any{"quiesce": true})(w) },
-				w.play.app.restored,
-			)
-		},
-	},
-	{
-		Name:   "fails",
-		Before: instances(opsv1alpha1.EngineJob),
-		Tell: func(w *World) error {
-			w.FailAll()
-			if err := w.Create(OnHub, tool("op")); err != nil {
-				return err
-			}
-			return w.Reaches("op", opsv1alpha1.PhaseFailed, "")
-		},
-	},
-	{
-		Name:   "cancel",
-		Before: instances(opsv1alpha1.EngineJob),
-		Tell: func(w *World) error {
-			op, err := begin(w)
-			if err != nil {
-				return err
-			}
-			return inTurn(
-				func() error { return w.Change(OnHub, op, func() { op.Spec.Cancel = true }) },
-				func() error { return w.Reaches("op", opsv1alpha1.PhaseCancelled, "") },
-			)
-		},
+		// The Job before a Backup fails, so there is none.
+		Name: "quiesce fails before", Before: taskOf("quiesce").story("", nil).Before, Tell: taskOf("quiesce").failing("Job"),
 	},
 	{
 		Name:   "delete",
 		Before: instances(opsv1alpha1.EngineJob),
 		Tell: func(w *World) error {
-			op, err := begin(w)
+			op, err := taskOf("job").begin(w, (*World).Hold)
 			if err != nil {
 				return err
 			}
@@ -221,17 +136,7 @@ var stories = []Story{
 			)
 		},
 	},
-}
-
-// fleetwide creates one Operation on all clusters and waits until it has succeeded on all.
-func fleetwide(typ opsv1alpha1.OperationType, parameters map[string]any) func(*World) error {
-	return func(w *World) error {
-		if err := w.Create(OnHub, Fleetwide("op", "everywhere", typ, parameters)); err != nil {
-			return err
-		}
-		return w.Reaches("op", opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded)
-	}
-}
+}...)
 
 func both(all ...func(*World) error) func(*World) error {
 	return func(w *World) error {
@@ -263,16 +168,4 @@ func migration(name string) *opsv1alpha1.Operation {
 	op := tool(name)
 	op.Spec.Type = opsv1alpha1.TypeMigration
 	return op
-}
-
-// begin a command everywhere that does not end by itself.
-func begin(w *World) (*opsv1alpha1.Operation, error) {
-	w.Hold()
-	op := tool("op")
-	return op, errors.Join(w.Create(OnHub, op), w.AtWork(2), w.await("the far clusters to be at work", func() string {
-		if op := w.Operation(OnHub, apps, "op"); op == nil || op.Status.Summary == nil || op.Status.Summary.Clusters.Running < 3 {
-			return "not all are"
-		}
-		return ""
-	}))
 }

@@ -130,6 +130,45 @@ func (w *World) AtWork(n int) error {
 	})
 }
 
+// everywhereAtWork waits until the hub knows that every cluster is at work.
+func (w *World) everywhereAtWork() error {
+	return w.await("all clusters to be at work", func() string {
+		op := w.Operation(OnHub, apps, "op")
+		if op == nil || op.Status.Summary == nil || op.Status.Summary.Clusters == nil || op.Status.Summary.Clusters.Running < int32(1+len(far)) {
+			return "not all are"
+		}
+		return ""
+	})
+}
+
+// Installed waits until every instance on the spoke is ready.
+func (w *World) Installed() error {
+	return w.await("the instances to be ready", func() string {
+		for _, o := range w.mirror.all(OnSpoke, "ApplicationInstance") {
+			if text(o, "status", "ready") != "True" {
+				return o.GetName() + " is not"
+			}
+		}
+		return ""
+	})
+}
+
+// Stopped waits until n runs on the spoke have been told to stop.
+func (w *World) Stopped(n int) error {
+	return w.await(fmt.Sprintf("%d runs to be stopped", n), func() string {
+		stopped := 0
+		for _, o := range w.mirror.all(OnSpoke, "Operation") {
+			if o.GetNamespace() == apps && text(o, "status", "reason") == opsv1alpha1.ReasonUserCancelled {
+				stopped++
+			}
+		}
+		if stopped < n {
+			return fmt.Sprintf("%d are", stopped)
+		}
+		return ""
+	})
+}
+
 // Gone waits until an object of a kind is there no more.
 func (w *World) Gone(api API, kind, namespace, name string) error {
 	return w.await(fmt.Sprintf("%s %s to be gone", kind, name), func() string {
@@ -227,14 +266,20 @@ func Fleetwide(name, placement string, typ opsv1alpha1.OperationType, parameters
 	return op
 }
 
-// Hold keeps executors, and the agents of far clusters, from ending what they begin, until Release.
-func (w *World) Hold() { w.play.hold.Store(true) }
+// Hold keeps the executors of some kinds, or of every kind, and the agents of far clusters from ending what they begin, until Release.
+func (w *World) Hold(kinds ...string) { w.play.hold.set(kinds...) }
+
+// Idle keeps the executors of some kinds from beginning, and the agents of far clusters from ending, until Release.
+func (w *World) Idle(kinds ...string) { w.play.idle.set(kinds...) }
 
 // Release lets them.
-func (w *World) Release() { w.play.hold.Store(false) }
+func (w *World) Release() {
+	w.play.hold.unset()
+	w.play.idle.unset()
+}
 
-// FailAll makes executors fail what they do.
-func (w *World) FailAll() { w.play.fail.Store(true) }
+// Fail makes the executors of some kinds, or of every kind, fail what they do.
+func (w *World) Fail(kinds ...string) { w.play.fail.set(kinds...) }
 
 // note writes a line into the world's log, which is shown when the story does not come out.
 func (w *World) note(line string) {
