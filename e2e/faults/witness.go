@@ -27,6 +27,7 @@ const canary = "hunter2-canary"
 //   - no two runs that change or move an instance's data are at work on it at a time, and no Backup beside a Restore;
 //   - what a run had an executor do is not made a second time, also when it is gone; and in all a run makes no more than in an undisturbed telling
 //     (see Report.Made);
+//   - what the hub keeps of an Operation that has ended is complete: see audit;
 //   - what is in a Secret is nowhere else.
 type Witness struct {
 	mu    sync.Mutex
@@ -37,12 +38,13 @@ type Witness struct {
 	busy  map[string]map[types.UID]string // the types of the runs at work, by target
 	wrong []string
 	again map[string][]string // what was made a second time, by its kind
+	audit audit
 }
 
 func newWitness() *Witness {
 	return &Witness{
 		seen: map[types.UID]bool{}, count: map[string]int{}, only: map[string]types.UID{}, ended: map[types.UID]string{}, busy: map[string]map[types.UID]string{},
-		again: map[string][]string{},
+		again: map[string][]string{}, audit: newAudit(),
 	}
 }
 
@@ -68,6 +70,13 @@ func (w *Witness) broken(late []string) []string {
 // madeAs is what a kind is counted as.
 func madeAs(api API, kind string) string { return string(api) + " " + kind }
 
+// gaps in what the hub has on record.
+func (w *Witness) gaps() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.audit.gaps()
+}
+
 // end says how an Operation has ended; "" when nobody has seen it end.
 func (w *Witness) end(uid types.UID) string {
 	w.mu.Lock()
@@ -83,6 +92,7 @@ func (w *Witness) forget() {
 	clear(w.only)
 	clear(w.ended)
 	clear(w.busy)
+	w.audit.forget()
 }
 
 // see a change.
@@ -93,6 +103,9 @@ func (w *Witness) see(c Change) {
 	if uid := c.Object.GetUID(); !w.seen[uid] && mayBeLeft(c.API, c.Object) && c.Object.GetKind() != "ClusterClaim" {
 		w.seen[uid] = true
 		w.count[madeAs(c.API, c.Object.GetKind())]++
+	}
+	if c.API == OnHub {
+		w.audit.see(c.Object)
 	}
 	w.oneOfAKind(c)
 	if c.Object.GetKind() == "Operation" {

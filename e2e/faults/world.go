@@ -130,6 +130,9 @@ func (l *Lab) Tell(ctx context.Context, s Story, f Faults, same string) (Report,
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r := Report{End: w.snapshot(), Writes: w.writes, Made: w.witness.made(), Broken: w.witness.broken(w.late), BornLate: w.late, Unseen: w.unseen.Load(), Failed: int(w.failed.Load())}
+	if !r.Unseen {
+		r.Broken = append(r.Broken, w.witness.gaps()...)
+	}
 	if err != nil {
 		err = fmt.Errorf("%w\n%s", err, w.log.String())
 	}
