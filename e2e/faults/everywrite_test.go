@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -76,7 +77,7 @@ func TestAtEveryWrite(t *testing.T) {
 	for _, s := range stories {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
-			calm := tell(t, s, calmly, Report{})
+			calm := undisturbed(t, s)
 			for _, c := range Components {
 				t.Logf("the %s writes %d times", c.Name, len(calm.Writes[c.Name]))
 				for _, f := range atWrite {
@@ -119,6 +120,27 @@ func chosen(trial string) bool {
 
 // calmly is when nothing goes wrong; and when all is over it stays so.
 var calmly = Faults{Stay: 2 * time.Second}
+
+// calms are the undisturbed tellings, by story. Each is told once, by whoever needs it first.
+var calms sync.Map
+
+func undisturbed(t *testing.T, s Story) Report {
+	t.Helper()
+	once, _ := calms.LoadOrStore(s.Name, sync.OnceValues(func() (Report, error) {
+		lab := <-labs
+		defer func() { labs <- lab }()
+		r, err := lab.Tell(t.Context(), s, calmly, "")
+		for _, wrong := range r.Broken {
+			err = errors.Join(err, errors.New(wrong))
+		}
+		return r, err
+	}))
+	calm, err := once.(func() (Report, error))()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return calm
+}
 
 // tell a story in any lab.
 func tell(t *testing.T, s Story, f Faults, calm Report) Report {

@@ -82,7 +82,7 @@ func TestOutages(t *testing.T) {
 	for _, s := range stories {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
-			calm := tell(t, s, Faults{}, Report{})
+			calm := undisturbed(t, s)
 			for _, o := range outages {
 				if !*long && s.Name != "job" && !chosen(s.Name+" "+o.name) {
 					continue
