@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -24,16 +25,18 @@ import (
 // soakClusters are how many clusters a soak has, one of them with an agent of ours.
 const soakClusters = 50
 
-// TestSoak: random Operations over fifty clusters, for as long as -faults.soak says, while random faults come and go. All end, and what the two
-// components need does not grow: they are never restarted.
+// TestSoak: random Operations over fifty clusters, for as long as -faults.soak says, while random faults come and go, and the hub and the agent are
+// killed. All end, what is on record of them is complete, and what a component needs does not grow, neither while it runs nor with each that is killed.
 func TestSoak(t *testing.T) {
 	random := rand.New(rand.NewPCG(*seed, 1))
 	var weather weather
 	rules := map[string]func(int) Rule{}
 	for _, c := range Components {
-		rules[c.Name] = once(weather.rule(rand.New(rand.NewPCG(random.Uint64(), 0))))
+		rule := weather.rule(rand.New(rand.NewPCG(random.Uint64(), 0)))
+		rules[c.Name] = func(int) Rule { return rule }
 	}
 	var samples []sample
+	kills := 0
 	tell(t, Story{
 		Name: "soak", Before: both(servants, storage),
 		Tell: func(w *World) error {
@@ -41,13 +44,18 @@ func TestSoak(t *testing.T) {
 				return err
 			}
 			for begun, round := time.Now(), 0; round == 0 || time.Since(begun) < *soak; round++ {
-				if err := soakRound(w, random, &weather, round); err != nil {
+				killed, err := soakRound(w, random, &weather, round)
+				if err != nil {
 					return err
 				}
+				kills += killed
 				w.Forget()
+				if err := allWatch(w, &weather, samples); err != nil {
+					return err
+				}
 				s := measure(&weather)
 				samples = append(samples, s)
-				t.Logf("%s, round %d: %s", time.Since(begun).Round(time.Second), round, s)
+				t.Logf("%s, round %d, %d killed: %s", time.Since(begun).Round(time.Second), round, killed, s)
 			}
 			return nil
 		},
@@ -55,7 +63,7 @@ func TestSoak(t *testing.T) {
 	if grows := growth(samples); grows != "" {
 		t.Errorf("it grows: %s", grows)
 	}
-	t.Logf("%d rounds (8 are needed to see growth): first %s; last %s", len(samples), samples[0], samples[len(samples)-1])
+	t.Logf("%d rounds (8 are needed to see growth), %d killed: first %s; last %s", len(samples), kills, samples[0], samples[len(samples)-1])
 }
 
 // manyClusters makes the far clusters up to their number, and a Placement that has chosen them all.
@@ -101,9 +109,9 @@ func soaking(random *rand.Rand, name string) *opsv1alpha1.Operation {
 	return op
 }
 
-// soakRound creates some Operations in bad weather, interferes with some, and waits in good weather until all have ended and are forgotten.
-// Each has to have been seen to end, unless somebody deleted it.
-func soakRound(w *World, random *rand.Rand, weather *weather, round int) error {
+// soakRound creates some Operations in bad weather, interferes with some, kills the hub and the agent now and then, and waits in good weather until all
+// have ended and are forgotten. Each has to have been seen to end, unless somebody deleted it, and the record of each has to be complete.
+func soakRound(w *World, random *rand.Rand, weather *weather, round int) (killed int, err error) {
 	const operations = 4
 	weather.bad.Store(true)
 	kept := map[types.UID]string{}
@@ -111,26 +119,34 @@ func soakRound(w *World, random *rand.Rand, weather *weather, round int) error {
 	for i := range operations {
 		op := soaking(random, fmt.Sprintf("r%d-%d", round, i))
 		if err := w.Create(OnHub, op); err != nil {
-			return err
+			return killed, err
 		}
 		names, kept[op.UID] = append(names, op.Name), op.Name
+		moment := time.Duration(random.Int64N(int64(time.Second)))
 		switch random.IntN(6) {
 		case 0:
-			pause(w.ctx, time.Duration(random.Int64N(int64(time.Second))))
-			err := w.Change(OnHub, op, func() { op.Spec.Cancel = true })
-			if client.IgnoreNotFound(err) != nil {
-				return err
-			}
+			pause(w.ctx, moment)
+			err = client.IgnoreNotFound(w.Change(OnHub, op, func() { op.Spec.Cancel = true }))
 		case 1:
-			pause(w.ctx, time.Duration(random.Int64N(int64(time.Second))))
+			pause(w.ctx, moment)
 			delete(kept, op.UID)
-			if err := w.Delete(OnHub, op); err != nil {
-				return err
-			}
+			err = w.Delete(OnHub, op)
+		case 2, 3:
+			pause(w.ctx, moment)
+			killed++
+			err = w.KillUp(Components[random.IntN(len(Components))])
+		}
+		if err != nil {
+			return killed, err
 		}
 	}
 	pause(w.ctx, time.Second)
 	weather.bad.Store(false)
+	return killed, audited(w, names, kept)
+}
+
+// audited waits until Operations are gone, and holds that those that nobody deleted have been seen to end, and that the record of all is complete.
+func audited(w *World, names []string, kept map[types.UID]string) error {
 	for _, name := range names {
 		if err := w.Gone(OnHub, "Operation", apps, name); err != nil {
 			return err
@@ -141,7 +157,21 @@ func soakRound(w *World, random *rand.Rand, weather *weather, round int) error {
 			return fmt.Errorf("Operation %s is gone, and nobody has seen it end", name)
 		}
 	}
-	return nil
+	return w.await("the record to be complete", func() string { return strings.Join(w.witness.gaps(), "; ") })
+}
+
+// allWatch waits until every component is up and watches as much as it has before: one that was killed a moment ago needs less.
+func allWatch(w *World, weather *weather, before []sample) error {
+	most := 1
+	for _, s := range before {
+		most = max(most, s.watches)
+	}
+	return w.await("all watches to be open again", func() string {
+		if now := int(weather.watches.Load()); now < most {
+			return fmt.Sprintf("%d are, of %d", now, most)
+		}
+		return ""
+	})
 }
 
 // weather is good or bad: storms of errors, and watches that break.

@@ -78,6 +78,7 @@ type World struct {
 	mu     sync.Mutex
 	writes map[string][]Call
 	wires  map[string]*Wire
+	up     map[string]*Wire // those of components that have seen all that there is
 	failed atomic.Int64
 	unseen atomic.Bool
 	late   []string  // the kinds of what was born late
@@ -103,7 +104,7 @@ func (l *Lab) Tell(ctx context.Context, s Story, f Faults, same string) (Report,
 	if err != nil {
 		return Report{}, err
 	}
-	w := &World{Lab: l, Clock: f.Clock, Random: f.Random, patience: f.Patience, mirror: mirror, story: s, ctx: ctx, writes: map[string][]Call{}, wires: map[string]*Wire{}, last: time.Now()}
+	w := &World{Lab: l, Clock: f.Clock, Random: f.Random, patience: f.Patience, mirror: mirror, story: s, ctx: ctx, writes: map[string][]Call{}, wires: map[string]*Wire{}, up: map[string]*Wire{}, last: time.Now()}
 	w.play = newPlayers(w)
 	w.witness = newWitness()
 	defer mirror.listen(w.witness.see)()
@@ -195,10 +196,17 @@ func (w *World) once(c Component, wire *Wire) error {
 	ctx, kill := context.WithCancel(w.ctx)
 	defer kill()
 	defer context.AfterFunc(wire.alive, kill)()
-	err := c.run(ctx, w, api, w.logger(c.Name), w.stir)
+	err := c.run(ctx, w, api, w.logger(c.Name), func() { w.isUp(c, wire) })
 	if wire.alive.Err() != nil || w.ctx.Err() != nil {
 		w.stir()
 		return nil // killed, or over: however it took it
+	}
+	w.mu.Lock()
+	up := w.up[c.Name] == wire
+	w.mu.Unlock()
+	if !up && err != nil && isOutage(err) {
+		w.note(fmt.Sprintf("the %s could not start, and is started again: %v", c.Name, err))
+		return nil // as a kubelet does
 	}
 	return fmt.Errorf("the %s has stopped by itself: %w", c.Name, err)
 }
@@ -210,6 +218,29 @@ func (w *World) Kill(c Component) {
 	if wire := w.wires[c.Name]; wire != nil {
 		wire.Cut()
 	}
+}
+
+// KillUp kills a component as soon as it is up. One that is killed while it comes up leaves goroutines behind, see start, and would look like a leak.
+func (w *World) KillUp(c Component) error {
+	return w.await("the "+c.Name+" to be up", func() string {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		wire := w.wires[c.Name]
+		if wire == nil || w.up[c.Name] != wire {
+			return "it is not"
+		}
+		wire.Cut()
+		delete(w.up, c.Name)
+		return ""
+	})
+}
+
+// isUp takes note that a component has seen all that there is.
+func (w *World) isUp(c Component, wire *Wire) {
+	w.stir()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.up[c.Name] = wire
 }
 
 func (w *World) wrote(component string, c Call) {
