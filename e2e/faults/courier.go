@@ -53,7 +53,7 @@ func (p *players) putBack(ctx context.Context, work *workv1.ManifestWork) error 
 	if err := json.Unmarshal(work.Spec.Workload.Manifests[0].Raw, manifest); err != nil {
 		return err
 	}
-	if p.w.mirror.get(OnSpoke, manifest.GetKind(), manifest.GetNamespace(), manifest.GetName()) != nil {
+	if p.onCluster(manifest) != nil {
 		return nil
 	}
 	apply := client.ApplyConfigurationFromUnstructured(manifest)
@@ -72,11 +72,12 @@ func (p *players) carryOne(ctx context.Context, work *workv1.ManifestWork) error
 		return p.w.Hub.Update(ctx, work)
 	}
 	live, err := p.deliver(ctx, work, manifest)
-	if err != nil {
+	refused := apierrors.IsInvalid(err)
+	if err != nil && !refused {
 		return err
 	}
 	before := work.Status.DeepCopy()
-	if err := tellOf(work, live); err != nil {
+	if err := tellOf(work, live, !refused); err != nil {
 		return err
 	}
 	if equality.Semantic.DeepEqual(*before, work.Status) {
@@ -104,7 +105,7 @@ func (p *players) tell(ctx context.Context, work *workv1.ManifestWork, now *work
 	return p.w.Hub.Status().Update(ctx, work)
 }
 
-// deliver applies a manifest that has changed, and returns what is on the cluster; nil when nothing is.
+// deliver applies a manifest that has changed, and returns what is on the cluster; nil when nothing is. It returns that also when the manifest was refused.
 func (p *players) deliver(ctx context.Context, work *workv1.ManifestWork, manifest *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	if work.Namespace != near {
 		return p.pretend(work, manifest)
@@ -116,14 +117,18 @@ func (p *players) deliver(ctx context.Context, work *workv1.ManifestWork, manife
 	if changed && !meta.IsStatusConditionTrue(work.Status.Conditions, workv1.WorkComplete) {
 		apply := client.ApplyConfigurationFromUnstructured(manifest.DeepCopy())
 		if err := p.w.Spoke.Apply(ctx, apply, client.FieldOwner("work-agent"), client.ForceOwnership); err != nil {
-			return nil, err
+			return p.onCluster(manifest), err
 		}
 		p.mu.Lock()
 		p.applied[work.UID] = raw
 		p.mu.Unlock()
 	}
-	live := p.w.mirror.get(OnSpoke, manifest.GetKind(), manifest.GetNamespace(), manifest.GetName())
-	return live, nil
+	return p.onCluster(manifest), nil
+}
+
+// onCluster is what the near cluster has of a manifest; nil when it has nothing.
+func (p *players) onCluster(manifest *unstructured.Unstructured) *unstructured.Unstructured {
+	return p.w.mirror.get(OnSpoke, manifest.GetKind(), manifest.GetNamespace(), manifest.GetName())
 }
 
 // takeBack ends a work: with what it delivered, or without.
@@ -174,7 +179,7 @@ func (p *players) pretend(work *workv1.ManifestWork, manifest *unstructured.Unst
 }
 
 // tellOf writes into a work's status what is on its cluster; nothing that is new when live is nil and it has told before.
-func tellOf(work *workv1.ManifestWork, live *unstructured.Unstructured) error {
+func tellOf(work *workv1.ManifestWork, live *unstructured.Unstructured, applied bool) error {
 	first := len(work.Status.ResourceStatus.Manifests) == 0
 	if first {
 		work.Status.ResourceStatus.Manifests = make([]workv1.ManifestCondition, 1)
@@ -190,7 +195,11 @@ func tellOf(work *workv1.ManifestWork, live *unstructured.Unstructured) error {
 			meta.SetStatusCondition(conditions, c)
 		}
 	}
-	set(workv1.WorkApplied, true, "AppliedManifestComplete")
+	if applied {
+		set(workv1.WorkApplied, true, "AppliedManifestComplete")
+	} else {
+		set(workv1.WorkApplied, false, "AppliedManifestFailed")
+	}
 	if work.Namespace == near || live != nil {
 		set(workv1.WorkAvailable, live != nil, "ResourceAvailable")
 	}

@@ -4,15 +4,18 @@ package faults
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"testing"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/placement"
 )
 
 // TestHands: a person deletes or edits what is not his while a command is at work everywhere. It ends all the same, and says why; nothing that was
@@ -38,6 +41,16 @@ func TestHands(t *testing.T) {
 			return remove(OnHub, "ConfigMap")(w)
 		}, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost, false},
 		{"deletes the plan, and nobody is killed", remove(OnHub, "ConfigMap"), opsv1alpha1.PhaseSucceeded, "", false},
+		{"replaces the plan, and the hub is killed", func(w *World) error {
+			defer w.Kill(Hub)
+			return replacePlan(w)
+		}, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost, false},
+		{"replaces the plan, and nobody is killed", replacePlan, opsv1alpha1.PhaseSucceeded, "", false},
+		{"cancels in a ManifestWork", edit(OnHub, "ManifestWork", near, manifest("cancel", true)), opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled, true},
+		{"writes into a ManifestWork what cannot be", edit(OnHub, "ManifestWork", near, manifest("type", "Backup")), opsv1alpha1.PhaseSucceeded, "", false},
+		{"cancels an instance's Operation", edit(OnSpoke, "Operation", apps, func(o *unstructured.Unstructured) {
+			_ = unstructured.SetNestedField(o.Object, true, "spec", "cancel")
+		}), opsv1alpha1.PhaseCancelled, "", true},
 		{"deletes the instances", remove(OnSpoke, "ApplicationInstance"), opsv1alpha1.PhaseSucceeded, "", false},
 		{"cancels on the spoke", edit(OnSpoke, "Operation", opsv1alpha1.DefaultAgentNamespace, func(o *unstructured.Unstructured) {
 			_ = unstructured.SetNestedField(o.Object, true, "spec", "cancel")
@@ -65,20 +78,65 @@ func TestHands(t *testing.T) {
 						w.play.near.Store(true)
 					}
 					w.Release()
-					if err := w.Reaches("op", c.phase, ""); err != nil {
-						return err
-					}
-					s := w.Operation(OnHub, apps, "op").Status
-					if told := fmt.Sprintf("%s/%s: %s %+v", s.Phase, s.Reason, s.Message, s.Failures); !strings.Contains(told, c.words) {
-						t.Errorf("it does not say %s: %s", c.words, told)
-					} else {
-						t.Log(told)
-					}
-					return nil
+					return w.endsAs(t, c.phase, c.words)
 				},
 			}, Faults{}, Report{})
 		})
 	}
+}
+
+// manifest sets a field of the spec of what a ManifestWork carries.
+func manifest(field string, value any) func(*unstructured.Unstructured) {
+	return func(o *unstructured.Unstructured) {
+		manifests, _, _ := unstructured.NestedSlice(o.Object, "spec", "workload", "manifests")
+		_ = unstructured.SetNestedField(manifests[0].(map[string]any), value, "spec", field)
+		_ = unstructured.SetNestedSlice(o.Object, manifests, "spec", "workload", "manifests")
+	}
+}
+
+// replacePlan puts another plan in the place of that of a run, which cannot be edited: one without its far clusters.
+func replacePlan(w *World) error {
+	for _, o := range w.mirror.all(OnHub, "ConfigMap") {
+		if o.GetLabels()[opsv1alpha1.LabelPart] != opsv1alpha1.PartPlan {
+			continue
+		}
+		chunks, err := placement.EncodePlan(placement.Plan{Groups: []placement.Group{{Clusters: []string{near}}}})
+		if err != nil {
+			return err
+		}
+		other := map[string]any{}
+		data, _, _ := unstructured.NestedStringMap(o.Object, "binaryData")
+		for key := range data {
+			other[key] = base64.StdEncoding.EncodeToString(chunks[0])
+		}
+		o.Object["binaryData"] = other
+		if err := w.Hub.Update(w.ctx, o.DeepCopy()); !apierrors.IsInvalid(err) {
+			return fmt.Errorf("the plan could be edited: %w", err)
+		}
+		if err := w.Delete(OnHub, o.DeepCopy()); err != nil {
+			return err
+		}
+		o.SetResourceVersion("")
+		if err := w.Create(OnHub, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endsAs waits until the fleet's Operation has ended, and holds that it says why.
+func (w *World) endsAs(t *testing.T, phase opsv1alpha1.OperationPhase, words string) error {
+	t.Helper()
+	if err := w.Reaches("op", phase, ""); err != nil {
+		return err
+	}
+	s := w.Operation(OnHub, apps, "op").Status
+	told := fmt.Sprintf("%s/%s: %s %+v", s.Phase, s.Reason, s.Message, s.Failures)
+	if !strings.Contains(told, words) {
+		t.Errorf("it does not say %s: %s", words, told)
+	}
+	t.Log(told)
+	return nil
 }
 
 // remove deletes what there is of a kind.
@@ -96,11 +154,11 @@ func remove(api API, kind string, only ...func(*unstructured.Unstructured) bool)
 	}
 }
 
-// edit changes what there is of a kind in a namespace.
+// edit changes what there is of a kind in a namespace, or in all of them.
 func edit(api API, kind, namespace string, change func(*unstructured.Unstructured)) func(*World) error {
 	return func(w *World) error {
 		for _, o := range w.mirror.all(api, kind) {
-			if o.GetNamespace() != namespace {
+			if namespace != "" && o.GetNamespace() != namespace || !mayBeLeft(api, o) {
 				continue
 			}
 			if err := w.Change(api, o, func() { change(o) }); err != nil {

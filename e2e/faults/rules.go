@@ -203,6 +203,54 @@ func Storm(random *rand.Rand, during time.Duration, odds float64) Rule {
 	}
 }
 
+// Door is what a component has to pass for every call, and what its watches say too. While it is shut the component is not dead: it waits.
+type Door struct {
+	mu   sync.Mutex
+	shut chan struct{} // closed when it is opened; nil while it is open
+}
+
+// Shut it.
+func (d *Door) Shut() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.shut == nil {
+		d.shut = make(chan struct{})
+	}
+}
+
+// Open it.
+func (d *Door) Open() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.shut != nil {
+		close(d.shut)
+		d.shut = nil
+	}
+}
+
+// Rule makes a component pass the door.
+func (d *Door) Rule(w *Wire, c Call, send Send) (*http.Response, error) {
+	d.pass(w)
+	resp, err := send()
+	if err == nil && c.Watch {
+		resp.Body = &gate{resp.Body, func() { d.pass(w) }}
+	}
+	return resp, err
+}
+
+func (d *Door) pass(w *Wire) {
+	d.mu.Lock()
+	shut := d.shut
+	d.mu.Unlock()
+	if shut == nil {
+		return
+	}
+	select {
+	case <-shut:
+	case <-w.IsCut():
+	}
+}
+
 func waitOrCut(open *sync.WaitGroup, w *Wire) {
 	opened := make(chan struct{})
 	go func() { open.Wait(); close(opened) }()
