@@ -11,7 +11,7 @@ TEST_PARALLEL ?= 2
 TEST_TIMEOUT  ?= 30m
 # These start some twenty to fifty processes each, and wait for all of them: two at once on two cores, and what they wait for comes too late.
 FLEET_PACKAGES = /e2e/(addon|engines|faults|hosted|scenarios)$$
-# These need root and real nodes: `make pods`.
+# These need root and real nodes: `make e2e`.
 POD_PACKAGES   = /e2e/pods$$
 BENCH         ?= .
 
@@ -35,7 +35,7 @@ help: ## show this list
 	@echo "vWorkspace Fleet - make targets:"
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo 'ARGS="..." is passed on by demo, test, e2e and bench: make test ARGS="-run TestPlan -v"'
+	@echo 'ARGS="..." is passed on by demo, test, e2e, faults and bench: make test ARGS="-run TestPlan -v"'
 
 ##@ What it does
 
@@ -108,16 +108,11 @@ images: ## images of hub and spoke for amd64 and arm64 in dist/, without a conta
 
 ##@ Longer
 
-.PHONY: e2e
-e2e: assets ## the scenario tests alone, fresh and verbose
-	@echo "e2e: go test ./e2e/..."
-	$(GO) test -count=1 -v -timeout 60m -p 1 $(ARGS) ./e2e/...
-
 # Root, Debian's apt and the Go module proxy are all that it needs: see e2e/kindfleet. Without root its tests are skipped, and say so.
-.PHONY: pods
-pods: ## what only real pods can prove: images, charts and engines on a fleet of kind clusters (ARGS="-pods.keep" keeps it)
-	@echo "pods: the first run builds nodes and images, 10 to 20 minutes on two cores; then a fleet is up in two or three"
-	$(GO) test -count=1 -v -timeout 60m ./e2e/pods $(ARGS)
+.PHONY: e2e
+e2e: ## what only real pods can prove: images, charts and engines on a fleet of kind clusters (ARGS="-pods.keep" keeps it)
+	@echo "e2e: the first run on a machine builds nodes and images, half an hour and more on two cores; then a fleet is up in two to four minutes"
+	$(GO) test -count=1 -v -timeout 90m ./e2e/pods $(ARGS)
 
 # Hours on two cores, by what is asked: every fault at every write, and then a soak of SOAK.
 SOAK ?= 1h
