@@ -68,7 +68,7 @@ func (r *operationReconciler) Reconcile(ctx context.Context, req mcreconcile.Req
 		return ctrl.Result{RequeueAfter: conflictInterval}, nil
 	}
 	if err != nil {
-		return ctrl.Result{}, err
+		return ctrl.Result{}, v.redaction.Error(err) // which is logged
 	}
 	return ctrl.Result{RequeueAfter: v.again}, nil
 }

@@ -18,6 +18,7 @@ import (
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/catalog"
 	"vworkspace.io/fleet/engines"
+	"vworkspace.io/fleet/spoke/redact"
 	"vworkspace.io/fleet/telemetry"
 )
 
@@ -31,6 +32,8 @@ type visit struct {
 	clock clock.PassiveClock
 	now   time.Time
 	again time.Duration
+	// redaction of what is told about the run: in its status and so in Events and log lines, which follow from it, and in errors.
+	redaction redact.Redaction
 	// idle: what failed lately was left alone for a moment.
 	idle bool
 }
@@ -40,7 +43,7 @@ func newVisit(s *site, op *opsv1alpha1.Operation, c clock.PassiveClock) *visit {
 	if op.Status.Phase == opsv1alpha1.PhaseRunning {
 		op.Spec.Parameters = catalog.Filled(op)
 	}
-	return &visit{site: s, op: op, before: *op.Status.DeepCopy(), clock: c, now: c.Now()}
+	return &visit{site: s, op: op, before: *op.Status.DeepCopy(), clock: c, now: c.Now(), redaction: redact.Of(op)}
 }
 
 func (v *visit) to() opsv1alpha1.Transitioner { return v.op.Transition(v.clock.Now()) }
@@ -88,6 +91,7 @@ func (v *visit) failedFor(d time.Duration) bool { return v.now.Sub(v.failing()) 
 // write puts the status where others see it, if it differs from what is there, and then tells and counts what has come to be. It fails with a
 // conflict when the Operation has changed since it was read. After an error nothing may be done that needed the write.
 func (v *visit) write(ctx context.Context) error {
+	v.redaction.Status(&v.op.Status)
 	if equality.Semantic.DeepEqual(v.before, v.op.Status) {
 		return nil
 	}
@@ -104,7 +108,7 @@ func (v *visit) write(ctx context.Context) error {
 }
 
 func (v *visit) tell(kind, reason, message string) {
-	v.recorder.Eventf(v.op, nil, kind, reason, string(v.op.Spec.Type), "%s", message)
+	v.recorder.Eventf(v.op, nil, kind, reason, string(v.op.Spec.Type), "%s", v.redaction.Text(message))
 }
 
 // report takes over what an engine says besides where the run stands.
@@ -114,10 +118,11 @@ func (v *visit) report(out engines.Outcome) error {
 	if out.LogsRef != nil {
 		s.LogsRef = out.LogsRef.DeepCopy()
 	}
-	if len(out.Outputs) == 0 || maps.Equal(out.Outputs, outputs(s.Outputs)) {
+	said := v.redaction.Outputs(out.Outputs)
+	if len(said) == 0 || maps.Equal(said, outputs(s.Outputs)) {
 		return nil
 	}
-	raw, err := json.Marshal(out.Outputs)
+	raw, err := json.Marshal(said)
 	if err != nil {
 		return fmt.Errorf("encode the outputs: %w", err)
 	}
