@@ -55,6 +55,13 @@ type Chooser interface {
 	Needs(op *opsv1alpha1.Operation) []client.Object
 }
 
+// Stepper is an Engine whose plan does not show all that a run creates: it takes further steps once those before have ended (Outcome.Next).
+type Stepper interface {
+	// Steps are the objects of all steps in their order, the plan's included. They are not created from here: a run is judged by them before it
+	// starts. Errors are those of Plan.
+	Steps(ctx context.Context, r client.Reader, run Run) ([]client.Object, error)
+}
+
 // Cancellation is what stops a run.
 type Cancellation struct {
 	// Delete these objects, with everything that belongs to them: in the foreground, so that the run is seen to run until that has

@@ -48,6 +48,7 @@ func Conform(t *testing.T, factory func(t testing.TB) Subject) {
 		{"the plan is the same after it was applied", planSurvivesItself},
 		{"another UID creates other objects", plansAreDisjoint},
 		{"created objects are the run's own", createdObjectsAreOwned},
+		{"steps begin with the plan", stepsBeginWithThePlan},
 		{"what would do its work again stays out of Backups", workersStayOutOfBackups},
 		{"long names are cut", longNamesFit},
 		{"the run is not changed", runIsReadOnly},
@@ -189,6 +190,29 @@ func createdObjectsAreOwned(t *testing.T, b *bench) {
 		if artefact := slices.Contains(b.Artefacts, kindOf(t, b.scheme, c.Object)); owned == artefact {
 			t.Errorf("%s: owned by the Operation = %v, artefact = %v; runners are owned, and artefacts outlive the Operation", name, owned, artefact)
 		}
+	}
+}
+
+// stepsBeginWithThePlan: a run is judged by its steps before it starts, so they must not be others than those that it takes.
+func stepsBeginWithThePlan(t *testing.T, b *bench) {
+	stepper, ok := b.Engine.(engines.Stepper)
+	if !ok {
+		return
+	}
+	steps, err := stepper.Steps(t.Context(), b.Reader(), b.Run)
+	if err != nil {
+		t.Fatalf("Steps: %v", err)
+	}
+	var all []engines.Change
+	for _, obj := range steps {
+		all = append(all, engines.Create(obj))
+	}
+	plan := sayChanges(t, b.scheme, b.plan(t, b.Run))
+	if len(all) < len(plan) {
+		t.Fatalf("%d steps, and a plan of %d", len(all), len(plan))
+	}
+	if diff := gocmp.Diff(plan, sayChanges(t, b.scheme, all)[:len(plan)]); diff != "" {
+		t.Errorf("the first steps are not the plan (-plan +steps):\n%s", diff)
 	}
 }
 

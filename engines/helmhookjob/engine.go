@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	"helm.sh/helm/v3/pkg/release"
 	batchv1 "k8s.io/api/batch/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -21,6 +22,7 @@ type Engine struct{}
 var (
 	_ engines.Engine   = Engine{}
 	_ engines.Canceler = Engine{}
+	_ engines.Stepper  = Engine{}
 )
 
 // New returns the engine.
@@ -42,21 +44,7 @@ func (Engine) Kinds() []client.Object { return append(jobs.Kinds(), &helmv2.Helm
 
 // Plan creates the Job of the first hook.
 func (Engine) Plan(ctx context.Context, r client.Reader, run engines.Run) ([]engines.Change, error) {
-	p, err := decode(run.Operation)
-	if err != nil {
-		return nil, err
-	}
-	if run.Target == nil {
-		return nil, &engines.BlockedError{Reason: opsv1alpha1.ReasonTargetNotFound, Message: "the ApplicationInstance does not exist"}
-	}
-	if err := checkTarget(run.Target); err != nil {
-		return nil, err
-	}
-	rec, err := firstRecord(ctx, r, run)
-	if err != nil {
-		return nil, err
-	}
-	hooks, err := p.choose(rec)
+	p, rec, hooks, err := chosen(ctx, r, run)
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +53,43 @@ func (Engine) Plan(ctx context.Context, r client.Reader, run engines.Run) ([]eng
 		return nil, err
 	}
 	return []engines.Change{engines.Create(job)}, nil
+}
+
+// Steps are the Jobs of all hooks.
+func (Engine) Steps(ctx context.Context, r client.Reader, run engines.Run) ([]client.Object, error) {
+	p, rec, hooks, err := chosen(ctx, r, run)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]client.Object, 0, len(hooks))
+	for i, hook := range hooks {
+		job, err := p.clone(run, hook, rec, step{number: i + 1, of: len(hooks)})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, job)
+	}
+	return all, nil
+}
+
+// chosen are the hooks that a run begins with, and the record that they are in.
+func chosen(ctx context.Context, r client.Reader, run engines.Run) (*Parameters, *record, []*release.Hook, error) {
+	p, err := decode(run.Operation)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if run.Target == nil {
+		return nil, nil, nil, &engines.BlockedError{Reason: opsv1alpha1.ReasonTargetNotFound, Message: "the ApplicationInstance does not exist"}
+	}
+	if err := checkTarget(run.Target); err != nil {
+		return nil, nil, nil, err
+	}
+	rec, err := firstRecord(ctx, r, run)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	hooks, err := p.choose(rec)
+	return p, rec, hooks, err
 }
 
 // firstRecord is the record that a run begins with. One that was interrupted after its first Job was made stays with that Job's, though the

@@ -5,9 +5,13 @@ package helmhookjob
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/engines"
 	"vworkspace.io/fleet/engines/enginetest"
 )
 
@@ -30,6 +34,28 @@ func TestNothingOfTheValuesIsTold(t *testing.T) {
 				t.Errorf("%s of %s tells a value of the chart", said, filepath.Dir(file))
 			}
 		}
+	}
+}
+
+// TestSteps: the Jobs of all hooks of the event, in Helm's order, are known before the first one runs.
+func TestSteps(t *testing.T) {
+	folder := filepath.Join("testdata", "next")
+	run := engines.Run{
+		Cluster:   "cluster1",
+		Operation: enginetest.ReadObjects(t, filepath.Join(folder, "operation.yaml"))[0].(*opsv1alpha1.Operation),
+		Target:    enginetest.ReadObjects(t, filepath.Join(folder, "target.yaml"))[0].(*appsv1alpha1.ApplicationInstance),
+	}
+	live := append(enginetest.ReadObjects(t, filepath.Join(folder, "live.yaml")), records(t, folder)...)
+	steps, err := New().Steps(t.Context(), enginetest.NewCluster(t, live...).Reader(), run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, job := range steps {
+		got = append(got, job.GetAnnotations()[annotationStep]+" "+job.GetLabels()[labelHook])
+	}
+	if want := []string{"1/3 shop-save", "2/3 shop-index", "3/3 shop-migrate"}; !slices.Equal(got, want) {
+		t.Errorf("steps %v, want %v", got, want)
 	}
 }
 
