@@ -77,7 +77,9 @@ func saved(w *World) error {
 func record(name string) func(*World) error {
 	return func(w *World) error {
 		manifest := "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: migrate\nspec:\n  template:\n    spec:\n      restartPolicy: Never\n" +
-			"      containers:\n      - name: migrate\n        image: registry.example.com/shop:1\n        env:\n        - {name: PASSWORD, valueFrom: {secretKeyRef: {name: shop, key: password}}}\n"
+			"      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}\n" +
+			"      containers:\n      - name: migrate\n        image: registry.example.com/shop:1\n" +
+			"        securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}\n        env:\n        - {name: PASSWORD, valueFrom: {secretKeyRef: {name: shop, key: password}}}\n"
 		raw, err := json.Marshal(map[string]any{
 			"name": name, "namespace": apps, "version": 1, "info": map[string]any{"status": "deployed"},
 			"hooks": []any{map[string]any{
