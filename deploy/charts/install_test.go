@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
 
 const (
@@ -112,7 +113,12 @@ func TestInstallUpgradeUninstall(t *testing.T) {
 		t.Fatalf("short names %v before the upgrade, want none", names)
 	}
 	upgrade(t, load(t, "hub"), hubNamespace, smallest(t, "hub"))
+	withoutAPIs["policy"] = map[string]any{"busy": "month-end closing"}
 	upgrade(t, load(t, "spoke"), agentNamespace, withoutAPIs)
+	var policy opsv1alpha1.AgentPolicy
+	if err := api(t).Get(t.Context(), client.ObjectKey{Name: opsv1alpha1.AgentPolicyName}, &policy); err != nil || policy.Spec.Busy == "" {
+		t.Errorf("the policy is not there: %v", err)
+	}
 	if names := shortNames(t); len(names) != 2 {
 		t.Errorf("short names %v after the upgrade: the CRD is the old one", names)
 	}
@@ -125,11 +131,13 @@ func TestInstallUpgradeUninstall(t *testing.T) {
 	uninstall(t, load(t, "spoke"), agentNamespace)
 
 	want := map[string]bool{
-		"CustomResourceDefinition " + instancesCRD:              true,
-		"CustomResourceDefinition operations.ops.vworkspace.io": true,
-		"Namespace " + hubNamespace:                             true,
-		"Namespace " + agentNamespace:                           true,
-		"ApplicationInstance default/sentinel":                  true,
+		"CustomResourceDefinition " + instancesCRD:                      true,
+		"CustomResourceDefinition operations.ops.vworkspace.io":         true,
+		"CustomResourceDefinition agentpolicies.ops.vworkspace.io":      true,
+		"CustomResourceDefinition operationtemplates.ops.vworkspace.io": true,
+		"Namespace " + hubNamespace:                                     true,
+		"Namespace " + agentNamespace:                                   true,
+		"ApplicationInstance default/sentinel":                          true,
 	}
 	for object := range snapshot(t) {
 		if !there[object] && !want[object] {
@@ -166,7 +174,7 @@ func settled(t *testing.T) {
 func api(t *testing.T) client.Client {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{appsv1alpha1.AddToScheme, apiextensionsv1.AddToScheme, corev1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{appsv1alpha1.AddToScheme, opsv1alpha1.AddToScheme, apiextensionsv1.AddToScheme, corev1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}

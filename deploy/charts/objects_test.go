@@ -16,6 +16,8 @@ import (
 	podsecurity "k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
 	"sigs.k8s.io/yaml"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
 
 // decode reads a document as its kind, strictly. The Prometheus operator's kinds have no Go type here.
@@ -29,7 +31,7 @@ func decode(t *testing.T, document string) runtime.Object {
 		return &u
 	}
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, opsv1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}

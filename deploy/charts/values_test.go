@@ -41,6 +41,9 @@ func TestBadValues(t *testing.T) {
 		{"spoke", "leaderElection: 'on'", "/leaderElection"},
 		{"spoke", "{replicas: 2, leaderElection: false}", "leaderElection: must be true when replicas is more than 1"},
 		{"spoke", "executors: {instanceNamespaces: shops}", "/executors/instanceNamespaces"},
+		{"spoke", "policy: {types: [Backups]}", "/policy/types/0"},
+		{"spoke", "policy: {namespaces: shops}", "/policy/namespaces"},
+		{"spoke", "policy: {image: [x]}", "at '/policy': additional properties 'image' not allowed"},
 		{"spoke", "agentNamespace: elsewhere", "additional properties 'agentNamespace' not allowed"},
 	} {
 		t.Run(c.chart+"/"+c.values, func(t *testing.T) {
