@@ -56,8 +56,13 @@ func (r *operationReconciler) apply(ctx context.Context, v *visit, engine engine
 	return nil
 }
 
-// putAll makes the changes in their order.
+// putAll makes the changes in their order, once the pods of all of them have been judged.
 func (v *visit) putAll(ctx context.Context, changes []engines.Change, run engines.Run) ([]opsv1alpha1.ResourceRef, *refusal, error) {
+	if b, err := v.unjudged(ctx, created(changes), run); err != nil {
+		return nil, nil, err
+	} else if b != nil {
+		return nil, &refusal{b.reason, "not created: " + b.message}, nil
+	}
 	made := make([]opsv1alpha1.ResourceRef, 0, len(changes))
 	for _, change := range changes {
 		ref, refused, err := v.put(ctx, change, run)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
@@ -111,6 +112,16 @@ func (r *operationReconciler) start(ctx context.Context, v *visit) (bool, error)
 // startAlone sets the fence unless another Operation on the target goes first. The cache was good enough to find a reason to wait; that there
 // is none is asked of the API server, while nobody else can start on the same target.
 func (r *operationReconciler) startAlone(ctx context.Context, v *visit, f facts) (bool, error) {
+	var err error
+	if f.policy, err = policy(ctx, v.live); err != nil {
+		return false, err
+	}
+	for _, rule := range ownersRules {
+		if b := rule(f); b != nil {
+			v.hold(b)
+			return false, nil
+		}
+	}
 	unlock := r.locks.lock(targetKey{v.name, types.NamespacedName{Namespace: v.op.Namespace, Name: f.target.Name}})
 	defer unlock()
 	var all opsv1alpha1.OperationList
@@ -127,8 +138,7 @@ func (r *operationReconciler) startAlone(ctx context.Context, v *visit, f facts)
 
 // gather reads the facts, in an order in which each may depend on the ones before, and stops where one makes the next impossible.
 func (r *operationReconciler) gather(ctx context.Context, v *visit) (f facts, changes []engines.Change, err error) {
-	f.op = v.op
-	if f.gated, err = v.gated(ctx, v.op.Namespace); err != nil || !f.gated {
+	if f, err = v.localFacts(ctx, v.op); err != nil || !f.gated {
 		return f, nil, err
 	}
 	if f.target, err = v.target(ctx, v.op.Namespace, v.op.Spec.TargetRef.Name); err != nil || f.target == nil {
@@ -143,7 +153,10 @@ func (r *operationReconciler) gather(ctx context.Context, v *visit) (f facts, ch
 	if f.absent, err = v.absentKind(ctx, f.engine, v.op); err != nil || f.absent != "" {
 		return f, nil, err
 	}
-	changes, f.plan = f.engine.Plan(ctx, v.live, engines.Run{Operation: v.op, Target: f.target, Cluster: v.name})
+	run := engines.Run{Operation: v.op, Target: f.target, Cluster: v.name}
+	if changes, f.plan = f.engine.Plan(ctx, v.live, run); f.plan == nil {
+		f.pods, f.plan = v.lookAhead(ctx, f.engine, run, changes)
+	}
 	f.disagree(v.op)
 	var others opsv1alpha1.OperationList
 	if err := v.List(ctx, &others, client.InNamespace(v.op.Namespace), client.MatchingFields{indexTarget: f.target.Name}); err != nil {
@@ -151,6 +164,21 @@ func (r *operationReconciler) gather(ctx context.Context, v *visit) (f facts, ch
 	}
 	f.rival = rival(v.op, others.Items)
 	return f, changes, nil
+}
+
+// localFacts are what the cluster's owner, and the namespace's, have decided.
+func (s *site) localFacts(ctx context.Context, op *opsv1alpha1.Operation) (facts, error) {
+	f := facts{op: op, agentNamespace: s.agentNamespace}
+	var err error
+	if f.policy, err = policy(ctx, s); err != nil {
+		return f, err
+	}
+	var ns corev1.Namespace
+	if err := s.Get(ctx, client.ObjectKey{Name: op.Namespace}, &ns); err != nil {
+		return f, client.IgnoreNotFound(err)
+	}
+	f.gated, f.podLevel = isGated(&ns), podLevel(ns.Labels)
+	return f, nil
 }
 
 // unknownEngine says that spec.engine names an engine that this agent does not have, or nothing.

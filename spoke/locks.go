@@ -42,6 +42,9 @@ func rival(op *opsv1alpha1.Operation, others []opsv1alpha1.Operation) *opsv1alph
 	return first
 }
 
+// queued are reasons to wait for which an Operation keeps its place before younger ones: nothing but its turn, or the moment, is awaited.
+var queued = []string{opsv1alpha1.ReasonConflictingOperation, opsv1alpha1.ReasonClusterBusy}
+
 func competes(op, o *opsv1alpha1.Operation) bool {
 	switch {
 	case o.Spec.TargetRef == nil || op.Spec.TargetRef == nil || o.Spec.TargetRef.Name != op.Spec.TargetRef.Name,
@@ -54,7 +57,7 @@ func competes(op, o *opsv1alpha1.Operation) bool {
 	case o.Spec.Cancel || o.Spec.DryRun || !o.DeletionTimestamp.IsZero():
 		return false
 	}
-	return !o.Status.Blocked || o.Status.Reason == opsv1alpha1.ReasonConflictingOperation
+	return !o.Status.Blocked || slices.Contains(queued, o.Status.Reason)
 }
 
 // apart tells whether two never run beside each other. Of two that quiesce, whoever ended first would wake the application up under the other.

@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	podsecurity "k8s.io/pod-security-admission/api"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -24,6 +25,14 @@ const defaultStartDeadline = 5 * time.Minute
 type facts struct {
 	op    *opsv1alpha1.Operation
 	gated bool
+	// policy of the cluster's owner, nil when there is none.
+	policy *opsv1alpha1.AgentPolicySpec
+	// templateName is the OperationTemplate that the run follows; empty when it follows none.
+	templateName string
+	// agentNamespace is the agent's own.
+	agentNamespace string
+	// podLevel is what the namespace lets pods be.
+	podLevel podsecurity.Level
 	// target is nil when it does not exist.
 	target *appsv1alpha1.ApplicationInstance
 	// engine that spec.engine or the target names; nil when this agent does not have it.
@@ -36,8 +45,12 @@ type facts struct {
 	opens time.Duration
 	// absent is a kind of the engine that the cluster does not serve, or empty.
 	absent string
+	// profile of rights that the run has.
+	profile string
 	// plan is the error of the engine's plan, if any.
 	plan error
+	// pods that the run would start, as far as its plan tells.
+	pods []pods
 	// rival on the same target that goes first, or nil.
 	rival *opsv1alpha1.Operation
 }
@@ -54,7 +67,8 @@ func blocked(reason, format string, args ...any) *blocker {
 
 // preconditions in their order: the first one that does not hold is the one that is reported.
 var preconditions = []func(facts) *blocker{
-	namespaceGated, targetExists, capabilityAdvertised, templateFollowed, templateHolds, engineInstalled, targetReady, approved, engineAgrees, noConflict,
+	namespaceGated, requestAllowed, targetExists, capabilityAdvertised, templateFollowed, engineAllowed, templateHolds, engineInstalled, targetReady,
+	approved, engineAgrees, podsAllowed, noConflict, unbusy,
 }
 
 func firstBlocker(f facts) *blocker {
@@ -163,6 +177,16 @@ func engineAgrees(f facts) *blocker {
 	return nil
 }
 
+// podsAllowed: the first of the pod rules that does not hold.
+func podsAllowed(f facts) *blocker {
+	for _, rule := range podRules {
+		if b := rule(f); b != nil {
+			return b
+		}
+	}
+	return nil
+}
+
 func noConflict(f facts) *blocker {
 	if f.rival == nil {
 		return nil
@@ -175,13 +199,14 @@ func noConflict(f facts) *blocker {
 		f.rival.Spec.Type, f.rival.Name, does)
 }
 
-// waitsInOrder are the reasons for which a run waits without anything being wrong, however long it takes: for another Operation, for a person, for a time.
-var waitsInOrder = []string{
-	opsv1alpha1.ReasonConflictingOperation, opsv1alpha1.ReasonAwaitingApproval, opsv1alpha1.ReasonOutsideMaintenanceWindow,
+// merelyWaits are reasons for which nothing is wrong: another Operation goes first, a person has to agree, a window has to open, or the cluster's owner
+// lets nothing start for now.
+var merelyWaits = []string{
+	opsv1alpha1.ReasonConflictingOperation, opsv1alpha1.ReasonAwaitingApproval, opsv1alpha1.ReasonOutsideMaintenanceWindow, opsv1alpha1.ReasonClusterBusy,
 }
 
-// countsAgainstDeadline tells whether being blocked for a reason means that something is wrong.
-func countsAgainstDeadline(reason string) bool { return !slices.Contains(waitsInOrder, reason) }
+// countsAgainstDeadline tells whether being blocked for a reason means that something is wrong. Waiting is not wrong, however long it takes.
+func countsAgainstDeadline(reason string) bool { return !slices.Contains(merelyWaits, reason) }
 
 // blockedFor is how long an Operation was blocked by something that is wrong, all such spells added up from its history. The age of the
 // Operation would count the time it waited for others, and the last spell alone could start anew for ever.

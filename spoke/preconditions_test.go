@@ -8,6 +8,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	podsecurity "k8s.io/pod-security-admission/api"
 	testclock "k8s.io/utils/clock/testing"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
@@ -20,7 +21,7 @@ func TestPreconditionsInOrder(t *testing.T) {
 	op := on("shop", "op", "web", opsv1alpha1.TypeBackup)
 	op.Spec.Engine = widgetName
 	ready := capableFact(metav1.ConditionTrue)
-	good := facts{op: op, gated: true, target: ready, engine: widgetEngine{}}
+	good := facts{op: op, gated: true, target: ready, engine: widgetEngine{}, podLevel: podsecurity.LevelRestricted}
 
 	asks := on("shop", "op", "web", opsv1alpha1.TypeBackup)
 	asks.Spec.Engine, asks.Spec.Approvals = widgetName, &opsv1alpha1.ApprovalsSpec{Required: true}
@@ -30,13 +31,20 @@ func TestPreconditionsInOrder(t *testing.T) {
 		reason string
 		with   func(*facts)
 	}{
+		{opsv1alpha1.ReasonClusterBusy, func(f *facts) { f.policy = &opsv1alpha1.AgentPolicySpec{Busy: "closing"} }},
 		{opsv1alpha1.ReasonConflictingOperation, func(f *facts) { f.rival = on("shop", "other", "web", opsv1alpha1.TypeRestore) }},
+		{opsv1alpha1.ReasonLocalVeto, func(f *facts) {
+			f.policy.Images, f.pods = []string{"registry.example.com/"}, []pods{podUsing("elsewhere.example/x")}
+		}},
+		{opsv1alpha1.ReasonPodNotRestricted, func(f *facts) { f.pods = []pods{podUsing("x")}; f.pods[0].template.Spec.HostNetwork = true }},
 		{"Taken", func(f *facts) { f.plan = &engines.BlockedError{Reason: "Taken", Message: "taken"} }},
 		{opsv1alpha1.ReasonAwaitingApproval, func(f *facts) { f.op = asks }},
 		{opsv1alpha1.ReasonTargetNotReady, func(f *facts) { f.target = capableFact(metav1.ConditionFalse) }},
 		{opsv1alpha1.ReasonEngineNotInstalled, func(f *facts) { f.absent = "Widget.test.vworkspace.io" }},
+		{opsv1alpha1.ReasonLocalVeto, func(f *facts) { f.policy.Engines = []opsv1alpha1.OperationEngine{opsv1alpha1.EngineVelero} }},
 		{opsv1alpha1.ReasonCapabilityMissing, func(f *facts) { f.target = f.target.DeepCopy(); f.target.Annotations = nil }},
 		{opsv1alpha1.ReasonTargetNotFound, func(f *facts) { f.target = nil }},
+		{opsv1alpha1.ReasonLocalVeto, func(f *facts) { f.policy.Types = []opsv1alpha1.OperationType{opsv1alpha1.TypeUpgrade} }},
 		{opsv1alpha1.ReasonNamespaceNotGated, func(f *facts) { f.gated = false }},
 	}
 	if b := firstBlocker(good); b != nil {
@@ -116,6 +124,7 @@ func TestHoldFailsAfterDeadline(t *testing.T) {
 		{0, opsv1alpha1.ReasonTargetNotFound, opsv1alpha1.PhasePending},
 		{4 * time.Minute, opsv1alpha1.ReasonTargetNotFound, opsv1alpha1.PhasePending},
 		{time.Hour, opsv1alpha1.ReasonConflictingOperation, opsv1alpha1.PhasePending},
+		{time.Hour, opsv1alpha1.ReasonClusterBusy, opsv1alpha1.PhasePending},
 	} {
 		v := newVisit(nil, op, testclock.NewFakePassiveClock(now.Add(c.after)))
 		if v.hold(blocked(c.reason, "m")); op.Status.Phase != c.phase || v.again == 0 {
@@ -152,26 +161,27 @@ func TestRival(t *testing.T) {
 		others []opsv1alpha1.Operation
 		want   string
 	}{
-		"alone":                       {op("me", 1, up), nil, ""},
-		"itself":                      {op("me", 1, up), []opsv1alpha1.Operation{op("me", 1, up)}, ""},
-		"older waits":                 {op("me", 1, up), []opsv1alpha1.Operation{op("a", 2, up)}, "a"},
-		"younger waits":               {op("me", 2, up), []opsv1alpha1.Operation{op("a", 1, up)}, ""},
-		"younger runs":                {op("me", 2, up), []opsv1alpha1.Operation{op("a", 1, up, running)}, "a"},
-		"same age, smaller UID":       {op("me", 1, up), []opsv1alpha1.Operation{op("a", 1, up)}, "a"},
-		"same age, greater UID":       {op("me", 1, up), []opsv1alpha1.Operation{op("z", 1, up)}, ""},
-		"oldest of several":           {op("me", 1, up), []opsv1alpha1.Operation{op("a", 2, up), op("b", 3, down)}, "b"},
-		"ended":                       {op("me", 1, up), []opsv1alpha1.Operation{op("a", 2, up, done)}, ""},
-		"another target":              {op("me", 1, up), []opsv1alpha1.Operation{op("a", 2, up, func(o *opsv1alpha1.Operation) { o.Spec.TargetRef.Name = "b" })}, ""},
-		"blocked by something else":   {op("me", 1, up), []opsv1alpha1.Operation{op("a", 2, up, blockedBy(opsv1alpha1.ReasonAwaitingApproval))}, ""},
-		"in the queue":                {op("me", 1, up), []opsv1alpha1.Operation{op("a", 2, up, blockedBy(opsv1alpha1.ReasonConflictingOperation))}, "a"},
-		"being cancelled":             {op("me", 1, up), []opsv1alpha1.Operation{op("a", 2, up, func(o *opsv1alpha1.Operation) { o.Spec.Cancel = true })}, ""},
-		"running and being cancelled": {op("me", 1, up), []opsv1alpha1.Operation{op("a", 2, up, running, func(o *opsv1alpha1.Operation) { o.Spec.Cancel = true })}, "a"},
-		"backup and upgrade":          {op("me", 1, back), []opsv1alpha1.Operation{op("a", 2, up, running)}, ""},
-		"backup and restore":          {op("me", 1, back), []opsv1alpha1.Operation{op("a", 2, down, running)}, "a"},
-		"restore and backup":          {op("me", 1, down), []opsv1alpha1.Operation{op("a", 2, back, running)}, "a"},
-		"two backups":                 {op("me", 1, back), []opsv1alpha1.Operation{op("a", 2, back, running)}, ""},
-		"migration and upgrade":       {op("me", 1, move), []opsv1alpha1.Operation{op("a", 2, up, running)}, "a"},
-		"command and everything":      {op("me", 1, run), []opsv1alpha1.Operation{op("a", 2, up, running), op("b", 2, down, running)}, ""},
+		"alone":                          {op("me", 1, up), nil, ""},
+		"itself":                         {op("me", 1, up), []opsv1alpha1.Operation{op("me", 1, up)}, ""},
+		"older waits":                    {op("me", 1, up), []opsv1alpha1.Operation{op("a", 2, up)}, "a"},
+		"younger waits":                  {op("me", 2, up), []opsv1alpha1.Operation{op("a", 1, up)}, ""},
+		"younger runs":                   {op("me", 2, up), []opsv1alpha1.Operation{op("a", 1, up, running)}, "a"},
+		"same age, smaller UID":          {op("me", 1, up), []opsv1alpha1.Operation{op("a", 1, up)}, "a"},
+		"same age, greater UID":          {op("me", 1, up), []opsv1alpha1.Operation{op("z", 1, up)}, ""},
+		"oldest of several":              {op("me", 1, up), []opsv1alpha1.Operation{op("a", 2, up), op("b", 3, down)}, "b"},
+		"ended":                          {op("me", 1, up), []opsv1alpha1.Operation{op("a", 2, up, done)}, ""},
+		"another target":                 {op("me", 1, up), []opsv1alpha1.Operation{op("a", 2, up, func(o *opsv1alpha1.Operation) { o.Spec.TargetRef.Name = "b" })}, ""},
+		"blocked by something else":      {op("me", 1, up), []opsv1alpha1.Operation{op("a", 2, up, blockedBy(opsv1alpha1.ReasonAwaitingApproval))}, ""},
+		"in the queue":                   {op("me", 1, up), []opsv1alpha1.Operation{op("a", 2, up, blockedBy(opsv1alpha1.ReasonConflictingOperation))}, "a"},
+		"in the queue of a busy cluster": {op("me", 1, up), []opsv1alpha1.Operation{op("a", 2, up, blockedBy(opsv1alpha1.ReasonClusterBusy))}, "a"},
+		"being cancelled":                {op("me", 1, up), []opsv1alpha1.Operation{op("a", 2, up, func(o *opsv1alpha1.Operation) { o.Spec.Cancel = true })}, ""},
+		"running and being cancelled":    {op("me", 1, up), []opsv1alpha1.Operation{op("a", 2, up, running, func(o *opsv1alpha1.Operation) { o.Spec.Cancel = true })}, "a"},
+		"backup and upgrade":             {op("me", 1, back), []opsv1alpha1.Operation{op("a", 2, up, running)}, ""},
+		"backup and restore":             {op("me", 1, back), []opsv1alpha1.Operation{op("a", 2, down, running)}, "a"},
+		"restore and backup":             {op("me", 1, down), []opsv1alpha1.Operation{op("a", 2, back, running)}, "a"},
+		"two backups":                    {op("me", 1, back), []opsv1alpha1.Operation{op("a", 2, back, running)}, ""},
+		"migration and upgrade":          {op("me", 1, move), []opsv1alpha1.Operation{op("a", 2, up, running)}, "a"},
+		"command and everything":         {op("me", 1, run), []opsv1alpha1.Operation{op("a", 2, up, running), op("b", 2, down, running)}, ""},
 	} {
 		got := ""
 		if r := rival(&c.me, c.others); r != nil {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,7 +67,11 @@ func (e quiesceEngine) blocker(ctx context.Context, v *visit) (*blocker, error) 
 			return blocked(opsv1alpha1.ReasonEngineNotInstalled, "engine %s, which is to quiesce the application, needs %s, which this cluster does not serve: install it",
 				e.engine.Name(), absent), nil
 		}
-		_, err = e.engine.Plan(ctx, v.live, run)
+		changes, err := e.engine.Plan(ctx, v.live, run)
+		var local *blocker
+		if err == nil {
+			local, err = e.notAllowed(ctx, v, run, changes)
+		}
 		var invalid *engines.InvalidError
 		var b *engines.BlockedError
 		switch {
@@ -77,9 +82,25 @@ func (e quiesceEngine) blocker(ctx context.Context, v *visit) (*blocker, error) 
 			return blocked(b.Reason, "engine %s is to %s the application: %s", e.engine.Name(), s, b.Message), nil
 		case err != nil:
 			return nil, fmt.Errorf("plan the %s: %w", s, err)
+		case local != nil:
+			return blocked(local.reason, "engine %s is to %s the application: %s", e.engine.Name(), s, local.message), nil
 		}
 	}
 	return nil, nil
+}
+
+// notAllowed is what the cluster's owner has against a step.
+func (e quiesceEngine) notAllowed(ctx context.Context, v *visit, run engines.Run, changes []engines.Change) (*blocker, error) {
+	f, err := v.localFacts(ctx, run.Operation)
+	if err != nil {
+		return nil, err
+	}
+	f.engine, f.profile = e.engine, string(e.engine.Name())
+	if b := engineAllowed(f); b != nil {
+		return b, nil
+	}
+	f.pods, err = v.lookAhead(ctx, e.engine, run, changes)
+	return podsAllowed(f), err
 }
 
 func (e quiesceEngine) perform(ctx context.Context, v *visit, s quiesceStep) (bool, string, error) {
@@ -105,6 +126,9 @@ func (e quiesceEngine) perform(ctx context.Context, v *visit, s quiesceStep) (bo
 	return false, "", nil
 }
 
+// ownersReasons are those for which the owner of a cluster or a namespace refuses what was allowed when the run started, and may allow again.
+var ownersReasons = []string{opsv1alpha1.ReasonLocalVeto, opsv1alpha1.ReasonPodNotRestricted}
+
 // begin puts the step in place and records it. An unquiesce that is blocked waits until somebody has acted: nothing was made, so that it is no attempt.
 func (e quiesceEngine) begin(ctx context.Context, v *visit, s quiesceStep, run engines.Run) (string, error) {
 	changes, err := e.engine.Plan(ctx, v.live, run)
@@ -122,6 +146,8 @@ func (e quiesceEngine) begin(ctx context.Context, v *visit, s quiesceStep, run e
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("start the %s: %w", s, err)
+	case refused != nil && s == stepUnquiesce && slices.Contains(ownersReasons, refused.reason):
+		return "", fmt.Errorf("the %s by engine %s cannot be started yet (%s): %s", s, e.engine.Name(), refused.reason, refused.message)
 	case refused != nil:
 		return fmt.Sprintf("the %s by engine %s cannot be started (%s): %s", s, e.engine.Name(), refused.reason, refused.message), nil
 	}

@@ -86,7 +86,7 @@ func CacheOptions() cache.Options {
 
 // Kinds that the API server must serve for the agent to work. Those of engines may come and go.
 func Kinds() []client.Object {
-	return []client.Object{&opsv1alpha1.Operation{}, &opsv1alpha1.OperationTemplate{}, &appsv1alpha1.ApplicationInstance{}}
+	return []client.Object{&opsv1alpha1.Operation{}, &opsv1alpha1.OperationTemplate{}, &opsv1alpha1.AgentPolicy{}, &appsv1alpha1.ApplicationInstance{}}
 }
 
 // Setup adds the agent's controllers to a manager, for every cluster that its provider engages. The clusters need a scheme with AddToScheme.
@@ -106,6 +106,9 @@ func Setup(ctx context.Context, mgr mcmanager.Manager, o Options) error {
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics()
 	}
+	if errPodSecurity != nil {
+		return fmt.Errorf("judge pods: %w", errPodSecurity)
+	}
 	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
@@ -114,7 +117,7 @@ func Setup(ctx context.Context, mgr mcmanager.Manager, o Options) error {
 		return err
 	}
 	late := newLateKinds(o.Discovery, kinds...)
-	s := newSites(late, o.Metrics)
+	s := newSites(late, o.Metrics, o.AgentNamespace)
 	// Before the controllers: their sources need it engaged.
 	if err := mgr.Add(s); err != nil {
 		return fmt.Errorf("add the clusters: %w", err)
@@ -200,6 +203,7 @@ func setupOperations(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options
 		Watches(&appsv1alpha1.ApplicationInstance{}, enqueue(operationsOfInstance)).
 		Watches(&corev1.Namespace{}, enqueue(operationsOfNamespace)).
 		Watches(&opsv1alpha1.OperationTemplate{}, enqueue(operationsOfTemplate)).
+		Watches(&opsv1alpha1.AgentPolicy{}, enqueue(operationsOfPolicy)).
 		WithOptions(options(mgr, "operation", telemetry.KeyOperation, o.Workers, share)).
 		Build(arrival{s, r})
 	if err != nil {

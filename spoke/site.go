@@ -31,6 +31,8 @@ type site struct {
 	client.Client
 	// name of the ManagedCluster, empty on a spoke without a hub.
 	name string
+	// agentNamespace is where the agent has its own accounts.
+	agentNamespace string
 	// live reads from the API server.
 	live client.Reader
 	// kinds are watched only while they are served.
@@ -51,15 +53,16 @@ type site struct {
 
 // sites are the clusters that are engaged, for the reconcilers to find. What is kept about a cluster is kept here, and goes with it.
 type sites struct {
-	kinds   *lateKinds
-	metrics *Metrics
+	kinds          *lateKinds
+	metrics        *Metrics
+	agentNamespace string
 
 	mu    sync.Mutex
 	known map[multicluster.ClusterName]*site
 }
 
-func newSites(kinds *lateKinds, metrics *Metrics) *sites {
-	return &sites{kinds: kinds, metrics: metrics, known: map[multicluster.ClusterName]*site{}}
+func newSites(kinds *lateKinds, metrics *Metrics, agentNamespace string) *sites {
+	return &sites{kinds: kinds, metrics: metrics, agentNamespace: agentNamespace, known: map[multicluster.ClusterName]*site{}}
 }
 
 // Start implements manager.Runnable. The work is done per cluster.
@@ -80,16 +83,17 @@ func (s *sites) Engage(ctx context.Context, name multicluster.ClusterName, cl cl
 		return err
 	}
 	st := &site{
-		Client:   cl.GetClient(),
-		name:     managedCluster(name),
-		live:     cl.GetAPIReader(),
-		kinds:    kinds,
-		remote:   speak,
-		recorder: cl.GetEventRecorder(recorderName),
-		metrics:  s.metrics,
-		caches:   cl.GetCache(),
-		pace:     newPace(),
-		engaged:  ctx,
+		Client:         cl.GetClient(),
+		name:           managedCluster(name),
+		agentNamespace: s.agentNamespace,
+		live:           cl.GetAPIReader(),
+		kinds:          kinds,
+		remote:         speak,
+		recorder:       cl.GetEventRecorder(recorderName),
+		metrics:        s.metrics,
+		caches:         cl.GetCache(),
+		pace:           newPace(),
+		engaged:        ctx,
 	}
 	if err := s.metrics.operations.Watch(ctx, st.caches); err != nil {
 		return err

@@ -3,6 +3,7 @@
 package spoke
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/catalog"
 	"vworkspace.io/fleet/engines"
+	"vworkspace.io/fleet/spoke/redact"
 )
 
 // follow finds the engine and the template of an Operation on one instance, and fills in the parameters: what is in hand has from here on what the
@@ -39,7 +41,8 @@ func (r *operationReconciler) follow(ctx context.Context, v *visit, f *facts) er
 		f.problem, v.op.Status.Template = problem, nil
 		return nil
 	}
-	f.template = entries[0]
+	f.template, f.templateName = entries[0], entries[0].Template.Name
+	f.profile = cmp.Or(f.template.Template.Spec.RBACProfile, string(f.engine.Name()))
 	v.op.Status.Template = r.snapshot(f)
 	filled, wrong := catalog.Fill(v.op.Spec.Parameters, f.template.Template.Spec.Defaults)
 	if wrong != nil {
@@ -47,6 +50,7 @@ func (r *operationReconciler) follow(ctx context.Context, v *visit, f *facts) er
 		return nil
 	}
 	v.op.Spec.Parameters = filled
+	v.redaction = redact.Of(v.op)
 	return nil
 }
 

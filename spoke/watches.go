@@ -96,6 +96,11 @@ func operationsOfEngineObject(scheme *runtime.Scheme) func(context.Context, clie
 	}
 }
 
+// operationsOfPolicy: what the cluster's owner allows has changed for all that waits.
+func operationsOfPolicy(ctx context.Context, c client.Client, _ client.Object) []client.ObjectKey {
+	return unstarted(ctx, c)
+}
+
 // unstarted: every Operation that waits, because something it may wait for came to be.
 func unstarted(ctx context.Context, c client.Client) []client.ObjectKey {
 	return operationsBy(ctx, c, client.MatchingFields{indexStage: stageUnstarted})

@@ -3,11 +3,17 @@
 package engines
 
 import (
+	"context"
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/e2e/testbed"
@@ -93,4 +99,37 @@ func TestHelmHookJobRights(t *testing.T) {
 	}
 	allowRecords(t)
 	reaches(t, op, opsv1alpha1.PhaseSucceeded, "HelmHookJobSucceeded")
+}
+
+// TestHelmHookJobPodSecurity: a hook whose pod is not restricted waits until the namespace's owner allows it, and says how that is done.
+func TestHelmHookJobPodSecurity(t *testing.T) {
+	allowRecords(t)
+	instance := release(t, opsv1alpha1.EngineHelmHookJob, nil)
+	op := create(t, hook(t, instance, map[string]any{"hookName": instance + "-after-upgrade"}))
+	reaches(t, op, opsv1alpha1.PhasePending, opsv1alpha1.ReasonPodNotRestricted)
+	for _, want := range []string{"is not restricted", `container "main" must set securityContext.allowPrivilegeEscalation=false`, opsv1alpha1.LabelHookPodSecurity + "=baseline"} {
+		if !strings.Contains(op.Status.Message, want) {
+			t.Errorf("it does not say %q: %s", want, op.Status.Message)
+		}
+	}
+	t.Log(op.Status.Message)
+	allowBaseline(t)
+	reaches(t, op, opsv1alpha1.PhaseSucceeded, "HelmHookJobSucceeded")
+}
+
+// allowBaseline lets hooks in the namespace be what they are in most charts, while the test runs.
+func allowBaseline(t *testing.T) {
+	t.Helper()
+	label := func(ctx context.Context, value string) error {
+		patch := fmt.Sprintf(`{"metadata":{"labels":{%q:%s}}}`, opsv1alpha1.LabelHookPodSecurity, value)
+		return k8s.Patch(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, client.RawPatch(types.MergePatchType, []byte(patch)))
+	}
+	if err := label(t.Context(), strconv.Quote(opsv1alpha1.HookPodSecurityBaseline)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := label(context.Background(), "null"); err != nil {
+			t.Error(err)
+		}
+	})
 }

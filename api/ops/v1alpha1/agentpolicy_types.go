@@ -33,8 +33,10 @@ type AgentPolicySpec struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=63
 	Namespaces []string `json:"namespaces,omitempty"`
-	// Images that pods of an Operation may use, each as the beginning of a name: registry.example.com/tools/ allows all that is below it. A whole name,
-	// with or without tag or digest, allows that image alone.
+	// Images that the pods of an Operation's Jobs may use (engines job and helmHookJob, also as a quiesce). One that ends with a slash allows all that is
+	// below it: registry.example.com/tools/. Any other is a whole name, such as registry.example.com/tools/backup, and allows that image alone: with
+	// every tag, or with its own tag or digest only. Names are read as a kubelet reads them: nginx is docker.io/library/nginx. What Argo Workflows,
+	// Velero and VolSync start is not bound by this list, but by Engines.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=256

@@ -88,6 +88,8 @@ const (
 	ReasonLocalVeto = "LocalVeto"
 	// ReasonClusterBusy: the AgentPolicy of the cluster lets nothing start for now.
 	ReasonClusterBusy = "ClusterBusy"
+	// ReasonPodNotRestricted: a pod of the run would ask for more than it may in its namespace.
+	ReasonPodNotRestricted = "PodNotRestricted"
 	// ReasonRequesterUnknown: the API server did not record who asks, so that nobody can tell what they may do.
 	ReasonRequesterUnknown = "RequesterUnknown"
 	// ReasonNotAuthorized: the requester may not use the template, or not reach the clusters.
