@@ -24,7 +24,7 @@ const maxAllowed = 8
 
 // ownersRules are the ones that are asked once more right before the fence, of the API server: a policy that was changed before an Operation was
 // created holds for it, however late the cache is.
-var ownersRules = []func(facts) *blocker{requestAllowed, engineAllowed, imagesAllowed, unbusy}
+var ownersRules = []func(facts) *blocker{requestAllowed, templateAllowed, engineAllowed, imagesAllowed, unbusy}
 
 // policy of the cluster's owner, nil when there is none.
 func policy(ctx context.Context, r client.Reader) (*opsv1alpha1.AgentPolicySpec, error) {
@@ -44,18 +44,13 @@ func requestAllowed(f facts) *blocker {
 	if f.policy == nil {
 		return nil
 	}
-	for _, b := range []*blocker{
-		unlisted("types", f.policy.Types, f.op.Spec.Type, "the type of this Operation is "+string(f.op.Spec.Type)),
-		unlisted("namespaces", f.policy.Namespaces, f.op.Namespace, "this Operation is in "+f.op.Namespace),
-	} {
-		if b != nil {
-			return b
-		}
+	if b := unlisted("types", f.policy.Types, f.op.Spec.Type, "the type of this Operation is "+string(f.op.Spec.Type)); b != nil {
+		return b
 	}
-	return nil
+	return unlisted("namespaces", f.policy.Namespaces, f.op.Namespace, "this Operation is in "+f.op.Namespace)
 }
 
-// engineAllowed: what the template and the engine decide.
+// engineAllowed: the engine, and with which rights it works.
 func engineAllowed(f facts) *blocker {
 	if f.policy == nil {
 		return nil
@@ -63,10 +58,28 @@ func engineAllowed(f facts) *blocker {
 	if b := unlisted("engines", f.policy.Engines, f.engine.Name(), "this Operation needs "+string(f.engine.Name())); b != nil {
 		return b
 	}
-	if b := unlisted("templates", f.policy.Templates, f.templateName, "this Operation follows template "+f.templateName); b != nil {
-		return b
+	return unlisted("rbacProfiles", f.policy.RBACProfiles, f.profile(), "this Operation needs "+f.profile())
+}
+
+// templateAllowed: what the Operation is.
+func templateAllowed(f facts) *blocker {
+	if f.policy == nil {
+		return nil
 	}
-	return unlisted("rbacProfiles", f.policy.RBACProfiles, f.profile, "this Operation needs "+f.profile)
+	name, is := "", "this Operation follows no template"
+	if f.template != nil {
+		name = f.template.Template.Name
+		is = "this Operation follows template " + name
+	}
+	return unlisted("templates", f.policy.Templates, name, is)
+}
+
+// profile of rights that a run has: its template's, or the engine's own.
+func (f facts) profile() string {
+	if f.template != nil && f.template.Template.Spec.RBACProfile != "" {
+		return f.template.Template.Spec.RBACProfile
+	}
+	return string(f.engine.Name())
 }
 
 // imagesAllowed: what the pods decide, those of them that the agent knows about.

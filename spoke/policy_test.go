@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/catalog"
 )
 
 // TestLastWord: every field of an AgentPolicy, what it allows, and the message for what it does not.
@@ -39,14 +40,16 @@ func TestLastWord(t *testing.T) {
 		"namespace": {&opsv1alpha1.AgentPolicySpec{Namespaces: []string{"shops"}}, nil,
 			opsv1alpha1.ReasonLocalVeto, "this Operation is in shop, and spec.namespaces" + only + "shops" + who},
 		"this namespace": {&opsv1alpha1.AgentPolicySpec{Namespaces: []string{"shop"}}, nil, allowed, ""},
-		"template": {&opsv1alpha1.AgentPolicySpec{Templates: []string{"backup-velero"}}, func(f *facts) { f.templateName = "backup" },
+		"template": {&opsv1alpha1.AgentPolicySpec{Templates: []string{"backup-velero"}}, byTemplate("backup", ""),
 			opsv1alpha1.ReasonLocalVeto, "this Operation follows template backup, and spec.templates" + only + "backup-velero" + who},
 		"no template": {&opsv1alpha1.AgentPolicySpec{Templates: []string{"backup-velero"}}, nil,
-			opsv1alpha1.ReasonLocalVeto, "this Operation follows none, and spec.templates" + only + "backup-velero" + who},
-		"this template": {&opsv1alpha1.AgentPolicySpec{Templates: []string{"backup"}}, func(f *facts) { f.templateName = "backup" }, allowed, ""},
-		"profile": {&opsv1alpha1.AgentPolicySpec{RBACProfiles: []string{"small"}}, func(f *facts) { f.profile = "large" },
+			opsv1alpha1.ReasonLocalVeto, "this Operation follows no template, and spec.templates" + only + "backup-velero" + who},
+		"this template": {&opsv1alpha1.AgentPolicySpec{Templates: []string{"backup"}}, byTemplate("backup", ""), allowed, ""},
+		"profile": {&opsv1alpha1.AgentPolicySpec{RBACProfiles: []string{"small"}}, byTemplate("x", "large"),
 			opsv1alpha1.ReasonLocalVeto, "this Operation needs large, and spec.rbacProfiles" + only + "small" + who},
-		"this profile": {&opsv1alpha1.AgentPolicySpec{RBACProfiles: []string{"small"}}, func(f *facts) { f.profile = "small" }, allowed, ""},
+		"the engine's own profile": {&opsv1alpha1.AgentPolicySpec{RBACProfiles: []string{"small"}}, byTemplate("x", ""),
+			opsv1alpha1.ReasonLocalVeto, "this Operation needs workflow, and spec.rbacProfiles" + only + "small" + who},
+		"this profile": {&opsv1alpha1.AgentPolicySpec{RBACProfiles: []string{"small"}}, byTemplate("x", "small"), allowed, ""},
 		"image": {&opsv1alpha1.AgentPolicySpec{Images: []string{"registry.example.com/tools/"}}, uses("registry.example.com/tools-evil/x"),
 			opsv1alpha1.ReasonLocalVeto, "Job j uses registry.example.com/tools-evil/x, and spec.images" + only + "registry.example.com/tools/" + who},
 		"this image": {&opsv1alpha1.AgentPolicySpec{Images: []string{"registry.example.com/tools/"}}, uses("registry.example.com/tools/x"), allowed, ""},
@@ -82,8 +85,16 @@ func startable() facts {
 	op := on("shop", "op", "web", opsv1alpha1.TypeBackup)
 	op.Spec.Engine = widgetName
 	return facts{
-		op: op, gated: true, target: capableFact(metav1.ConditionTrue), engine: widgetEngine{}, profile: string(widgetName),
+		op: op, gated: true, target: capableFact(metav1.ConditionTrue), engine: widgetEngine{},
 		agentNamespace: opsv1alpha1.DefaultAgentNamespace, podLevel: podsecurity.LevelRestricted,
+	}
+}
+
+// byTemplate has a run follow a template with a profile of rights.
+func byTemplate(name, profile string) func(*facts) {
+	return func(f *facts) {
+		f.template = &catalog.Entry{Template: &opsv1alpha1.OperationTemplate{ObjectMeta: metav1.ObjectMeta{Name: name}}}
+		f.template.Template.Spec.RBACProfile = profile
 	}
 }
 

@@ -27,8 +27,6 @@ type facts struct {
 	gated bool
 	// policy of the cluster's owner, nil when there is none.
 	policy *opsv1alpha1.AgentPolicySpec
-	// templateName is the OperationTemplate that the run follows; empty when it follows none.
-	templateName string
 	// agentNamespace is the agent's own.
 	agentNamespace string
 	// podLevel is what the namespace lets pods be.
@@ -45,8 +43,6 @@ type facts struct {
 	opens time.Duration
 	// absent is a kind of the engine that the cluster does not serve, or empty.
 	absent string
-	// profile of rights that the run has.
-	profile string
 	// plan is the error of the engine's plan, if any.
 	plan error
 	// pods that the run would start, as far as its plan tells.
@@ -67,7 +63,7 @@ func blocked(reason, format string, args ...any) *blocker {
 
 // preconditions in their order: the first one that does not hold is the one that is reported.
 var preconditions = []func(facts) *blocker{
-	namespaceGated, requestAllowed, targetExists, capabilityAdvertised, templateFollowed, engineAllowed, templateHolds, engineInstalled, targetReady,
+	namespaceGated, requestAllowed, targetExists, capabilityAdvertised, templateFollowed, templateAllowed, engineAllowed, templateHolds, engineInstalled, targetReady,
 	approved, engineAgrees, podsAllowed, noConflict, unbusy,
 }
 
@@ -199,14 +195,14 @@ func noConflict(f facts) *blocker {
 		f.rival.Spec.Type, f.rival.Name, does)
 }
 
-// merelyWaits are reasons for which nothing is wrong: another Operation goes first, a person has to agree, a window has to open, or the cluster's owner
-// lets nothing start for now.
-var merelyWaits = []string{
+// waitsInOrder are the reasons for which a run waits without anything being wrong, however long it takes: for another Operation, for a person, for a
+// time, or until the owner of the cluster lets runs start again.
+var waitsInOrder = []string{
 	opsv1alpha1.ReasonConflictingOperation, opsv1alpha1.ReasonAwaitingApproval, opsv1alpha1.ReasonOutsideMaintenanceWindow, opsv1alpha1.ReasonClusterBusy,
 }
 
-// countsAgainstDeadline tells whether being blocked for a reason means that something is wrong. Waiting is not wrong, however long it takes.
-func countsAgainstDeadline(reason string) bool { return !slices.Contains(merelyWaits, reason) }
+// countsAgainstDeadline tells whether being blocked for a reason means that something is wrong.
+func countsAgainstDeadline(reason string) bool { return !slices.Contains(waitsInOrder, reason) }
 
 // blockedFor is how long an Operation was blocked by something that is wrong, all such spells added up from its history. The age of the
 // Operation would count the time it waited for others, and the last spell alone could start anew for ever.

@@ -95,7 +95,7 @@ func (e quiesceEngine) notAllowed(ctx context.Context, v *visit, run engines.Run
 	if err != nil {
 		return nil, err
 	}
-	f.engine, f.profile = e.engine, string(e.engine.Name())
+	f.engine = e.engine
 	if b := engineAllowed(f); b != nil {
 		return b, nil
 	}

@@ -86,7 +86,9 @@ func CacheOptions() cache.Options {
 
 // Kinds that the API server must serve for the agent to work. Those of engines may come and go.
 func Kinds() []client.Object {
-	return []client.Object{&opsv1alpha1.Operation{}, &opsv1alpha1.OperationTemplate{}, &opsv1alpha1.AgentPolicy{}, &appsv1alpha1.ApplicationInstance{}}
+	return []client.Object{
+		&opsv1alpha1.Operation{}, &opsv1alpha1.OperationTemplate{}, &opsv1alpha1.AgentPolicy{}, &appsv1alpha1.ApplicationInstance{},
+	}
 }
 
 // Setup adds the agent's controllers to a manager, for every cluster that its provider engages. The clusters need a scheme with AddToScheme.

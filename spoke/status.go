@@ -40,10 +40,11 @@ type visit struct {
 
 // newVisit of an Operation. One that has started goes by the parameters that it started with.
 func newVisit(s *site, op *opsv1alpha1.Operation, c clock.PassiveClock) *visit {
-	if op.Status.Phase == opsv1alpha1.PhaseRunning {
+	v := &visit{site: s, op: op, before: *op.Status.DeepCopy(), clock: c, now: c.Now(), redaction: redact.Of(op)}
+	if v.running() {
 		op.Spec.Parameters = catalog.Filled(op)
 	}
-	return &visit{site: s, op: op, before: *op.Status.DeepCopy(), clock: c, now: c.Now(), redaction: redact.Of(op)}
+	return v
 }
 
 func (v *visit) to() opsv1alpha1.Transitioner { return v.op.Transition(v.clock.Now()) }

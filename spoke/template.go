@@ -3,7 +3,6 @@
 package spoke
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,16 +40,15 @@ func (r *operationReconciler) follow(ctx context.Context, v *visit, f *facts) er
 		f.problem, v.op.Status.Template = problem, nil
 		return nil
 	}
-	f.template, f.templateName = entries[0], entries[0].Template.Name
-	f.profile = cmp.Or(f.template.Template.Spec.RBACProfile, string(f.engine.Name()))
+	f.template = entries[0]
 	v.op.Status.Template = r.snapshot(f)
+	v.redaction = redact.Of(v.op) // before anything is said of the parameters
 	filled, wrong := catalog.Fill(v.op.Spec.Parameters, f.template.Template.Spec.Defaults)
 	if wrong != nil {
 		f.plan = engines.Invalid(wrong)
 		return nil
 	}
 	v.op.Spec.Parameters = filled
-	v.redaction = redact.Of(v.op)
 	return nil
 }
 
