@@ -83,6 +83,10 @@ var dangerous = []permission{
 	{verb: "create", resource: "pods/exec", namespace: gated, why: "exec is granted per namespace, for quiesce"},
 	{verb: "create", resource: "nodes/proxy", namespace: "*", why: "no way round admission through kubelets"},
 	{verb: "patch", resource: "namespaces", namespace: "*", why: "the gate label is the administrator's"},
+	{verb: "create", resource: "agentpolicies.ops.vworkspace.io", namespace: "*", why: "the last word is the cluster's owner's"},
+	{verb: "update", resource: "agentpolicies.ops.vworkspace.io", namespace: "*", why: "nobody takes it back"},
+	{verb: "patch", resource: "agentpolicies.ops.vworkspace.io", namespace: "*", why: "nor a part of it"},
+	{verb: "delete", resource: "agentpolicies.ops.vworkspace.io", namespace: "*", why: "nor all of it"},
 	{verb: "*", resource: "*.*", namespace: "*", why: "nobody is cluster-admin"},
 }
 
@@ -114,6 +118,7 @@ var permissions = []permission{
 	{theWorkAgent, "create", "manifestworks.work.open-cluster-management.io", "spoke1", false, "a cluster asks for nothing"},
 
 	{theAgent, "create", "operations.ops.vworkspace.io", gated, true, "one per instance"},
+	{theAgent, "watch", "agentpolicies.ops.vworkspace.io", "*", true, "heed the owner at once"},
 	{theAgent, "patch", "applicationinstances.apps.vworkspace.io", gated, true, "the finalizer, an Upgrade's version"},
 	{theAgent, "delete", "applicationinstances.apps.vworkspace.io", gated, false, "instances are people's and the hub's"},
 	{theAgent, "create", "jobs.batch", gated, true, "engine job"},
