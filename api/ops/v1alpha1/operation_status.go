@@ -259,6 +259,9 @@ type OperationStatus struct {
 	// Template that the run follows. On expanding levels only when it is one for all that lies below.
 	// +optional
 	Template *TemplateStatus `json:"template,omitempty"`
+	// Approval is who agreed to the run, where somebody had to. What lies below an Operation runs by its approval, and has none of its own.
+	// +optional
+	Approval *ApprovalStatus `json:"approval,omitempty"`
 	// Outputs are names that a person can use with the engine's own command line.
 	// +optional
 	// +kubebuilder:pruning:PreserveUnknownFields

@@ -147,14 +147,15 @@ type TemplateRef struct {
 
 // ApprovalsSpec says that a person must agree first.
 type ApprovalsSpec struct {
-	// Required blocks the Operation (reason AwaitingApproval) until a verified claim is there.
+	// Required blocks the Operation (reason AwaitingApproval) until it is approved. Taking it back needs the verb approve on the Operation.
 	// +optional
 	Required bool `json:"required,omitempty"`
-	// Claim is the approval, signed by its issuer.
+	// Claim is the approval as a signed token (JWS, algorithm EdDSA or HS256); docs/how-to/approve.md says what is in it. It may be replaced.
 	// +optional
 	// +kubebuilder:validation:MaxLength=8192
 	Claim string `json:"claim,omitempty"`
-	// ApprovedBy names the approver, for the record.
+	// ApprovedBy names the approver. Without a claim it is the approval: the user who writes it names himself, and needs the verb approve on the
+	// Operation. Beside a claim it is for the record.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	ApprovedBy string `json:"approvedBy,omitempty"`
