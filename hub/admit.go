@@ -62,7 +62,7 @@ func (o Options) sentSpec(op *opsv1alpha1.Operation, template *opsv1alpha1.Templ
 }
 
 // waitsForPeople are the reasons for which an Operation may be blocked without end.
-var waitsForPeople = []string{opsv1alpha1.ReasonAwaitingApproval, opsv1alpha1.ReasonAdmissionPassed}
+var waitsForPeople = []string{opsv1alpha1.ReasonAwaitingApproval, opsv1alpha1.ReasonApprovalInvalid, opsv1alpha1.ReasonAdmissionPassed}
 
 // blockedSince is when the present run of blocks began that the start deadline bounds: now, unless the history tells of an earlier one.
 func blockedSince(s *opsv1alpha1.OperationStatus, now time.Time) time.Time {

@@ -34,6 +34,10 @@ type Options struct {
 	AgentNamespace string
 	// PlatformNamespace is the hub's namespace whose Operations may select across the namespaces of a spoke.
 	PlatformNamespace string
+	// Namespace is the hub's own: of the keys of approvals, and of the records of those that were used. Default DefaultHubNamespace.
+	Namespace string
+	// ApprovalKeys is the Secret there with the keys by which approvals are verified. Default DefaultApprovalKeys.
+	ApprovalKeys string
 	// WorkRetention is how long ManifestWorks stay after their Operation ended, for people who want to look. Zero deletes them as soon
 	// as their results are kept.
 	WorkRetention time.Duration
@@ -58,6 +62,12 @@ func (o Options) complete() Options {
 	}
 	if o.PlatformNamespace == "" {
 		o.PlatformNamespace = opsv1alpha1.DefaultPlatformNamespace
+	}
+	if o.Namespace == "" {
+		o.Namespace = opsv1alpha1.DefaultHubNamespace
+	}
+	if o.ApprovalKeys == "" {
+		o.ApprovalKeys = opsv1alpha1.DefaultApprovalKeys
 	}
 	if o.StatusInterval == 0 {
 		o.StatusInterval = time.Second

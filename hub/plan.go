@@ -22,6 +22,8 @@ import (
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/approvals"
+	"vworkspace.io/fleet/catalog"
 	"vworkspace.io/fleet/placement"
 )
 
@@ -41,13 +43,13 @@ func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
 		p.transition().Cancel(opsv1alpha1.ReasonUserCancelled, "cancelled before anything was begun")
 		return nil
 	}
-	if a := p.op.Spec.Approvals; a != nil && a.Required {
-		p.transition().Block(opsv1alpha1.ReasonAwaitingApproval, "spec.approvals.required: this release cannot verify an approval, so the Operation stays blocked")
-		return nil
-	}
 	entries, err := r.follow(ctx, p)
 	if err != nil || entries == nil {
 		return err
+	}
+	policy := catalog.Approval(entries...)
+	if _, agreed, err := r.agreed(ctx, p, policy); err != nil || !agreed {
+		return err // before the plan: what nobody has agreed to costs nothing
 	}
 	plan, stored, err := r.plan(ctx, p, theOne(entries))
 	if err != nil || stored == nil {
@@ -60,12 +62,16 @@ func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
 			"would run on %d clusters; they are in the ConfigMaps %s-0 ...", plan.Len(), p.op.Status.Plan.Name))
 		return nil
 	}
-	return r.fence(ctx, p, plan, stored)
+	approval, agreed, err := r.useApproval(ctx, p, policy)
+	if err != nil || !agreed {
+		return err
+	}
+	return r.fence(ctx, p, plan, stored, approval)
 }
 
 // fence marks the Operation as running. The finalizer comes first, so that from the first ManifestWork on the Operation cannot
 // disappear without its works being taken care of. The works follow in a later pass, when the fence has been accepted.
-func (r *OperationReconciler) fence(ctx context.Context, p *pass, plan placement.Plan, stored *opsv1alpha1.PlanStatus) error {
+func (r *OperationReconciler) fence(ctx context.Context, p *pass, plan placement.Plan, stored *opsv1alpha1.PlanStatus, approval *approvals.Approval) error {
 	if !controllerutil.ContainsFinalizer(p.op, opsv1alpha1.OperationFinalizer) {
 		status := p.op.Status
 		controllerutil.AddFinalizer(p.op, opsv1alpha1.OperationFinalizer)
@@ -83,10 +89,15 @@ func (r *OperationReconciler) fence(ctx context.Context, p *pass, plan placement
 	counts := run.tally.Clusters()
 	run.mu.Unlock()
 	p.op.Status.Plan = stored // never without the fence: see mustBeUnplanned
+	message := fmt.Sprintf("planned for %d clusters", plan.Len())
+	if approval != nil {
+		p.op.Status.Approval = approval.Status(p.now)
+		message += ", approved by " + approval.Approver
+	}
 	p.op.Status.Summary = &opsv1alpha1.Summary{Clusters: &counts}
 	p.op.Status.SetProgress(counts)
 	p.transition().Accept("")
-	p.transition().Run(opsv1alpha1.ReasonRollingOut, fmt.Sprintf("planned for %d clusters", plan.Len()))
+	p.transition().Run(opsv1alpha1.ReasonRollingOut, message)
 	return nil
 }
 

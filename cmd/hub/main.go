@@ -62,7 +62,8 @@ func parseFlags() flags {
 	flag.IntVar(&f.hub.Workers, "dispatch-workers", f.hub.Workers, "how many ManifestWorks of one Operation are written at once")
 	flag.Func("no-template", "what becomes of an Operation that no OperationTemplate allows: Block (default) waits for one, Reject ends it", f.hub.NoTemplate.Set)
 	flag.BoolVar(&f.leaderElect, "leader-elect", true, "run only while holding the Lease vworkspace-hub, so that a second replica waits; turn off for a single process that must start at once")
-	flag.StringVar(&f.leaderNamespace, "leader-elect-namespace", "vworkspace-hub", "namespace of the Lease")
+	flag.StringVar(&f.leaderNamespace, "leader-elect-namespace", opsv1alpha1.DefaultHubNamespace, "the hub's own namespace: of the Lease, of the keys of approvals, and of the records of those that were used")
+	flag.StringVar(&f.hub.ApprovalKeys, "approval-keys", opsv1alpha1.DefaultApprovalKeys, "Secret in the hub's own namespace with the keys by which approvals are verified")
 	flag.StringVar(&f.metrics, "metrics-bind-address", "0", "address of the metrics endpoint, such as 127.0.0.1:8080; 0 serves none")
 	flag.StringVar(&f.health, "health-probe-bind-address", "0", "address of /healthz and /readyz, such as :8081; 0 serves none")
 	flag.Float64Var(&f.qps, "kube-api-qps", 500, "requests per second to the API server, in the long run")
@@ -96,6 +97,7 @@ func run(ctx context.Context, f flags) error {
 	if err := metrics.Registry.Register(f.hub.Metrics); err != nil {
 		return fmt.Errorf("register the metrics: %w", err)
 	}
+	f.hub.Namespace = f.leaderNamespace
 	if err := hub.Setup(ctx, mgr, f.hub); err != nil {
 		return fmt.Errorf("set up the controllers: %w", err)
 	}

@@ -25,6 +25,8 @@ func TestBadValues(t *testing.T) {
 		{"hub", "agentNamespace: Agent_1", "/agentNamespace"},
 		{"hub", "platformNamespace: {name: ''}", "/platformNamespace/name"},
 		{"hub", "crds: {install: 'yes'}", "/crds/install"},
+		{"hub", "approvals: {keysSecret: Keys}", "/approvals/keysSecret"},
+		{"spoke", "approvals: {keysSecret: ''}", "/approvals/keysSecret"},
 		{"hub", "extraArgs: {work-retention: 1h}", "/extraArgs"},
 		{"hub", "extraArgs: [work-retention=1h]", "/extraArgs/0"},
 		{"hub", "resources: {requests: {memory: 64 MB}}", "/resources/requests/memory"},
