@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/catalog"
 	"vworkspace.io/fleet/engines"
 )
 
@@ -133,6 +134,12 @@ func (r *operationReconciler) startAlone(ctx context.Context, v *visit, f facts)
 		v.hold(b)
 		return false, nil
 	}
+	if b, err := r.agreed(ctx, v, f); err != nil {
+		return false, err
+	} else if b != nil {
+		v.hold(b)
+		return false, nil
+	}
 	return true, v.fence(ctx, opsv1alpha1.ReasonEngineStarted, fmt.Sprintf("starting on engine %s", f.engine.Name()))
 }
 
@@ -141,6 +148,7 @@ func (r *operationReconciler) gather(ctx context.Context, v *visit) (f facts, ch
 	if f, err = v.localFacts(ctx, v.op); err != nil || !f.gated {
 		return f, nil, err
 	}
+	f.given = v.op.Spec.Parameters
 	if f.target, err = v.target(ctx, v.op.Namespace, v.op.Spec.TargetRef.Name); err != nil || f.target == nil {
 		return f, nil, err
 	}
@@ -151,6 +159,10 @@ func (r *operationReconciler) gather(ctx context.Context, v *visit) (f facts, ch
 		return f, nil, err
 	}
 	if f.absent, err = v.absentKind(ctx, f.engine, v.op); err != nil || f.absent != "" {
+		return f, nil, err
+	}
+	f.approvalPolicy = catalog.Approval(f.template)
+	if err := r.askAbout(ctx, v, &f); err != nil {
 		return f, nil, err
 	}
 	run := engines.Run{Operation: v.op, Target: f.target, Cluster: v.name}

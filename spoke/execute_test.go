@@ -204,9 +204,9 @@ func TestBlockedThenProceeds(t *testing.T) {
 		ns := gatedNamespace(t)
 		capable(t, ns, "web", widgetName)
 		op := on(ns, "op", "web", opsv1alpha1.TypeBackup)
-		op.Spec.Approvals = &opsv1alpha1.ApprovalsSpec{Required: true, Claim: "x"}
+		op.Spec.Approvals = &opsv1alpha1.ApprovalsSpec{Required: true}
 		create(t, op)
-		says(t, blockedFrom(t, op, opsv1alpha1.ReasonAwaitingApproval), "spec.approvals.required")
+		says(t, blockedFrom(t, op, opsv1alpha1.ReasonAwaitingApproval), "spec.approvals.claim", "spec.approvals.approvedBy")
 		patch(t, op, func() { op.Spec.Approvals.Required = false })
 		finish(t, op)
 		reaches(t, op, opsv1alpha1.PhaseSucceeded, "")

@@ -69,6 +69,12 @@ func (r *operationReconciler) startExpansion(ctx context.Context, v *visit, matc
 		v.to().Succeed(opsv1alpha1.ReasonDryRun, "dry run: would run on "+describeInstances(matches))
 		return false, nil
 	}
+	if b, err := r.agreedBelow(ctx, v); err != nil {
+		return false, err
+	} else if b != nil {
+		v.hold(b)
+		return false, nil
+	}
 	n := int32(len(matches))
 	counts := opsv1alpha1.Counts{Total: n, Pending: n}
 	v.op.Status.Summary = &opsv1alpha1.Summary{Instances: &counts}
@@ -158,7 +164,6 @@ func child(parent *opsv1alpha1.Operation, ai *appsv1alpha1.ApplicationInstance) 
 			TemplateRef:             spec.TemplateRef,
 			Engine:                  spec.Engine,
 			Parameters:              spec.Parameters,
-			Approvals:               spec.Approvals,
 			StartDeadline:           spec.StartDeadline,
 			Timeout:                 spec.Timeout,
 			TTLSecondsAfterFinished: spec.TTLSecondsAfterFinished,

@@ -23,6 +23,10 @@ func (v *visit) fence(ctx context.Context, reason, message string) error {
 	if err := v.holdByFinalizer(ctx); err != nil {
 		return err
 	}
+	if v.approval != nil {
+		v.op.Status.Approval = v.approval.Status(v.clock.Now())
+		message += ", approved by " + v.approval.Approver
+	}
 	v.to().Run(reason, message)
 	if err := v.write(ctx); err != nil {
 		// Not started, as far as we know. Nothing later in this visit may write it after all: the target's lock is given back by then.

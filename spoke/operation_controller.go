@@ -39,8 +39,10 @@ type operationReconciler struct {
 	clock    clock.PassiveClock
 	// agentNamespace is where a selector may span namespaces.
 	agentNamespace string
-	locks          *targetLocks
-	book           *catalog.Book
+	// approvalKeys is the Secret there with the keys of approvals.
+	approvalKeys string
+	locks        *targetLocks
+	book         *catalog.Book
 }
 
 // Reconcile fetches, takes the steps, and writes the status once at the end, also when a step failed.

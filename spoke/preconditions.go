@@ -10,10 +10,12 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	podsecurity "k8s.io/pod-security-admission/api"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/approvals"
 	"vworkspace.io/fleet/catalog"
 	"vworkspace.io/fleet/engines"
 )
@@ -49,6 +51,14 @@ type facts struct {
 	pods []pods
 	// rival on the same target that goes first, or nil.
 	rival *opsv1alpha1.Operation
+	// approvalPolicy of the template, and given are the parameters as they were before it filled them: an approval is for those.
+	approvalPolicy opsv1alpha1.ApprovalPolicy
+	given          *runtime.RawExtension
+	// above: the Operation lies below another one, which satisfies the policy.
+	above bool
+	// approvals is what an approval rests on, and now is when it was read.
+	approvals approvals.Evidence
+	now       time.Time
 }
 
 // blocker is what keeps a run from starting: a reason, and a message that names what it is and how to go on.
@@ -155,15 +165,6 @@ func (f facts) needsReady() bool {
 	return slices.Contains(needReady, f.op.Spec.Type)
 }
 
-// approved: a claim cannot be verified by this release, and what cannot be verified is not an approval.
-func approved(f facts) *blocker {
-	if a := f.op.Spec.Approvals; a == nil || !a.Required {
-		return nil
-	}
-	return blocked(opsv1alpha1.ReasonAwaitingApproval, "spec.approvals.required is set, and this release cannot verify an approval: "+
-		"to go on, set spec.approvals.required to false, or cancel with spec.cancel")
-}
-
 // engineAgrees: an *engines.InvalidError never gets here, it ends the Operation.
 func engineAgrees(f facts) *blocker {
 	var b *engines.BlockedError
@@ -198,7 +199,8 @@ func noConflict(f facts) *blocker {
 // waitsInOrder are the reasons for which a run waits without anything being wrong, however long it takes: for another Operation, for a person, for a
 // time, or until the owner of the cluster lets runs start again.
 var waitsInOrder = []string{
-	opsv1alpha1.ReasonConflictingOperation, opsv1alpha1.ReasonAwaitingApproval, opsv1alpha1.ReasonOutsideMaintenanceWindow, opsv1alpha1.ReasonClusterBusy,
+	opsv1alpha1.ReasonConflictingOperation, opsv1alpha1.ReasonAwaitingApproval, opsv1alpha1.ReasonApprovalInvalid,
+	opsv1alpha1.ReasonOutsideMaintenanceWindow, opsv1alpha1.ReasonClusterBusy,
 }
 
 // countsAgainstDeadline tells whether being blocked for a reason means that something is wrong.

@@ -43,6 +43,8 @@ type Options struct {
 	Engines *engines.Registry
 	// AgentNamespace is where Operations may select across namespaces; DefaultAgentNamespace when empty.
 	AgentNamespace string
+	// ApprovalKeys is the Secret there with the keys by which approvals are verified; DefaultApprovalKeys when empty.
+	ApprovalKeys string
 	// Clock is the real one when nil.
 	Clock clock.PassiveClock
 	// Discovery is how often each cluster is asked which engines are installed; 10 s when 0.
@@ -98,6 +100,9 @@ func Setup(ctx context.Context, mgr mcmanager.Manager, o Options) error {
 	}
 	if o.AgentNamespace == "" {
 		o.AgentNamespace = opsv1alpha1.DefaultAgentNamespace
+	}
+	if o.ApprovalKeys == "" {
+		o.ApprovalKeys = opsv1alpha1.DefaultApprovalKeys
 	}
 	if o.Discovery == 0 {
 		o.Discovery = defaultDiscovery
@@ -196,8 +201,8 @@ func options(mgr mcmanager.Manager, name, key string, workers, share int) contro
 
 func setupOperations(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options) error {
 	r := &operationReconciler{
-		sites: s, registry: o.Engines, clock: o.Clock, agentNamespace: o.AgentNamespace, locks: newTargetLocks(),
-		book: &catalog.Book{},
+		sites: s, registry: o.Engines, clock: o.Clock, agentNamespace: o.AgentNamespace, approvalKeys: o.ApprovalKeys,
+		locks: newTargetLocks(), book: &catalog.Book{},
 	}
 	c, err := mcbuilder.ControllerManagedBy(mgr).Named("operation").
 		For(&opsv1alpha1.Operation{}).

@@ -16,6 +16,7 @@ import (
 	"k8s.io/utils/clock"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/approvals"
 	"vworkspace.io/fleet/catalog"
 	"vworkspace.io/fleet/engines"
 	"vworkspace.io/fleet/spoke/redact"
@@ -34,6 +35,8 @@ type visit struct {
 	again time.Duration
 	// redaction of what is told about the run: in its status and so in Events and log lines, which follow from it, and in errors.
 	redaction redact.Redaction
+	// approval by which the Operation starts, if it needs one.
+	approval *approvals.Approval
 	// idle: what failed lately was left alone for a moment.
 	idle bool
 }

@@ -41,6 +41,7 @@ type flags struct {
 	hosted         bool
 	source         hosted.Source
 	agentNamespace string
+	approvalKeys   string
 	metrics        string
 	probes         string
 	leaderElect    bool
@@ -80,6 +81,8 @@ func parse(set *flag.FlagSet, args []string) (flags, error) {
 	set.StringVar(&f.source.Label, "hosted-label", "", "With --hosted: the label that the Secrets carry, with the value true. (default "+hosted.DefaultLabel+")")
 	set.StringVar(&f.agentNamespace, "agent-namespace", opsv1alpha1.DefaultAgentNamespace,
 		"The agent's own namespace. Operations in it, and only those, may select across namespaces.")
+	set.StringVar(&f.approvalKeys, "approval-keys", opsv1alpha1.DefaultApprovalKeys,
+		"Secret in the agent's own namespace with the keys by which approvals are verified.")
 	set.StringVar(&f.metrics, "metrics-bind-address", "0", "Where to serve Prometheus metrics, such as 127.0.0.1:8080 or :8080; 0 for nowhere.")
 	set.StringVar(&f.probes, "health-probe-bind-address", "0", "Where to serve /healthz and /readyz, such as :8081; 0 for nowhere.")
 	set.BoolVar(&f.leaderElect, "leader-elect", false, "Let one of several replicas work at a time. Needed as soon as there are two.")
@@ -130,7 +133,7 @@ func run(ctx context.Context, f flags) error {
 	if err != nil {
 		return fmt.Errorf("make a manager: %w", err)
 	}
-	options := spoke.Options{Engines: all.Default(), AgentNamespace: f.agentNamespace, Metrics: spoke.NewMetrics()}
+	options := spoke.Options{Engines: all.Default(), AgentNamespace: f.agentNamespace, ApprovalKeys: f.approvalKeys, Metrics: spoke.NewMetrics()}
 	var mgr mcmanager.Manager
 	if f.hosted {
 		options.Workers = hosted.Workers
