@@ -14,11 +14,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/e2e/install"
 )
 
 // namespaces that a story lives in, by API server.
 var namespaces = map[API][]string{
-	OnHub:   append([]string{apps, near}, far...),
+	OnHub:   append([]string{apps, install.HubNamespace, near}, far...),
 	OnSpoke: {opsv1alpha1.DefaultAgentNamespace, apps, "velero"},
 }
 

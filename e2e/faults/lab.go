@@ -77,7 +77,8 @@ func (l *Lab) furnish(ctx context.Context) (err error) {
 		return err
 	}
 	for _, name := range namespaces[OnHub] {
-		if err := l.Hub.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
+		// The hub's own came with it.
+		if err := client.IgnoreAlreadyExists(l.Hub.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})); err != nil {
 			return err
 		}
 	}

@@ -36,6 +36,7 @@ var kinds = map[API][]schema.GroupVersionKind{
 		{Group: "cluster.open-cluster-management.io", Version: "v1beta1", Kind: "Placement"},
 		{Group: "cluster.open-cluster-management.io", Version: "v1beta1", Kind: "PlacementDecision"},
 		{Version: "v1", Kind: "ConfigMap"},
+		{Version: "v1", Kind: "Secret"},
 	},
 	OnSpoke: {
 		{Group: "ops.vworkspace.io", Version: "v1alpha1", Kind: "Operation"},

@@ -66,6 +66,21 @@ var stories = append(toldOf(tasks), []Story{
 		},
 	},
 	{
+		// A claim comes with the request, and counts once: whatever happens on the way, it starts the Operation, and no other of the same name.
+		Name:   "approval",
+		Before: both(instances(opsv1alpha1.EngineJob), approvalKeys),
+		Tell: func(w *World) error {
+			return inTurn(
+				func() error { return w.Create(OnHub, approvedTool("op")) },
+				func() error { return w.Reaches("op", opsv1alpha1.PhaseSucceeded, "") },
+				func() error { return w.Delete(OnHub, tool("op")) },
+				func() error { return w.Gone(OnHub, "Operation", apps, "op") },
+				func() error { return w.Create(OnHub, approvedTool("op")) },
+				func() error { return w.Reaches("op", opsv1alpha1.PhasePending, opsv1alpha1.ReasonApprovalInvalid) },
+			)
+		},
+	},
+	{
 		Name:   "ttl",
 		Before: instances(opsv1alpha1.EngineJob),
 		Tell: func(w *World) error {
