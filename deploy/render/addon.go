@@ -35,6 +35,8 @@ func writeAddon() error {
 		"cluster":   "{{CLUSTER_NAME}}",
 		"image":     map[string]any{"repository": "registry.example.com/vworkspace-fleet/spoke"},
 		"namespace": map[string]any{"create": true},
+		// Open Cluster Management would go on taking away again what the agent fills in: the certificates and who is trusted for them.
+		"admission": map[string]any{"enabled": false},
 	}})
 	if err != nil {
 		return err

@@ -16,7 +16,10 @@ import (
 // workloads are the kinds that a process needs no part of.
 var workloads = map[string]bool{"Deployment": true, "Service": true, "NetworkPolicy": true, "PodDisruptionBudget": true}
 
-// withoutWorkloads leaves them out of a YAML stream.
+// webhookConfigurations are asked for where a process answers: without one, nothing could be created any more. See Admission.
+var webhookConfigurations = map[string]bool{"MutatingWebhookConfiguration": true, "ValidatingWebhookConfiguration": true}
+
+// withoutWorkloads leaves both out of a YAML stream.
 func withoutWorkloads(data []byte) ([]byte, error) {
 	var out bytes.Buffer
 	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(data)))
@@ -32,7 +35,7 @@ func withoutWorkloads(data []byte) ([]byte, error) {
 		if err := yaml.Unmarshal(document, &object); err != nil {
 			return nil, err
 		}
-		if !workloads[object.Kind] {
+		if !workloads[object.Kind] && !webhookConfigurations[object.Kind] {
 			out.WriteString("---\n")
 			out.Write(document)
 		}

@@ -47,6 +47,9 @@ func freePort() (int, error) {
 	return 0, errors.New("no free port on 127.0.0.1 between 20000 and 31999: stop other fleets first")
 }
 
+// FreePort is a port on loopback that nobody listens on, and that is not one of the testbed's own.
+func FreePort() (int, error) { return freePort() }
+
 // freePorts returns n different free ports.
 func freePorts(n int) ([]int, error) {
 	ports := make([]int, n)
