@@ -36,6 +36,7 @@ type courier struct {
 	name           string // of the ManifestWork, and of the Operation that it carries
 	uid            types.UID
 	origin         string
+	requestedBy    string // empty when it is not known
 	startBefore    time.Time
 	spec           opsv1alpha1.OperationSpec
 }
@@ -51,6 +52,7 @@ func newCourier(op *opsv1alpha1.Operation, spec opsv1alpha1.OperationSpec, agent
 		name:           opsv1alpha1.RunName(op.Name, op.UID),
 		uid:            op.UID,
 		origin:         op.Namespace + "/" + op.Name,
+		requestedBy:    op.Annotations[opsv1alpha1.AnnotationRequestedBy],
 		startBefore:    now.Add(startDeadline(op)),
 		spec:           spec,
 	}
@@ -72,10 +74,7 @@ func (c courier) manifestWork(cluster string) (*workv1.ManifestWork, error) {
 				appsv1alpha1.LabelManagedBy: appsv1alpha1.ManagedByControlPlane,
 				appsv1alpha1.LabelClusterID: cluster,
 			},
-			Annotations: map[string]string{
-				opsv1alpha1.AnnotationOrigin:      c.origin,
-				opsv1alpha1.AnnotationStartBefore: c.startBefore.UTC().Format(time.RFC3339),
-			},
+			Annotations: c.annotations(),
 		},
 		Spec: c.spec,
 	})
@@ -112,6 +111,19 @@ func (c courier) manifestWork(cluster string) (*workv1.ManifestWork, error) {
 	work.Spec.Workload.Manifests = make([]workv1.Manifest, 1)
 	work.Spec.Workload.Manifests[0].Raw = raw
 	return work, nil
+}
+
+// annotations of the Operation that is sent. Who asked goes along, for people and for approvals to read; their groups stay here: rights on the hub are no
+// rights on a cluster, and a cluster need not know them.
+func (c courier) annotations() map[string]string {
+	annotations := map[string]string{
+		opsv1alpha1.AnnotationOrigin:      c.origin,
+		opsv1alpha1.AnnotationStartBefore: c.startBefore.UTC().Format(time.RFC3339),
+	}
+	if c.requestedBy != "" {
+		annotations[opsv1alpha1.AnnotationRequestedBy] = c.requestedBy
+	}
+	return annotations
 }
 
 // executor names the ServiceAccount on the spoke as which the work agent applies. It is always set: a work without one is applied with

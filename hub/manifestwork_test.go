@@ -49,7 +49,8 @@ func golden(t *testing.T, name string, object any) {
 
 func TestManifestWorks(t *testing.T) {
 	op := &opsv1alpha1.Operation{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "nightly.backup", UID: "0f6c1f5e-8a54-4d6d-a5d3-1d1f1c6d0b11", Generation: 3},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "nightly.backup", UID: "0f6c1f5e-8a54-4d6d-a5d3-1d1f1c6d0b11", Generation: 3,
+			Annotations: map[string]string{opsv1alpha1.AnnotationRequestedBy: "alice", opsv1alpha1.AnnotationRequestedByGroups: "staff\nsystem:authenticated"}},
 		Spec: opsv1alpha1.OperationSpec{
 			Placement:  &opsv1alpha1.PlacementSpec{PlacementRef: opsv1alpha1.PlacementRef{Name: "all"}},
 			Rollout:    &opsv1alpha1.RolloutSpec{Type: opsv1alpha1.RolloutAll},

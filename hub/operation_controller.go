@@ -15,6 +15,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"vworkspace.io/fleet/admission"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/catalog"
 	"vworkspace.io/fleet/telemetry"
@@ -29,8 +30,9 @@ type OperationReconciler struct {
 	Events events.EventRecorder
 	Options
 
-	runs *runs
-	book *catalog.Book
+	runs     *runs
+	book     *catalog.Book
+	policies *admission.Policies // without which it is not known who asks
 }
 
 // pass is one look at one Operation.

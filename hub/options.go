@@ -24,6 +24,8 @@ const (
 	// 20 s and puts a missing object back after four minutes at the earliest: the hub must act between the two, because putting it back
 	// would run it again.
 	lostGrace = 30 * time.Second
+	// policiesAgain is how soon a missing policy is looked for again.
+	policiesAgain = 10 * time.Second
 	// releaseGrace is how long a deleted Operation waits for reachable clusters to take note.
 	releaseGrace = 30 * time.Second
 )
@@ -38,6 +40,8 @@ type Options struct {
 	Namespace string
 	// ApprovalKeys is the Secret there with the keys by which approvals are verified. Default DefaultApprovalKeys.
 	ApprovalKeys string
+	// Authorize runs only what the one who asked for it may run: see authorize. It takes that the API server writes down who asks.
+	Authorize bool
 	// WorkRetention is how long ManifestWorks stay after their Operation ended, for people who want to look. Zero deletes them as soon
 	// as their results are kept.
 	WorkRetention time.Duration
@@ -54,7 +58,9 @@ type Options struct {
 }
 
 // DefaultOptions are what cmd/hub runs with unless its flags say otherwise.
-func DefaultOptions() Options { return Options{WorkRetention: 5 * time.Minute}.complete() }
+func DefaultOptions() Options {
+	return Options{WorkRetention: 5 * time.Minute, Authorize: true}.complete()
+}
 
 func (o Options) complete() Options {
 	if o.AgentNamespace == "" {

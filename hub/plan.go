@@ -47,6 +47,10 @@ func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
 	if err != nil || entries == nil {
 		return err
 	}
+	// Before an approval is waited for: nobody is to be asked to approve what is not allowed.
+	if allowed, err := r.authorize(ctx, p, entries); err != nil || !allowed {
+		return err
+	}
 	policy := catalog.Approval(entries...)
 	if _, agreed, err := r.agreed(ctx, p, policy); err != nil || !agreed {
 		return err // before the plan: what nobody has agreed to costs nothing

@@ -20,6 +20,7 @@ import (
 	clusterv1beta1 "open-cluster-management.io/api/cluster/v1beta1"
 	workv1 "open-cluster-management.io/api/work/v1"
 
+	"vworkspace.io/fleet/admission"
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/catalog"
@@ -113,6 +114,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 func setupOperations(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	r := &OperationReconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("vworkspace-hub"), Options: options, runs: newRuns(), book: &catalog.Book{},
+		policies: admission.NewPolicies(mgr.GetAPIReader(), options.Clock, admission.PolicyRequester),
 	}
 	if err := options.Metrics.follow(ctx, mgr, r.runs); err != nil {
 		return err

@@ -151,12 +151,16 @@ func child(parent *opsv1alpha1.Operation, ai *appsv1alpha1.ApplicationInstance) 
 	if len(validation.IsValidLabelValue(ai.Name)) == 0 {
 		labels[appsv1alpha1.LabelApplicationInstance] = ai.Name
 	}
+	annotations := map[string]string{opsv1alpha1.AnnotationOrigin: parent.Namespace + "/" + parent.Name}
+	if by := parent.Annotations[opsv1alpha1.AnnotationRequestedBy]; by != "" {
+		annotations[opsv1alpha1.AnnotationRequestedBy] = by
+	}
 	return &opsv1alpha1.Operation{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:   ai.Namespace,
 			Name:        opsv1alpha1.RunName(parent.Name, parent.UID, ai.Namespace, ai.Name),
 			Labels:      labels,
-			Annotations: map[string]string{opsv1alpha1.AnnotationOrigin: parent.Namespace + "/" + parent.Name},
+			Annotations: annotations,
 		},
 		Spec: opsv1alpha1.OperationSpec{
 			TargetRef:               &opsv1alpha1.TargetRef{APIVersion: appsv1alpha1.GroupVersion.String(), Kind: "ApplicationInstance", Name: ai.Name},

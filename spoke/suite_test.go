@@ -110,7 +110,9 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	// The agent has the rights of deploy/spoke and no others, so that a right which is missing there fails a test here.
-	if err := testbed.ApplyFiles(ctx, restConfig, filepath.Join("..", "deploy", "spoke"), filepath.Join("testdata", "widgets.rbac.yaml")); err != nil {
+	folder := filepath.Join("..", "deploy", "spoke")
+	if err := testbed.ApplyFiles(ctx, restConfig, filepath.Join(folder, "namespace.yaml"), filepath.Join(folder, "rbac.yaml"), filepath.Join(folder, "executors.yaml"),
+		filepath.Join("testdata", "widgets.rbac.yaml")); err != nil {
 		return 1, err
 	}
 	if err := openCatalog(ctx, k8s); err != nil {
