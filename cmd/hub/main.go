@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"vworkspace.io/fleet/admission"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/hub"
 	"vworkspace.io/fleet/telemetry"
@@ -23,8 +24,12 @@ import (
 // version is stamped by `make build`.
 var version = "dev"
 
-// leaseName of the leader's Lease.
-const leaseName = "vworkspace-hub"
+const (
+	// leaseName of the leader's Lease.
+	leaseName = "vworkspace-hub"
+	// admissionName of what the chart makes for admission.
+	admissionName = "vworkspace-hub-admission"
+)
 
 func main() {
 	f := parseFlags()
@@ -44,6 +49,7 @@ func main() {
 // flags of the command line.
 type flags struct {
 	hub             hub.Options
+	admission       admission.Options
 	metrics, health string
 	leaderElect     bool
 	leaderNamespace string
@@ -62,8 +68,11 @@ func parseFlags() flags {
 	flag.IntVar(&f.hub.Workers, "dispatch-workers", f.hub.Workers, "how many ManifestWorks of one Operation are written at once")
 	flag.Func("no-template", "what becomes of an Operation that no OperationTemplate allows: Block (default) waits for one, Reject ends it", f.hub.NoTemplate.Set)
 	flag.BoolVar(&f.leaderElect, "leader-elect", true, "run only while holding the Lease vworkspace-hub, so that a second replica waits; turn off for a single process that must start at once")
-	flag.StringVar(&f.leaderNamespace, "leader-elect-namespace", opsv1alpha1.DefaultHubNamespace, "the hub's own namespace: of the Lease, of the keys of approvals, and of the records of those that were used")
+	flag.StringVar(&f.leaderNamespace, "leader-elect-namespace", opsv1alpha1.DefaultHubNamespace, "the hub's own namespace: of the Lease, of its certificate for admission, of the keys of approvals, and of the records of those that were used")
 	flag.StringVar(&f.hub.ApprovalKeys, "approval-keys", opsv1alpha1.DefaultApprovalKeys, "Secret in the hub's own namespace with the keys by which approvals are verified")
+	flag.BoolVar(&f.hub.Authorize, "authorize", f.hub.Authorize, "run only what the one who asks may run: see docs/concepts/admission.md; without it, whoever may create an Operation may have all that its namespace can reach")
+	flag.StringVar(&f.admission.BindAddress, "admission-bind-address", "0", "address on which the API server asks before something is stored, such as :9443; 0 serves none")
+	flag.StringVar(&f.admission.CertDir, "admission-cert-dir", "", "folder with tls.crt and tls.key for admission, which somebody else renews; without it they are made, and kept in the Secret "+admissionName)
 	flag.StringVar(&f.metrics, "metrics-bind-address", "0", "address of the metrics endpoint, such as 127.0.0.1:8080; 0 serves none")
 	flag.StringVar(&f.health, "health-probe-bind-address", "0", "address of /healthz and /readyz, such as :8081; 0 serves none")
 	flag.Float64Var(&f.qps, "kube-api-qps", 500, "requests per second to the API server, in the long run")
@@ -71,6 +80,7 @@ func parseFlags() flags {
 	flag.BoolVar(&f.verbose, "verbose", false, "log more")
 	flag.BoolVar(&f.version, "version", false, "print the version and exit")
 	flag.Parse()
+	f.admission.Name, f.admission.Namespace = admissionName, f.leaderNamespace
 	return f
 }
 
@@ -82,7 +92,12 @@ func run(ctx context.Context, f flags) error {
 	config.QPS, config.Burst = float32(f.qps), f.burst
 	config.UserAgent = "vworkspace-hub/" + version
 
+	asked, err := admission.New(f.admission)
+	if err != nil {
+		return err
+	}
 	options := hub.ManagerOptions()
+	options.WebhookServer = asked.WebhookServer()
 	options.Metrics = server.Options{BindAddress: f.metrics}
 	options.HealthProbeBindAddress = f.health
 	options.LeaderElection = f.leaderElect
@@ -100,6 +115,9 @@ func run(ctx context.Context, f flags) error {
 	f.hub.Namespace = f.leaderNamespace
 	if err := hub.Setup(ctx, mgr, f.hub); err != nil {
 		return fmt.Errorf("set up the controllers: %w", err)
+	}
+	if err := asked.Setup(mgr); err != nil {
+		return err
 	}
 	if err := telemetry.AddChecks(mgr, f.readiness()); err != nil {
 		return err

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/multicluster-runtime/pkg/multicluster"
 	"sigs.k8s.io/multicluster-runtime/providers/single"
 
+	"vworkspace.io/fleet/admission"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines/all"
 	"vworkspace.io/fleet/spoke"
@@ -33,8 +34,12 @@ import (
 // version is stamped by the linker.
 var version = "dev"
 
-// leaseName of the leader's Lease.
-const leaseName = "vworkspace-agent"
+const (
+	// leaseName of the leader's Lease.
+	leaseName = "vworkspace-agent"
+	// admissionName of what the chart makes for admission.
+	admissionName = "vworkspace-agent-admission"
+)
 
 type flags struct {
 	cluster        string
@@ -42,6 +47,7 @@ type flags struct {
 	source         hosted.Source
 	agentNamespace string
 	approvalKeys   string
+	admission      admission.Options
 	metrics        string
 	probes         string
 	leaderElect    bool
@@ -83,6 +89,10 @@ func parse(set *flag.FlagSet, args []string) (flags, error) {
 		"The agent's own namespace. Operations in it, and only those, may select across namespaces.")
 	set.StringVar(&f.approvalKeys, "approval-keys", opsv1alpha1.DefaultApprovalKeys,
 		"Secret in the agent's own namespace with the keys by which approvals are verified.")
+	set.StringVar(&f.admission.BindAddress, "admission-bind-address", "0",
+		"Where the API server asks before something is stored, such as :9443; 0 for nowhere.")
+	set.StringVar(&f.admission.CertDir, "admission-cert-dir", "",
+		"Folder with tls.crt and tls.key for admission, which somebody else renews; without it they are made, and kept in the Secret "+admissionName+".")
 	set.StringVar(&f.metrics, "metrics-bind-address", "0", "Where to serve Prometheus metrics, such as 127.0.0.1:8080 or :8080; 0 for nowhere.")
 	set.StringVar(&f.probes, "health-probe-bind-address", "0", "Where to serve /healthz and /readyz, such as :8081; 0 for nowhere.")
 	set.BoolVar(&f.leaderElect, "leader-elect", false, "Let one of several replicas work at a time. Needed as soon as there are two.")
@@ -109,7 +119,11 @@ func (f *flags) complete() error {
 		return errors.New("--hosted-label: only --hosted reads Secrets: add --hosted, or leave it out")
 	case f.hosted && f.cluster != "":
 		return errors.New("--cluster: with --hosted a cluster has the name of its Secret: leave out one of the two")
+	case f.hosted && f.admission.BindAddress != "0":
+		return errors.New("--admission-bind-address: API servers of hosted clusters do not reach this process: leave it out")
 	case !f.hosted:
+		f.admission.Name, f.admission.Namespace = admissionName, f.agentNamespace
+		f.admission.Instances = []admission.Rule{admission.OfCluster(f.cluster)}
 		return nil
 	}
 	f.source.Namespace = cmp.Or(f.source.Namespace, hosted.DefaultNamespace)
@@ -129,7 +143,13 @@ func run(ctx context.Context, f flags) error {
 	if err := spoke.AddToScheme(scheme); err != nil {
 		return err
 	}
-	local, err := ctrl.NewManager(config, managerOptions(f, scheme))
+	asked, err := admission.New(f.admission)
+	if err != nil {
+		return err
+	}
+	managed := managerOptions(f, scheme)
+	managed.WebhookServer = asked.WebhookServer()
+	local, err := ctrl.NewManager(config, managed)
 	if err != nil {
 		return fmt.Errorf("make a manager: %w", err)
 	}
@@ -149,6 +169,9 @@ func run(ctx context.Context, f flags) error {
 		return fmt.Errorf("register the metrics: %w", err)
 	}
 	if err := spoke.Setup(ctx, mgr, options); err != nil {
+		return err
+	}
+	if err := asked.Setup(local); err != nil {
 		return err
 	}
 	if err := telemetry.AddChecks(local, f.readiness()); err != nil {

@@ -20,14 +20,14 @@ import (
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
 
-// decode reads a document as its kind, strictly. The Prometheus operator's kinds have no Go type here.
+// decode reads a document as its kind, strictly. The kinds of the Prometheus operator and of cert-manager have no Go type here.
 func decode(t *testing.T, document string) runtime.Object {
 	t.Helper()
 	var u unstructured.Unstructured
 	if err := yaml.Unmarshal([]byte(document), &u.Object); err != nil {
 		t.Fatalf("%v\n%s", err, document)
 	}
-	if u.GroupVersionKind().Group == "monitoring.coreos.com" {
+	if group := u.GroupVersionKind().Group; group == "monitoring.coreos.com" || group == "cert-manager.io" {
 		return &u
 	}
 	scheme := runtime.NewScheme()

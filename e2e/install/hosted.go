@@ -40,11 +40,14 @@ func Hosted(ctx context.Context, fleet *testbed.Fleet, hub, spoke string) (hubPr
 	if err := group.Wait(); err != nil {
 		return nil, nil, err
 	}
-	if hubProcess, err = start(fleet, fleet.Hub, "vworkspace-hub", hub, HubNamespace, hubAccount, "--leader-elect=true"); err != nil {
+	if hubProcess, err = startHub(ctx, fleet, hub); err != nil {
 		return nil, nil, err
 	}
 	hosting, err = start(fleet, fleet.Hub, "vworkspace-hosted", spoke, hosted.DefaultNamespace, HostedAccount, "--hosted", "--leader-elect=true")
-	return hubProcess, hosting, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return hubProcess, hosting, AwaitAdmission(ctx, fleet.Hub.Config())
 }
 
 // OnHosting applies what a process with hosted agents needs on the cluster that it runs on.

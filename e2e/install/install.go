@@ -45,8 +45,8 @@ func Binaries(ctx context.Context, dir string) (hub, spoke string, err error) {
 	return filepath.Join(dir, "hub"), filepath.Join(dir, "spoke"), nil
 }
 
-// Install applies CRDs and rights everywhere and starts the hub and the agents. It does not wait until they are ready: what is asked of
-// them waits in the API server.
+// Install applies CRDs and rights everywhere and starts the hub and the agents. It waits until the hub writes down who asks for Operations, and not until
+// anything is ready: what is asked of them waits in the API server.
 func Install(ctx context.Context, fleet *testbed.Fleet, hub, spoke string) (*Installation, error) {
 	group, ctx2 := errgroup.WithContext(ctx)
 	group.Go(func() error { return OnHub(ctx2, fleet.Hub.Config()) })
@@ -58,7 +58,7 @@ func Install(ctx context.Context, fleet *testbed.Fleet, hub, spoke string) (*Ins
 	}
 	out := &Installation{Agents: map[string]*testbed.Process{}}
 	var err error
-	if out.Hub, err = start(fleet, fleet.Hub, "vworkspace-hub", hub, HubNamespace, hubAccount, "--leader-elect=true"); err != nil {
+	if out.Hub, err = startHub(ctx, fleet, hub); err != nil {
 		return nil, err
 	}
 	for _, c := range fleet.Spokes {
@@ -68,10 +68,22 @@ func Install(ctx context.Context, fleet *testbed.Fleet, hub, spoke string) (*Ins
 		}
 		out.Agents[c.Name] = agent
 	}
-	return out, nil
+	return out, AwaitAdmission(ctx, fleet.Hub.Config())
 }
 
-// OnHub applies the CRDs, policies, catalog and rights of a hub.
+// startHub starts the hub, and has the hub's API server ask it who asks.
+func startHub(ctx context.Context, fleet *testbed.Fleet, hub string) (*testbed.Process, error) {
+	address, err := FreeAddress()
+	if err != nil {
+		return nil, err
+	}
+	if err := Admission(ctx, fleet.Hub.Config(), deploy.Hub, address); err != nil {
+		return nil, err
+	}
+	return start(fleet, fleet.Hub, "vworkspace-hub", hub, HubNamespace, hubAccount, "--leader-elect=true", "--admission-bind-address="+address)
+}
+
+// OnHub applies the CRDs, policies, catalog and rights of a hub. Its API server asks nobody: see Admission.
 func OnHub(ctx context.Context, config *rest.Config) error {
 	return applyFolders(ctx, config, deploy.CRDs, deploy.Policies, deploy.Catalog, deploy.Hub)
 }
