@@ -17,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -74,9 +75,7 @@ func TestRules(t *testing.T) {
 			}
 			return nil
 		}}
-		o.Templates = []admission.Rule{func(context.Context, *admissionv1.AdmissionRequest, client.Object) field.ErrorList {
-			return field.ErrorList{field.Invalid(field.NewPath("spec", "inputSchema"), "{", "is no JSON Schema")}
-		}}
+		o.Templates = []admission.Rule{admission.ValidTemplate}
 	})
 	restore := func(op *opsv1alpha1.Operation) { op.Spec.Type = opsv1alpha1.TypeRestore }
 	if err := alice(t).Create(t.Context(), operation(nil)); err != nil {
@@ -90,8 +89,14 @@ func TestRules(t *testing.T) {
 		t.Errorf("a delivery: %v", err)
 	}
 	template := &opsv1alpha1.OperationTemplate{ObjectMeta: metav1.ObjectMeta{Name: "backup"}, Spec: opsv1alpha1.OperationTemplateSpec{
-		Type: opsv1alpha1.TypeBackup, Engine: opsv1alpha1.EngineVelero, RBACProfile: "velero"}}
-	if err := admin.Create(t.Context(), template); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "spec.inputSchema: Invalid value") {
+		Type: opsv1alpha1.TypeBackup, Engine: opsv1alpha1.EngineVelero, RBACProfile: "velero", InputSchema: &runtime.RawExtension{Raw: []byte(`{"type":"number"}`)}}}
+	bad := template.DeepCopy()
+	bad.Spec.InputSchema.Raw = []byte(`{"type":"thing"}`)
+	if err := admin.Create(t.Context(), bad); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "spec.inputSchema: Invalid value") {
+		t.Errorf("a template that makes no sense: %v", err)
+	}
+	template.Spec.InputSchema.Raw = []byte(`{"type":"object"}`)
+	if err := admin.Create(t.Context(), template); err != nil {
 		t.Errorf("a template: %v", err)
 	}
 }

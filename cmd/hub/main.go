@@ -81,6 +81,7 @@ func parseFlags() flags {
 	flag.BoolVar(&f.version, "version", false, "print the version and exit")
 	flag.Parse()
 	f.admission.Name, f.admission.Namespace = admissionName, f.leaderNamespace
+	f.admission.Templates = []admission.Rule{admission.ValidTemplate}
 	return f
 }
 

@@ -124,6 +124,7 @@ func (f *flags) complete() error {
 	case !f.hosted:
 		f.admission.Name, f.admission.Namespace = admissionName, f.agentNamespace
 		f.admission.Instances = []admission.Rule{admission.OfCluster(f.cluster)}
+		f.admission.Templates = []admission.Rule{admission.ValidTemplate}
 		return nil
 	}
 	f.source.Namespace = cmp.Or(f.source.Namespace, hosted.DefaultNamespace)
