@@ -5,6 +5,7 @@ package hub
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -101,7 +102,7 @@ func TestAuthorize(t *testing.T) {
 
 	f.grant("alice", VerbTarget, "cluster.open-cluster-management.io", "placements", "others")
 	f.await(f.ask("alice", "other", nil), opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonNotAuthorized)
-	f.grant("alice", VerbTarget, "cluster.open-cluster-management.io", "placements", "all")
+	f.shell(strings.TrimSuffix(strings.SplitAfter(denied.Status.Message, "To allow it: ")[1], "; then create the Operation again"))
 	op := f.ask("alice", "allowed", nil)
 	for _, w := range f.awaitWorks(op, 2) {
 		raw := string(w.Spec.Workload.Manifests[0].Raw)
@@ -112,6 +113,38 @@ func TestAuthorize(t *testing.T) {
 
 	f.grant("staff", VerbTarget, "cluster.open-cluster-management.io", "placements", "all")
 	f.awaitWorks(f.ask("bob", "by-group", nil), 2)
+}
+
+// shell runs commands as an administrator has them.
+func (f *fleet) shell(commands string) {
+	f.t.Helper()
+	file := filepath.Join(f.t.TempDir(), "kubeconfig")
+	f.must(os.WriteFile(file, kubeconfig, 0o600))
+	cmd := exec.CommandContext(f.ctx, "sh", "-c", commands)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+file, "PATH="+kubectlDir+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		f.t.Fatalf("%s: %v\n%s", commands, err, out)
+	}
+}
+
+// TestSelfWritten: what the documentation says for a hub without a webhook: whoever creates an Operation writes down who they are.
+func TestSelfWritten(t *testing.T) {
+	f := authorizing(t, 1)
+	f.startHub()
+	f.place("all", f.clusters...)
+	page, err := os.ReadFile(filepath.Join("..", "docs", "concepts", "admission.md"))
+	f.must(err)
+	_, rest, found := strings.Cut(string(page), "    by=$(kubectl")
+	commands, _, ended := strings.Cut(rest, "\n\n")
+	if !found || !ended {
+		t.Fatal("docs/concepts/admission.md does not say how")
+	}
+	dir := t.TempDir()
+	f.must(os.WriteFile(filepath.Join(dir, "operation.yaml"), fmt.Appendf(nil,
+		"apiVersion: ops.vworkspace.io/v1alpha1\nkind: Operation\nmetadata: {namespace: %s, name: mine}\nspec: {type: Backup, selector: {}, placement: {placementRef: {name: all}}}\n", f.ns), 0o600))
+	f.shell("cd " + dir + "\nby=$(kubectl" + commands)
+	op := f.get(&opsv1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{Namespace: f.ns, Name: "mine"}})
+	f.awaitWorks(op, 1) // an administrator may
 }
 
 // TestAuthorizeTarget: an Operation on one instance takes the right to target that one.

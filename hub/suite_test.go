@@ -25,6 +25,9 @@ var (
 	apiConfig *rest.Config  // of an administrator
 	hubConfig *rest.Config  // of the hub's ServiceAccount, with the rights in deploy/hub and no more
 	api       client.Client // reads and writes past every cache
+	// kubeconfig is an administrator's, as a file's content, and kubectlDir is where kubectl is.
+	kubeconfig []byte
+	kubectlDir string
 )
 
 func TestMain(m *testing.M) { os.Exit(runTests(m)) }
@@ -33,13 +36,13 @@ func runTests(m *testing.M) int {
 	ctx := context.Background()
 	logf.SetLogger(logr.Discard())
 	env := &envtest.Environment{ErrorIfCRDPathMissing: true}
-	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+	if kubectlDir = os.Getenv("KUBEBUILDER_ASSETS"); kubectlDir == "" {
 		dir, err := testbed.Assets(ctx, os.Stderr)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "cannot build the control plane:", err)
 			return 1
 		}
-		env.BinaryAssetsDirectory = dir
+		env.BinaryAssetsDirectory, kubectlDir = dir, dir
 	}
 	crds, err := crdFolders(ctx)
 	if err != nil {
@@ -58,7 +61,7 @@ func runTests(m *testing.M) int {
 	}
 	defer func() { _ = env.Stop() }()
 	config.QPS, config.Burst = 5000, 5000
-	apiConfig = config
+	apiConfig, kubeconfig = config, env.KubeConfig
 	if api, err = client.New(config, client.Options{Scheme: NewScheme()}); err != nil {
 		fmt.Fprintln(os.Stderr, "cannot make a client:", err)
 		return 1
