@@ -100,24 +100,28 @@ func (v *visit) notApplied(err error) error {
 	return nil
 }
 
-// put makes one change.
+// put makes one change, with the rights of the run's profile.
 func (v *visit) put(ctx context.Context, change engines.Change, run engines.Run) (opsv1alpha1.ResourceRef, *refusal, error) {
 	gvk, err := apiutil.GVKForObject(change.Object, v.Scheme())
 	if err != nil {
 		return opsv1alpha1.ResourceRef{}, nil, fmt.Errorf("the plan holds an object of an unknown kind: %w", err)
 	}
+	by, a, err := v.hand(profileOf(run.Operation), gvk, change.Object.GetNamespace())
+	if err != nil {
+		return opsv1alpha1.ResourceRef{}, nil, err
+	}
 	var obj client.Object
 	var refused *refusal
 	switch change.Verb {
 	case engines.VerbCreate:
-		obj, refused, err = v.create(ctx, gvk, change.Object.DeepCopyObject().(client.Object), run)
+		obj, refused, err = v.create(ctx, by, gvk, change.Object.DeepCopyObject().(client.Object), run)
 	case engines.VerbApply:
-		obj, refused, err = v.applyFields(ctx, gvk, change.Object)
+		obj, refused, err = v.applyFields(ctx, by, gvk, change.Object)
 	default:
 		err = fmt.Errorf("the plan holds an unknown verb %q", change.Verb)
 	}
 	if err != nil || refused != nil {
-		return opsv1alpha1.ResourceRef{}, refused, err
+		return opsv1alpha1.ResourceRef{}, refused, v.regain(ctx, a, err)
 	}
 	return opsv1alpha1.ResourceRef{
 		APIVersion: gvk.GroupVersion().String(), Kind: gvk.Kind,
@@ -126,10 +130,10 @@ func (v *visit) put(ctx context.Context, change engines.Change, run engines.Run)
 }
 
 // create makes an object, or finds that this run has made it before a crash.
-func (v *visit) create(ctx context.Context, gvk schema.GroupVersionKind, obj client.Object, run engines.Run) (client.Object, *refusal, error) {
+func (v *visit) create(ctx context.Context, by client.Writer, gvk schema.GroupVersionKind, obj client.Object, run engines.Run) (client.Object, *refusal, error) {
 	what := fmt.Sprintf("%s %s/%s", gvk.Kind, obj.GetNamespace(), obj.GetName())
 	there := obj.DeepCopyObject().(client.Object)
-	err := v.Create(ctx, obj)
+	err := by.Create(ctx, obj)
 	switch {
 	case err == nil:
 		return obj, nil, nil
@@ -149,7 +153,7 @@ func (v *visit) create(ctx context.Context, gvk schema.GroupVersionKind, obj cli
 
 // applyFields sets fields on an object that exists. Server-side apply would create a missing one, so the object's UID goes along: the API server
 // takes that as the condition that the very object which was read is still there.
-func (v *visit) applyFields(ctx context.Context, gvk schema.GroupVersionKind, obj client.Object) (client.Object, *refusal, error) {
+func (v *visit) applyFields(ctx context.Context, by client.Writer, gvk schema.GroupVersionKind, obj client.Object) (client.Object, *refusal, error) {
 	what := fmt.Sprintf("%s %s/%s", gvk.Kind, obj.GetNamespace(), obj.GetName())
 	there := &unstructured.Unstructured{}
 	there.SetGroupVersionKind(gvk)
@@ -169,7 +173,7 @@ func (v *visit) applyFields(ctx context.Context, gvk schema.GroupVersionKind, ob
 	u.SetUID(there.GetUID())
 	// And the version: what an agent sent that hung, and has a successor, must not undo what came after.
 	u.SetResourceVersion(there.GetResourceVersion())
-	err = v.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(opsv1alpha1.FieldManager), client.ForceOwnership)
+	err = by.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(opsv1alpha1.FieldManager), client.ForceOwnership)
 	switch {
 	case malformed(err):
 		return nil, &refusal{opsv1alpha1.ReasonValidationFailed, err.Error()}, nil

@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines"
@@ -145,9 +146,17 @@ func (v *visit) deleteOwn(ctx context.Context, obj client.Object, run engines.Ru
 	if seen := obj.GetResourceVersion(); seen != "" {
 		asOf, propagation = &seen, metav1.DeletePropagationBackground
 	}
-	err = v.Delete(ctx, there, client.PropagationPolicy(propagation), client.Preconditions{UID: &uid, ResourceVersion: asOf})
+	gvk, err := apiutil.GVKForObject(there, v.Scheme())
+	if err != nil {
+		return fmt.Errorf("delete an object of an unknown kind: %w", err)
+	}
+	by, a, err := v.hand(profileOf(run.Operation), gvk, there.GetNamespace())
+	if err != nil {
+		return err
+	}
+	err = by.Delete(ctx, there, client.PropagationPolicy(propagation), client.Preconditions{UID: &uid, ResourceVersion: asOf})
 	if err := client.IgnoreNotFound(err); err != nil {
-		return fmt.Errorf("delete %T %s/%s: %w", there, there.GetNamespace(), there.GetName(), err)
+		return fmt.Errorf("delete %T %s/%s: %w", there, there.GetNamespace(), there.GetName(), v.regain(ctx, a, err))
 	}
 	return nil
 }

@@ -93,7 +93,7 @@ func (r *operationReconciler) start(ctx context.Context, v *visit) (bool, error)
 		}
 		return false, nil
 	}
-	switch b, err := r.unprepared(ctx, v, f); {
+	switch b, err := r.unready(ctx, v, f, changes); {
 	case err != nil:
 		return false, err
 	case b != nil:
@@ -108,6 +108,14 @@ func (r *operationReconciler) start(ctx context.Context, v *visit) (bool, error)
 		return false, nil
 	}
 	return r.startAlone(ctx, v, f)
+}
+
+// unready is what the API server says that the run lacks: rights of its profile, or what its preparations need.
+func (r *operationReconciler) unready(ctx context.Context, v *visit, f facts, changes []engines.Change) (*blocker, error) {
+	if b, err := v.unequipped(ctx, profileOf(v.op), changes); b != nil || err != nil {
+		return b, err
+	}
+	return r.unprepared(ctx, v, f)
 }
 
 // startAlone sets the fence unless another Operation on the target goes first. The cache was good enough to find a reason to wait; that there

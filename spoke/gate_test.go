@@ -3,6 +3,7 @@
 package spoke
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,7 +14,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
@@ -27,18 +27,17 @@ func TestGatePolicy(t *testing.T) {
 	if err := testbed.ApplyFiles(t.Context(), restConfig, filepath.Join("..", "deploy", "policies", "gate.yaml")); err != nil {
 		t.Fatal(err)
 	}
-	config := rest.CopyConfig(restConfig)
-	config.Impersonate.UserName = "system:serviceaccount:vworkspace-agent:vworkspace-agent"
-	agent, err := client.New(config, client.Options{Scheme: k8s.Scheme()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	agent := asAgent(t)
 	open, shut := gatedNamespace(t), namespace(t, false)
+	for _, ns := range []string{open, shut} {
+		bindProfile(t, ns, "job")
+		bindProfile(t, ns, "volsync")
+	}
 	// A policy is in force a moment after it was made.
 	eventually(t, func() string {
-		err := agent.Create(t.Context(), gateJob(shut), client.DryRunAll)
+		err := asProfile(t, shut, "job").Create(t.Context(), gateJob(shut), client.DryRunAll)
 		if !apierrors.IsForbidden(err) {
-			return "the agent may still make a Job where nothing is open"
+			return fmt.Sprintf("the agent may still make a Job where nothing is open: %v", err)
 		}
 		if !strings.Contains(err.Error(), "namespace "+shut+" is not open to vWorkspace: label it managed-by=vworkspace") {
 			return err.Error()
@@ -58,10 +57,13 @@ func TestGatePolicy(t *testing.T) {
 		},
 	}
 	for kind, object := range made {
-		if err := agent.Create(t.Context(), object(open), client.DryRunAll); err != nil {
+		by := func(ns string) client.Client {
+			return map[string]client.Client{"Job": asProfile(t, ns, "job"), "PersistentVolumeClaim": asProfile(t, ns, "volsync"), "HelmRelease": agent}[kind]
+		}
+		if err := by(open).Create(t.Context(), object(open), client.DryRunAll); err != nil {
 			t.Errorf("%s where it is open: %v", kind, err)
 		}
-		if err := agent.Create(t.Context(), object(shut), client.DryRunAll); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "is not open") {
+		if err := by(shut).Create(t.Context(), object(shut), client.DryRunAll); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "is not open") {
 			t.Errorf("%s where nothing is open: %v", kind, err)
 		}
 		if err := k8s.Create(t.Context(), object(shut), client.DryRunAll); err != nil {
@@ -84,7 +86,7 @@ func stillCares(t *testing.T, agent client.Client, ns string) {
 	closed := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}
 	patch(t, closed, func() { delete(closed.Labels, appsv1alpha1.LabelNamespaceGate) })
 	eventually(t, func() string {
-		if err := agent.Create(t.Context(), gateJob(ns), client.DryRunAll); !apierrors.IsForbidden(err) {
+		if err := asProfile(t, ns, "job").Create(t.Context(), gateJob(ns), client.DryRunAll); !apierrors.IsForbidden(err) {
 			return "the namespace still counts as open"
 		}
 		return ""

@@ -85,6 +85,9 @@ func (e quiesceEngine) blocker(ctx context.Context, v *visit) (*blocker, error) 
 		case local != nil:
 			return blocked(local.reason, "engine %s is to %s the application: %s", e.engine.Name(), s, local.message), nil
 		}
+		if b, err := v.unequipped(ctx, profileOf(run.Operation), changes); b != nil || err != nil {
+			return b, err
+		}
 	}
 	return nil, nil
 }

@@ -56,6 +56,8 @@ type Options struct {
 	ClaimsDelay time.Duration
 	// ClaimsInterval is how often ClusterClaims are put right that somebody else changed; 10 min when 0.
 	ClaimsInterval time.Duration
+	// NewClient makes the clients by which runs write, as the accounts of their profiles; client.New when nil.
+	NewClient NewClientFunc
 	// Metrics are what the agent counts. Register them where they are to be exported; by default nobody sees them.
 	Metrics *Metrics
 }
@@ -110,6 +112,9 @@ func Setup(ctx context.Context, mgr mcmanager.Manager, o Options) error {
 	if o.Workers == 0 {
 		o.Workers = share
 	}
+	if o.NewClient == nil {
+		o.NewClient = client.New
+	}
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics()
 	}
@@ -124,7 +129,7 @@ func Setup(ctx context.Context, mgr mcmanager.Manager, o Options) error {
 		return err
 	}
 	late := newLateKinds(o.Discovery, kinds...)
-	s := newSites(late, o.Metrics, o.AgentNamespace)
+	s := newSites(late, o)
 	// Before the controllers: their sources need it engaged.
 	if err := mgr.Add(s); err != nil {
 		return fmt.Errorf("add the clusters: %w", err)

@@ -26,7 +26,8 @@ const Unnamed multicluster.ClusterName = "this_cluster"
 // recorderName is the reporting controller of the agent's Events.
 const recorderName = "vworkspace-agent"
 
-// site is one cluster as the reconcilers see it. Reads of its Client come from the cache, writes go to the API server.
+// site is one cluster as the reconcilers see it. Reads of its Client come from the cache, writes go to the API server,
+// as the agent.
 type site struct {
 	client.Client
 	// name of the ManagedCluster, empty on a spoke without a hub.
@@ -35,6 +36,9 @@ type site struct {
 	agentNamespace string
 	// live reads from the API server.
 	live client.Reader
+	// hands write what runs make, as the accounts of their profiles; verdicts say what those may do.
+	hands    *hands
+	verdicts *verdicts
 	// kinds are watched only while they are served.
 	kinds *siteKinds
 	// remote speaks with what runs there.
@@ -56,13 +60,14 @@ type sites struct {
 	kinds          *lateKinds
 	metrics        *Metrics
 	agentNamespace string
+	newClient      NewClientFunc
 
 	mu    sync.Mutex
 	known map[multicluster.ClusterName]*site
 }
 
-func newSites(kinds *lateKinds, metrics *Metrics, agentNamespace string) *sites {
-	return &sites{kinds: kinds, metrics: metrics, agentNamespace: agentNamespace, known: map[multicluster.ClusterName]*site{}}
+func newSites(kinds *lateKinds, o Options) *sites {
+	return &sites{kinds: kinds, metrics: o.Metrics, agentNamespace: o.AgentNamespace, newClient: o.NewClient, known: map[multicluster.ClusterName]*site{}}
 }
 
 // Start implements manager.Runnable. The work is done per cluster.
@@ -87,6 +92,8 @@ func (s *sites) Engage(ctx context.Context, name multicluster.ClusterName, cl cl
 		name:           managedCluster(name),
 		agentNamespace: s.agentNamespace,
 		live:           cl.GetAPIReader(),
+		hands:          newHands(cl, s.newClient),
+		verdicts:       newVerdicts(),
 		kinds:          kinds,
 		remote:         speak,
 		recorder:       cl.GetEventRecorder(recorderName),

@@ -45,8 +45,10 @@ import (
 var (
 	k8s        client.WithWatch
 	restConfig *rest.Config
-	faults     = &faultList{}
-	agentClock = &fastClock{}
+	// agentConfig is the agent's: it has a token of its ServiceAccount, because who is impersonated cannot impersonate.
+	agentConfig *rest.Config
+	faults      = &faultList{}
+	agentClock  = &fastClock{}
 	// agentMetrics are exported as cmd/spoke exports them.
 	agentMetrics = NewMetrics()
 )
@@ -112,7 +114,13 @@ func run(m *testing.M) (code int, err error) {
 	// The agent has the rights of deploy/spoke and no others, so that a right which is missing there fails a test here.
 	folder := filepath.Join("..", "deploy", "spoke")
 	if err := testbed.ApplyFiles(ctx, restConfig, filepath.Join(folder, "namespace.yaml"), filepath.Join(folder, "rbac.yaml"), filepath.Join(folder, "executors.yaml"),
-		filepath.Join("testdata", "widgets.rbac.yaml")); err != nil {
+		filepath.Join(folder, "profiles.yaml")); err != nil {
+		return 1, err
+	}
+	if err := testbed.ApplyFiles(ctx, restConfig, filepath.Join("testdata", "widgets.rbac.yaml")); err != nil {
+		return 1, err
+	}
+	if agentConfig, err = testbed.As(ctx, restConfig, opsv1alpha1.DefaultAgentNamespace, "vworkspace-agent"); err != nil {
 		return 1, err
 	}
 	if err := openCatalog(ctx, k8s); err != nil {
@@ -126,22 +134,18 @@ func run(m *testing.M) (code int, err error) {
 }
 
 func startAgent(ctx context.Context, scheme *runtime.Scheme) error {
-	agent := rest.CopyConfig(restConfig)
-	agent.Impersonate = rest.ImpersonationConfig{
-		UserName: "system:serviceaccount:vworkspace-agent:vworkspace-agent",
-		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:vworkspace-agent", "system:authenticated"},
+	faulty := func(cfg *rest.Config, o client.Options) (client.Client, error) {
+		c, err := client.NewWithWatch(cfg, o)
+		if err != nil {
+			return nil, err
+		}
+		return interceptor.NewClient(c, faults.funcs()), nil
 	}
-	local, err := ctrl.NewManager(agent, ctrl.Options{
+	local, err := ctrl.NewManager(agentConfig, ctrl.Options{
 		Scheme: scheme, Cache: CacheOptions(), Metrics: metricsserver.Options{BindAddress: "0"},
 		LeaderElection: true, LeaderElectionID: "vworkspace-agent", LeaderElectionNamespace: opsv1alpha1.DefaultAgentNamespace,
 		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
-		NewClient: func(cfg *rest.Config, o client.Options) (client.Client, error) {
-			c, err := client.NewWithWatch(cfg, o)
-			if err != nil {
-				return nil, err
-			}
-			return interceptor.NewClient(c, faults.funcs()), nil
-		},
+		NewClient:  faulty,
 	})
 	if err != nil {
 		return err
@@ -151,7 +155,7 @@ func startAgent(ctx context.Context, scheme *runtime.Scheme) error {
 		return err
 	}
 	registry := engines.NewRegistry(job.New(), volsync.New(), widgetEngine{}, stoppableEngine{}, lateEngine{})
-	if err := Setup(ctx, mgr, Options{Engines: registry, Clock: agentClock, Discovery: 200 * time.Millisecond, Metrics: agentMetrics}); err != nil {
+	if err := Setup(ctx, mgr, Options{Engines: registry, Clock: agentClock, Discovery: 200 * time.Millisecond, Metrics: agentMetrics, NewClient: faulty}); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)

@@ -15,7 +15,12 @@ import (
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/engines"
 )
+
+// suspending is the profile by which releases are suspended and resumed, whatever the run's own is: a right to change HelmReleases is worth what Flux may do,
+// and runs that only restore data need none.
+const suspending = string(opsv1alpha1.EngineHelm)
 
 // suspension keeps Flux from changing a release while it is being restored.
 //
@@ -56,14 +61,19 @@ func (suspension) read(ctx context.Context, v *visit, name string) (*helmv2.Helm
 func (s suspension) apply(ctx context.Context, v *visit, hr *helmv2.HelmRelease, suspend bool, opts ...client.ApplyOption) error {
 	// The UID is the condition that it is still there: apply would make a new one.
 	metadata := map[string]any{"namespace": hr.Namespace, "name": hr.Name, "uid": string(hr.UID)}
-	fields := map[string]any{"apiVersion": helmv2.GroupVersion.String(), "kind": helmv2.HelmReleaseKind, "metadata": metadata}
+	gvk := helmv2.GroupVersion.WithKind(helmv2.HelmReleaseKind)
+	fields := map[string]any{"apiVersion": gvk.GroupVersion().String(), "kind": gvk.Kind, "metadata": metadata}
 	if suspend {
 		fields["spec"] = map[string]any{"suspend": true}
 		// And the version, that nobody has resumed it since: an agent that hung while it sent this, and has a successor, would leave it suspended for ever.
 		metadata["resourceVersion"] = hr.ResourceVersion
 	}
 	config := client.ApplyConfigurationFromUnstructured(&unstructured.Unstructured{Object: fields})
-	return v.Apply(ctx, config, append(opts, s.manager(v))...)
+	by, a, err := v.hand(suspending, gvk, hr.Namespace)
+	if err != nil {
+		return err
+	}
+	return v.regain(ctx, a, by.Apply(ctx, config, append(opts, s.manager(v))...))
 }
 
 func (s suspension) blocker(ctx context.Context, v *visit) (*blocker, error) {
@@ -71,7 +81,13 @@ func (s suspension) blocker(ctx context.Context, v *visit) (*blocker, error) {
 	if err != nil || hr == nil {
 		return nil, err
 	}
+	if b, err := v.unequipped(ctx, suspending, []engines.Change{engines.Apply(hr)}); b != nil || err != nil {
+		return b, err
+	}
 	err = s.apply(ctx, v, hr, true, client.DryRunAll)
+	if v.op.Spec.DryRun && apierrors.IsForbidden(err) {
+		return nil, nil // a dry run gives no rights: see unequipped
+	}
 	if decidedElsewhere(err) {
 		return blocked(opsv1alpha1.ReasonFieldConflict, "a Restore suspends HelmRelease %s while it runs, and somebody else decides about that: %s: "+
 			"take spec.suspend out of what they apply", hr.Name, err.Error()), nil

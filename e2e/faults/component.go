@@ -25,7 +25,6 @@ import (
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
-	"vworkspace.io/fleet/e2e/install"
 	"vworkspace.io/fleet/hub"
 	"vworkspace.io/fleet/spoke"
 	"vworkspace.io/fleet/spoke/hosted"
@@ -44,8 +43,8 @@ type Component struct {
 
 // Hub is the hub's controller, and Agent the spoke's.
 var (
-	Hub   = Component{"hub", OnHub, func(l *Lab) *rest.Config { return install.AsHub(l.HubConfig) }, runHub}
-	Agent = Component{"agent", OnSpoke, func(l *Lab) *rest.Config { return install.AsAgent(l.SpokeConfig) }, runAgent}
+	Hub   = Component{"hub", OnHub, func(l *Lab) *rest.Config { return l.asHub }, runHub}
+	Agent = Component{"agent", OnSpoke, func(l *Lab) *rest.Config { return l.asAgent }, runAgent}
 )
 
 // Components are all that a World runs.

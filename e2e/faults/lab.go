@@ -44,6 +44,8 @@ type Lab struct {
 	Hub, Spoke client.WithWatch
 	// HubConfig and SpokeConfig are an administrator's.
 	HubConfig, SpokeConfig *rest.Config
+	// asHub and asAgent are the components'.
+	asHub, asAgent *rest.Config
 }
 
 // NewLab starts the API servers; progress may be nil.
@@ -64,6 +66,12 @@ func (l *Lab) Close() error { return l.fleet.Down() }
 
 func (l *Lab) furnish(ctx context.Context) (err error) {
 	if err := errors.Join(install.OnHub(ctx, l.HubConfig), install.OnSpoke(ctx, l.SpokeConfig)); err != nil {
+		return err
+	}
+	if l.asHub, err = install.AsHub(ctx, l.HubConfig); err != nil {
+		return err
+	}
+	if l.asAgent, err = install.AsAgent(ctx, l.SpokeConfig); err != nil {
 		return err
 	}
 	scheme, err := newScheme()

@@ -7,13 +7,9 @@ import (
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
-	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/deploy"
@@ -43,7 +39,7 @@ func Hosted(ctx context.Context, fleet *testbed.Fleet, hub, spoke string) (hubPr
 	if hubProcess, err = startHub(ctx, fleet, hub); err != nil {
 		return nil, nil, err
 	}
-	hosting, err = start(fleet, fleet.Hub, "vworkspace-hosted", spoke, hosted.DefaultNamespace, HostedAccount, "--hosted", "--leader-elect=true")
+	hosting, err = start(ctx, fleet, fleet.Hub, "vworkspace-hosted", spoke, hosted.DefaultNamespace, HostedAccount, "--hosted", "--leader-elect=true")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -57,24 +53,9 @@ func OnHosting(ctx context.Context, config *rest.Config) error {
 
 // HostedSecret hands a cluster to the hosted agents: its kubeconfig has a token of the agent's ServiceAccount, for a day, and nothing else.
 func HostedSecret(ctx context.Context, c *testbed.Cluster) (*corev1.Secret, error) {
-	kube, err := kubernetes.NewForConfig(c.Config())
+	kubeconfig, err := kubeconfigAs(ctx, c.Config(), c.Name, opsv1alpha1.DefaultAgentNamespace, agentAccount)
 	if err != nil {
-		return nil, err
-	}
-	day := int64(24 * 60 * 60)
-	token, err := kube.CoreV1().ServiceAccounts(opsv1alpha1.DefaultAgentNamespace).CreateToken(ctx, agentAccount,
-		&authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &day}}, metav1.CreateOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("ask %s for a token of its agent: %w", c.Name, err)
-	}
-	config := clientcmdapi.NewConfig()
-	config.Clusters[c.Name] = &clientcmdapi.Cluster{Server: c.Config().Host, CertificateAuthorityData: c.Config().CAData}
-	config.AuthInfos[agentAccount] = &clientcmdapi.AuthInfo{Token: token.Status.Token}
-	config.Contexts[c.Name] = &clientcmdapi.Context{Cluster: c.Name, AuthInfo: agentAccount}
-	config.CurrentContext = c.Name
-	kubeconfig, err := clientcmd.Write(*config)
-	if err != nil {
-		return nil, fmt.Errorf("write the kubeconfig of %s: %w", c.Name, err)
+		return nil, fmt.Errorf("be the agent of %s: %w", c.Name, err)
 	}
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: hosted.DefaultNamespace, Name: c.Name, Labels: map[string]string{hosted.DefaultLabel: "true"}},

@@ -2,7 +2,7 @@
 
 // Package install puts vWorkspace Fleet on a testbed fleet, the way that a platform team would on a real one: CRDs and rights from
 // deploy/, one hub, one agent per spoke. The hub and the agents run as processes and not from the Deployments there, because there is no kubelet;
-// they act as the ServiceAccounts of deploy/, by impersonation, so that a right that is missing there is missing here too.
+// they act as the ServiceAccounts of deploy/, by their tokens, so that a right that is missing there is missing here too.
 package install
 
 import (
@@ -62,7 +62,7 @@ func Install(ctx context.Context, fleet *testbed.Fleet, hub, spoke string) (*Ins
 		return nil, err
 	}
 	for _, c := range fleet.Spokes {
-		agent, err := start(fleet, c, c.Name+"-vworkspace-agent", spoke, opsv1alpha1.DefaultAgentNamespace, agentAccount, "--cluster="+c.Name)
+		agent, err := start(ctx, fleet, c, c.Name+"-vworkspace-agent", spoke, opsv1alpha1.DefaultAgentNamespace, agentAccount, "--cluster="+c.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -80,7 +80,7 @@ func startHub(ctx context.Context, fleet *testbed.Fleet, hub string) (*testbed.P
 	if err := Admission(ctx, fleet.Hub.Config(), deploy.Hub, address); err != nil {
 		return nil, err
 	}
-	return start(fleet, fleet.Hub, "vworkspace-hub", hub, HubNamespace, hubAccount, "--leader-elect=true", "--admission-bind-address="+address)
+	return start(ctx, fleet, fleet.Hub, "vworkspace-hub", hub, HubNamespace, hubAccount, "--leader-elect=true", "--admission-bind-address="+address)
 }
 
 // OnHub applies the CRDs, policies, catalog and rights of a hub. Its API server asks nobody: see Admission.
@@ -93,16 +93,18 @@ func OnSpoke(ctx context.Context, config *rest.Config) error {
 	return applyFolders(ctx, config, deploy.CRDs, deploy.Policies, deploy.Catalog, deploy.Spoke)
 }
 
-// AsHub is who the hub's controller acts as, and AsAgent is who the agent does: the ServiceAccounts of deploy/.
-func AsHub(config *rest.Config) *rest.Config { return as(config, HubNamespace, hubAccount) }
-
-// AsAgent is who the agent acts as.
-func AsAgent(config *rest.Config) *rest.Config {
-	return as(config, opsv1alpha1.DefaultAgentNamespace, agentAccount)
+// AsHub is a configuration by which one is the hub's controller, and AsAgent one by which one is the agent: the ServiceAccounts of deploy/, for a day.
+func AsHub(ctx context.Context, config *rest.Config) (*rest.Config, error) {
+	return testbed.As(ctx, config, HubNamespace, hubAccount)
 }
 
-func start(fleet *testbed.Fleet, c *testbed.Cluster, name, path, namespace, account string, args ...string) (*testbed.Process, error) {
-	kubeconfig, err := actAs(c.KubeconfigPath, namespace, account)
+// AsAgent is one by which one is the agent.
+func AsAgent(ctx context.Context, config *rest.Config) (*rest.Config, error) {
+	return testbed.As(ctx, config, opsv1alpha1.DefaultAgentNamespace, agentAccount)
+}
+
+func start(ctx context.Context, fleet *testbed.Fleet, c *testbed.Cluster, name, path, namespace, account string, args ...string) (*testbed.Process, error) {
+	kubeconfig, err := actAs(ctx, c.Config(), c.KubeconfigPath, namespace, account)
 	if err != nil {
 		return nil, err
 	}

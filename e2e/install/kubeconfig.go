@@ -3,38 +3,47 @@
 package install
 
 import (
+	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"vworkspace.io/fleet/e2e/testbed"
 )
 
 // actAs writes a kubeconfig beside the admin's that acts as a ServiceAccount, and returns its path.
-func actAs(admin, namespace, account string) (string, error) {
-	config, err := clientcmd.LoadFromFile(admin)
+func actAs(ctx context.Context, admin *rest.Config, path, namespace, account string) (string, error) {
+	kubeconfig, err := kubeconfigAs(ctx, admin, kubeconfigName(path), namespace, account)
 	if err != nil {
-		return "", fmt.Errorf("read kubeconfig: %w", err)
+		return "", err
 	}
-	for _, info := range config.AuthInfos {
-		info.Impersonate = userOf(namespace, account)
-	}
-	path := filepath.Join(filepath.Dir(admin), fmt.Sprintf("%s-as-%s.kubeconfig", kubeconfigName(admin), account))
-	if err := clientcmd.WriteToFile(*config, path); err != nil {
+	path = filepath.Join(filepath.Dir(path), fmt.Sprintf("%s-as-%s.kubeconfig", kubeconfigName(path), account))
+	if err := os.WriteFile(path, kubeconfig, 0o600); err != nil {
 		return "", fmt.Errorf("write kubeconfig: %w", err)
 	}
 	return path, nil
 }
 
-// as is a configuration that acts as a ServiceAccount.
-func as(config *rest.Config, namespace, account string) *rest.Config {
-	config = rest.CopyConfig(config)
-	config.Impersonate.UserName = userOf(namespace, account)
-	return config
-}
-
-func userOf(namespace, account string) string {
-	return fmt.Sprintf("system:serviceaccount:%s:%s", namespace, account)
+// kubeconfigAs has a token of a ServiceAccount, and nothing else.
+func kubeconfigAs(ctx context.Context, admin *rest.Config, name, namespace, account string) ([]byte, error) {
+	config, err := testbed.As(ctx, admin, namespace, account)
+	if err != nil {
+		return nil, err
+	}
+	kubeconfig := clientcmdapi.NewConfig()
+	kubeconfig.Clusters[name] = &clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData}
+	kubeconfig.AuthInfos[account] = &clientcmdapi.AuthInfo{Token: config.BearerToken}
+	kubeconfig.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: account}
+	kubeconfig.CurrentContext = name
+	out, err := clientcmd.Write(*kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("write the kubeconfig of %s: %w", name, err)
+	}
+	return out, nil
 }
 
 func kubeconfigName(path string) string {

@@ -239,7 +239,11 @@ func TestPermissions(t *testing.T) {
 
 // TestGateHoldsOnTheFleet: where the table says that RBAC allows too much, the policy that is installed with it refuses.
 func TestGateHoldsOnTheFleet(t *testing.T) {
-	agent := connect(t, install.AsAgent(fleet.Fleet.Spokes[0].Config()))
+	config, err := install.AsAgent(t.Context(), fleet.Fleet.Spokes[0].Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	agent := connect(t, config)
 	for namespace, refused := range map[string]bool{gated: false, ungated: true} {
 		job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "gate-"}, Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{
 			Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "c", Image: "registry.example.com/c"}}},

@@ -325,6 +325,10 @@ func TestOneIsAway(t *testing.T) {
 	silent.Host = "https://" + listener.Addr().String()
 	nobody := fleet.Spokes[0].Config()
 	nobody.Impersonate.UserName = "nobody"
+	answering, err := install.AsAgent(t.Context(), fleet.Spokes[0].Config())
+	if err != nil {
+		t.Fatal(err)
+	}
 	provider := clusters.New()
 	mgr := run(t, fleet.Hub.Config(), hosted.Workers, func(_ context.Context, local manager.Manager, _ *k8sruntime.Scheme) (mcmanager.Manager, error) {
 		return mcmanager.WithMultiCluster(local, provider)
@@ -332,7 +336,7 @@ func TestOneIsAway(t *testing.T) {
 	for _, c := range []struct {
 		name   multicluster.ClusterName
 		config *rest.Config
-	}{{"silent", silent}, {"refusing", refusing}, {"nobody", nobody}, {"spoke1", install.AsAgent(fleet.Spokes[0].Config())}} {
+	}{{"silent", silent}, {"refusing", refusing}, {"nobody", nobody}, {"spoke1", answering}} {
 		cl, err := cluster.New(c.config, hosted.Cluster(newScheme(t)))
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)

@@ -30,3 +30,22 @@ app.kubernetes.io/part-of: vworkspace-fleet
 {{- end -}}
 {{ toYaml $constraints }}
 {{- end -}}
+
+{{- /* The profiles that the agent may use: the engines', and those that the cluster's owner names. */ -}}
+{{- define "spoke.profiles" -}}
+{{ concat (list "helm" "helmhookjob" "job" "velero" "volsync" "workflow") .Values.profiles.extra | uniq | toJson }}
+{{- end -}}
+
+{{- define "spoke.accounts" -}}
+{{- range $i, $profile := include "spoke.profiles" . | fromJsonArray }}
+{{- if $i }}
+{{ end }}- vworkspace-{{ $profile }}
+{{- end }}
+{{- end -}}
+
+{{- define "spoke.roles" -}}
+{{- range $i, $profile := include "spoke.profiles" . | fromJsonArray }}
+{{- if $i }}
+{{ end }}- vworkspace-profile-{{ $profile }}
+{{- end }}
+{{- end -}}
