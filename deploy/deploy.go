@@ -17,13 +17,15 @@ const (
 	Hub = "hub"
 	// Spoke is the agent, in the same way.
 	Spoke = "spoke"
+	// VeleroProfile is a file: what engine velero needs in Velero's namespace, where that is velero.
+	VeleroProfile = "spoke/examples/velero-profile.yaml"
 	// Hosted is the namespace, the ServiceAccount and the rights of a process that runs the agents of many clusters.
 	Hosted = "hosted"
 )
 
 // Manifests are the YAML files of the folders above.
 //
-//go:embed crds/*.yaml catalog/*.yaml policies/*.yaml hub/*.yaml spoke/*.yaml hosted/*.yaml
+//go:embed crds/*.yaml catalog/*.yaml policies/*.yaml hub/*.yaml spoke/*.yaml spoke/examples/velero-profile.yaml hosted/*.yaml
 var Manifests embed.FS
 
 // Observability holds dashboard.json for Grafana and rules.yaml for Prometheus.

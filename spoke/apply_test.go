@@ -16,8 +16,8 @@ import (
 func TestUnreadableObject(t *testing.T) {
 	ns := gatedNamespace(t)
 	capable(t, ns, "web", widgetName)
-	faults.inject(t, ns, func(verb string, _ client.Object) error {
-		if verb == "create" {
+	faults.inject(t, ns, func(verb string, obj client.Object) error {
+		if verb == "create" && obj.GetObjectKind().GroupVersionKind().Kind == "Widget" {
 			return apierrors.NewBadRequest("Widget in version v1 cannot be handled as a Widget: json: cannot unmarshal bool into Go struct field")
 		}
 		return nil

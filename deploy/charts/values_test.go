@@ -53,6 +53,9 @@ func TestBadValues(t *testing.T) {
 		{"spoke", "policy: {types: [Backups]}", "/policy/types/0"},
 		{"spoke", "policy: {namespaces: shops}", "/policy/namespaces"},
 		{"spoke", "policy: {image: [x]}", "at '/policy': additional properties 'image' not allowed"},
+		{"spoke", "profiles: {extra: [Nightly]}", "/profiles/extra/0"},
+		{"spoke", "profiles: {extra: [agent]}", "/profiles/extra/0"},
+		{"spoke", "profiles: {veleroNamespace: Velero}", "/profiles/veleroNamespace"},
 		{"spoke", "agentNamespace: elsewhere", "additional properties 'agentNamespace' not allowed"},
 	} {
 		t.Run(c.chart+"/"+c.values, func(t *testing.T) {

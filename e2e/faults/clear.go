@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/e2e/install"
 )
@@ -25,6 +26,9 @@ var namespaces = map[API][]string{
 
 // mayBeLeft tells whether an object is of a story.
 func mayBeLeft(api API, o *unstructured.Unstructured) bool {
+	if slices.Contains(profileKinds, o.GetKind()) && o.GetLabels()[appsv1alpha1.LabelManagedBy] == "" {
+		return false
+	}
 	return o.GetNamespace() == "" || slices.Contains(namespaces[api], o.GetNamespace())
 }
 
@@ -35,7 +39,11 @@ func (l *Lab) clear(ctx context.Context) error {
 			for _, ns := range namespaces[api] {
 				o := &unstructured.Unstructured{}
 				o.SetGroupVersionKind(gvk)
-				if err := l.client(api).DeleteAllOf(ctx, o, client.InNamespace(ns), client.GracePeriodSeconds(0)); err != nil {
+				options := []client.DeleteAllOfOption{client.InNamespace(ns), client.GracePeriodSeconds(0)}
+				if slices.Contains(profileKinds, gvk.Kind) {
+					options = append(options, client.HasLabels{appsv1alpha1.LabelManagedBy})
+				}
+				if err := l.client(api).DeleteAllOf(ctx, o, options...); err != nil {
 					return fmt.Errorf("delete every %s of %s on the %s: %w", gvk.Kind, ns, api, err)
 				}
 			}

@@ -65,6 +65,12 @@ func NewLab(ctx context.Context, progress io.Writer) (*Lab, error) {
 func (l *Lab) Close() error { return l.fleet.Down() }
 
 func (l *Lab) furnish(ctx context.Context) (err error) {
+	if err := l.connect(); err != nil {
+		return err
+	}
+	if err := l.Spoke.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "velero"}}); err != nil {
+		return err
+	}
 	if err := errors.Join(install.OnHub(ctx, l.HubConfig), install.OnSpoke(ctx, l.SpokeConfig)); err != nil {
 		return err
 	}
@@ -72,16 +78,6 @@ func (l *Lab) furnish(ctx context.Context) (err error) {
 		return err
 	}
 	if l.asAgent, err = install.AsAgent(ctx, l.SpokeConfig); err != nil {
-		return err
-	}
-	scheme, err := newScheme()
-	if err != nil {
-		return err
-	}
-	if l.Hub, err = client.NewWithWatch(l.HubConfig, client.Options{Scheme: scheme}); err != nil {
-		return err
-	}
-	if l.Spoke, err = client.NewWithWatch(l.SpokeConfig, client.Options{Scheme: scheme}); err != nil {
 		return err
 	}
 	for _, name := range namespaces[OnHub] {
@@ -100,7 +96,6 @@ func (l *Lab) furnish(ctx context.Context) (err error) {
 	grants := "vworkspace-grants"
 	for _, o := range []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: apps, Labels: gated}},
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "velero"}},
 		&rbacv1.Role{
 			ObjectMeta: metav1.ObjectMeta{Namespace: apps, Name: grants},
 			Rules: []rbacv1.PolicyRule{
@@ -117,6 +112,21 @@ func (l *Lab) furnish(ctx context.Context) (err error) {
 		if err := l.Spoke.Create(ctx, o); err != nil {
 			return fmt.Errorf("furnish the spoke: %w", err)
 		}
+	}
+	return nil
+}
+
+// connect as an administrator.
+func (l *Lab) connect() error {
+	scheme, err := newScheme()
+	if err != nil {
+		return err
+	}
+	if l.Hub, err = client.NewWithWatch(l.HubConfig, client.Options{Scheme: scheme}); err != nil {
+		return err
+	}
+	if l.Spoke, err = client.NewWithWatch(l.SpokeConfig, client.Options{Scheme: scheme}); err != nil {
+		return err
 	}
 	return nil
 }

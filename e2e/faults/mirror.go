@@ -59,8 +59,13 @@ var kinds = map[API][]schema.GroupVersionKind{
 		{Version: "v1", Kind: "Pod"},
 		{Version: "v1", Kind: "Secret"},
 		{Version: "v1", Kind: "ConfigMap"},
+		{Version: "v1", Kind: "ServiceAccount"},
+		{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "RoleBinding"},
 	},
 }
+
+// profileKinds are what the agent puts profiles in place with. Others of these kinds are not of a story, and those of one carry a label.
+var profileKinds = []string{"ServiceAccount", "RoleBinding"}
 
 // Change is something that an API server has told.
 type Change struct {

@@ -13,11 +13,15 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/deploy"
 	"vworkspace.io/fleet/e2e/testbed"
+	"vworkspace.io/fleet/engines/velero"
 )
 
 const (
@@ -88,9 +92,27 @@ func OnHub(ctx context.Context, config *rest.Config) error {
 	return applyFolders(ctx, config, deploy.CRDs, deploy.Policies, deploy.Catalog, deploy.Hub)
 }
 
-// OnSpoke applies those of a spoke.
+// OnSpoke applies those of a spoke. Where Velero is, profile velero is bound for it.
 func OnSpoke(ctx context.Context, config *rest.Config) error {
-	return applyFolders(ctx, config, deploy.CRDs, deploy.Policies, deploy.Catalog, deploy.Spoke)
+	if err := applyFolders(ctx, config, deploy.CRDs, deploy.Policies, deploy.Catalog, deploy.Spoke); err != nil {
+		return err
+	}
+	kube, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	_, err = kube.CoreV1().Namespaces().Get(ctx, velero.DefaultNamespace, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look for Velero: %w", err)
+	}
+	profile, err := deploy.Manifests.ReadFile(deploy.VeleroProfile)
+	if err != nil {
+		return err
+	}
+	return testbed.Apply(ctx, config, profile)
 }
 
 // AsHub is a configuration by which one is the hub's controller, and AsAgent one by which one is the agent: the ServiceAccounts of deploy/, for a day.
