@@ -159,19 +159,18 @@ func TestProfileNotInstalled(t *testing.T) {
 func TestProfileOfTemplate(t *testing.T) {
 	ns := gatedNamespace(t)
 	create(t, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "vworkspace-profile-nightly"}})
-	op := jobOp(t, ns, "op")
+	theirs := listed(t, func(s *opsv1alpha1.OperationTemplateSpec) { s.RBACProfile = "Nightly" })
+	instanceOf(t, ns, theirs)
+	op := following(ns, theirs)
 	create(t, op)
-	blockedFrom(t, op, opsv1alpha1.ReasonTargetNotFound)
-	eventually(t, func() string {
-		reload(t, op).Status.Template = &opsv1alpha1.TemplateStatus{Name: "nightly", RBACProfile: "Nightly"}
-		if err := k8s.Status().Update(t.Context(), op); err != nil {
-			return err.Error()
-		}
-		return ""
-	})
-	capable(t, ns, "web", opsv1alpha1.EngineJob)
 	blockedFrom(t, op, opsv1alpha1.ReasonRbacProfileMissing)
 	says(t, op, "profile nightly is not one that the agent of this cluster may use: its owner adds it to the chart's value profiles.extra")
+	patch(t, theirs, func() { theirs.Spec.RBACProfile = "velero" })
+	reaches(t, op, opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonEngineRunning)
+	reload(t, profileBinding(ns, "velero"))
+	if len(widgetsOf(t, op)) != 1 {
+		t.Error("nothing was made with the profile that the template names")
+	}
 }
 
 // What a person has deleted is there again with the next run.

@@ -14,13 +14,18 @@ import (
 	"strings"
 	"testing"
 	"text/tabwriter"
+	"time"
 
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -33,12 +38,14 @@ import (
 
 // Who asks. The ServiceAccounts are those of deploy/; the work agent is who Open Cluster Management's registration made of spoke1.
 const (
-	theHub        = "hub"
-	theAgent      = "agent"
-	theOperations = "executor of Operations"
-	theInstances  = "executor of instances"
-	theHosted     = "hosted agents' process"
-	theWorkAgent  = "spoke1's work agent"
+	theHub           = "hub"
+	theAgent         = "agent"
+	theOperations    = "executor of Operations"
+	theInstances     = "executor of instances"
+	theHosted        = "hosted agents' process"
+	theWorkAgent     = "spoke1's work agent"
+	theJobProfile    = "profile job of an open namespace"
+	theVeleroProfile = "profile velero of Velero's namespace"
 )
 
 // identities says where each is asked about, and what its account is; none for the work agent, whose name only the hub knows.
@@ -51,6 +58,8 @@ var identities = []struct {
 	{theAgent, "spoke", opsv1alpha1.DefaultAgentNamespace, "vworkspace-agent"},
 	{theOperations, "spoke", opsv1alpha1.DefaultAgentNamespace, "vworkspace-operations"},
 	{theInstances, "spoke", opsv1alpha1.DefaultAgentNamespace, "vworkspace-instances"},
+	{theJobProfile, "spoke", gated, opsv1alpha1.ProfileAccount("job")},
+	{theVeleroProfile, "spoke", "velero", opsv1alpha1.ProfileAccount("velero")},
 }
 
 // permission is one line of the table: may who do verb on resource (RESOURCE.GROUP/SUBRESOURCE, and =NAME) in a namespace. With namespace *, yes means
@@ -72,11 +81,11 @@ var dangerous = []permission{
 	{verb: "list", resource: "secrets", namespace: "*", why: "Secrets are named, never read"},
 	{verb: "get", resource: "secrets", namespace: ungated, why: "not those of other namespaces either"},
 	{verb: "create", resource: "clusterrolebindings.rbac.authorization.k8s.io", namespace: "*", why: "nobody makes itself an administrator"},
-	{verb: "create", resource: "rolebindings.rbac.authorization.k8s.io", namespace: ungated, why: "nor of a namespace"},
+	{verb: "update", resource: "rolebindings.rbac.authorization.k8s.io", namespace: ungated, why: "nor of a namespace"},
 	{verb: "escalate", resource: "clusterroles.rbac.authorization.k8s.io", namespace: "*", why: "nor by widening a role"},
-	{verb: "bind", resource: "clusterroles.rbac.authorization.k8s.io", namespace: "*", why: "nor by handing one out"},
+	{verb: "bind", resource: "clusterroles.rbac.authorization.k8s.io", namespace: "*", why: "nor by handing one out, but a profile"},
 	{verb: "impersonate", resource: "users", namespace: "*", why: "nobody acts as somebody else"},
-	{verb: "impersonate", resource: "serviceaccounts", namespace: ungated, why: "nor as an account"},
+	{verb: "impersonate", resource: "serviceaccounts", namespace: ungated, why: "nor as an account, but a profile's"},
 	{verb: "create", resource: "serviceaccounts/token", namespace: ungated, why: "nor by a token of one"},
 	{verb: "create", resource: "pods", namespace: ungated, why: "no pods of our own"},
 	{verb: "create", resource: "pods", namespace: gated, why: "nor in open namespaces: executors make them"},
@@ -143,12 +152,27 @@ var permissions = []permission{
 	{theAgent, "patch", "validatingwebhookconfigurations.admissionregistration.k8s.io=other", "*", false, "no other webhook is its to change"},
 	{theAgent, "patch", "applicationinstances.apps.vworkspace.io", gated, true, "the finalizer, an Upgrade's version"},
 	{theAgent, "delete", "applicationinstances.apps.vworkspace.io", gated, false, "instances are people's and the hub's"},
-	{theAgent, "create", "jobs.batch", gated, true, "engine job"},
-	{theAgent, "create", "jobs.batch", ungated, true, "by RBAC; the policy `gate.vworkspace.io` refuses it"},
-	{theAgent, "update", "jobs.batch", gated, false, "what runs is not changed"},
-	{theAgent, "create", "backups.velero.io", "velero", true, "engine velero"},
-	{theAgent, "patch", "backups.velero.io", "velero", false, "what Velero works on is not changed"},
-	{theAgent, "delete", "persistentvolumeclaims", gated, false, "data"},
+	{theAgent, "create", "jobs.batch", "*", false, "runs write as their profiles"},
+	{theAgent, "delete", "jobs.batch", "*", false, "nor is anything cancelled but as one"},
+	{theAgent, "create", "workflows.argoproj.io", "*", false, "the same, engine workflow"},
+	{theAgent, "create", "backups.velero.io", "*", false, "the same, engine velero"},
+	{theAgent, "create", "replicationsources.volsync.backube", "*", false, "the same, engine volsync"},
+	{theAgent, "create", "persistentvolumeclaims", "*", false, "the same"},
+	{theAgent, "patch", "helmcharts.source.toolkit.fluxcd.io", "*", false, "the same, engine helm"},
+	{theAgent, "patch", "helmreleases.helm.toolkit.fluxcd.io", gated, true, "the releases of managed instances"},
+	{theAgent, "impersonate", "serviceaccounts=vworkspace-job", gated, true, "profile job"},
+	{theAgent, "impersonate", "serviceaccounts=vworkspace-job", ungated, true, "by RBAC; there it has no rights: see profile job"},
+	{theAgent, "impersonate", "serviceaccounts=default", gated, false, "no other account"},
+	{theAgent, "impersonate", "serviceaccounts=vworkspace-operation-runner", gated, false, "nor whom the pods of runs act as"},
+	{theAgent, "impersonate", "groups", "*", false, "nor a group"},
+	{theAgent, "create", "serviceaccounts", gated, true, "of profiles; `profile-accounts.vworkspace.io` refuses others"},
+	{theAgent, "create", "rolebindings.rbac.authorization.k8s.io", gated, true, "of profiles; `profile-bindings.vworkspace.io` refuses others"},
+	{theAgent, "create", "rolebindings.rbac.authorization.k8s.io", ungated, true, "by RBAC; the policy `gate.vworkspace.io` refuses it"},
+	{theAgent, "delete", "rolebindings.rbac.authorization.k8s.io", gated, false, "what people have bound stays"},
+	{theAgent, "bind", "clusterroles.rbac.authorization.k8s.io=vworkspace-profile-job", "*", true, "profile job, to its account"},
+	{theAgent, "bind", "clusterroles.rbac.authorization.k8s.io=cluster-admin", "*", false, "nothing else"},
+	{theAgent, "patch", "clusterroles.rbac.authorization.k8s.io=vworkspace-profile-job", "*", false, "what a profile may do is the owner's"},
+	{theAgent, "create", "subjectaccessreviews.authorization.k8s.io", "*", true, "what a profile lacks"},
 	{theAgent, "get", "pods/log", gated, false, "logs are named, never read"},
 	{theAgent, "create", "services/proxy", gated, false, "requests to applications are granted per namespace, for quiesce"},
 	{theAgent, "create", "namespaces", "*", false, "namespaces are the administrator's"},
@@ -161,6 +185,18 @@ var permissions = []permission{
 	{theAgent, "approve", "operations.ops.vworkspace.io", "*", false, "approvals are people's"},
 	{theAgent, "update", "leases.coordination.k8s.io=vworkspace-agent", agentNS, true, "lead"},
 	{theAgent, "update", "leases.coordination.k8s.io=other", agentNS, false, "one Lease"},
+
+	{theJobProfile, "create", "jobs.batch", gated, true, "the run's Job"},
+	{theJobProfile, "delete", "jobs.batch", gated, true, "cancel"},
+	{theJobProfile, "update", "jobs.batch", gated, false, "what runs is not changed"},
+	{theJobProfile, "create", "jobs.batch", ungated, false, "the account of another namespace has no rights"},
+	{theJobProfile, "patch", "helmreleases.helm.toolkit.fluxcd.io", gated, false, "nor those of another profile"},
+	{theJobProfile, "create", "backups.velero.io", "velero", false, "nor where that one has some"},
+
+	{theVeleroProfile, "create", "backups.velero.io", "velero", true, "engine velero"},
+	{theVeleroProfile, "patch", "backups.velero.io", "velero", false, "what Velero works on is not changed"},
+	{theVeleroProfile, "create", "backups.velero.io", gated, false, "in Velero's namespace only"},
+	{theVeleroProfile, "create", "backups.velero.io", ungated, false, "the same"},
 
 	{theOperations, "create", "operations.ops.vworkspace.io", agentNS, true, "what the hub delivers"},
 	{theOperations, "delete", "operations.ops.vworkspace.io", agentNS, true, "what it takes back"},
@@ -200,6 +236,7 @@ func TestPermissions(t *testing.T) {
 		t.Fatal(err)
 	}
 	spoke1 := fleet.Fleet.Spokes[0]
+	profiled(t, spoke1)
 	ask := map[string]client.Client{"hub": connect(t, fleet.Fleet.Hub.Config()), "spoke": connect(t, spoke1.Config())}
 	var out bytes.Buffer
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
@@ -237,21 +274,85 @@ func TestPermissions(t *testing.T) {
 	}
 }
 
-// TestGateHoldsOnTheFleet: where the table says that RBAC allows too much, the policy that is installed with it refuses.
-func TestGateHoldsOnTheFleet(t *testing.T) {
-	config, err := install.AsAgent(t.Context(), fleet.Fleet.Spokes[0].Config())
+// profiled puts profile job in place in the open namespace, as the agent does before a run.
+func profiled(t *testing.T, c *testbed.Cluster) {
+	t.Helper()
+	role := opsv1alpha1.ProfileRole("job")
+	err := agentOf(t, c).Create(t.Context(), &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: gated, Name: role},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: gated, Name: opsv1alpha1.ProfileAccount("job")}},
+	})
+	if client.IgnoreAlreadyExists(err) != nil {
+		t.Fatal(err)
+	}
+	// An API server goes by it a moment later.
+	who := authenticationv1.UserInfo{Username: opsv1alpha1.ProfileUser(gated, "job")}
+	err = wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
+		return mayDo(ctx, t, connect(t, c.Config()), who, permission{verb: "create", resource: "jobs.batch", namespace: gated}), nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	agent := connect(t, config)
-	for namespace, refused := range map[string]bool{gated: false, ungated: true} {
-		job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "gate-"}, Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{
-			Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "c", Image: "registry.example.com/c"}}},
-		}}}
-		err := agent.Create(t.Context(), job, client.DryRunAll)
-		if refused && (!apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "gate.vworkspace.io")) || !refused && err != nil {
-			t.Errorf("a Job in %s: got %v, want refused: %v", namespace, err, refused)
+}
+
+func agentOf(t *testing.T, c *testbed.Cluster) client.Client {
+	t.Helper()
+	config, err := install.AsAgent(t.Context(), c.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return connect(t, config)
+}
+
+// TestGateHoldsOnTheFleet: where the table says that RBAC allows too much, the policies that are installed with it refuse.
+func TestGateHoldsOnTheFleet(t *testing.T) {
+	spoke1 := fleet.Fleet.Spokes[0]
+	agent := agentOf(t, spoke1)
+	binding := func(namespace, role string) client.Object {
+		return &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: role},
+			RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+			Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: opsv1alpha1.ProfileAccount("workflow")}}}
+	}
+	account := func(namespace, name string) client.Object {
+		return &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	}
+	repository := func(namespace string) client.Object {
+		return &sourcev1.HelmRepository{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "gate"}, Spec: sourcev1.HelmRepositorySpec{URL: "https://charts.example.com"}}
+	}
+	for name, c := range map[string]struct {
+		object  client.Object
+		refused string // by the policy of that name; taken when it is empty
+	}{
+		"a source":                        {repository(gated), ""},
+		"a source where it is shut":       {repository(ungated), "gate.vworkspace.io"},
+		"a profile":                       {binding(gated, opsv1alpha1.ProfileRole("workflow")), ""},
+		"a profile where it is shut":      {binding(ungated, opsv1alpha1.ProfileRole("workflow")), "gate.vworkspace.io"},
+		"one profile's role to another":   {binding(gated, opsv1alpha1.ProfileRole("helm")), "profile-bindings.vworkspace.io"},
+		"its account":                     {account(gated, opsv1alpha1.ProfileAccount("workflow")), ""},
+		"its account where it is shut":    {account(ungated, opsv1alpha1.ProfileAccount("workflow")), "gate.vworkspace.io"},
+		"an account that is no profile's": {account(gated, "other"), "profile-accounts.vworkspace.io"},
+	} {
+		err := agent.Create(t.Context(), c.object, client.DryRunAll)
+		if c.refused != "" && (!apierrors.IsForbidden(err) || !strings.Contains(err.Error(), c.refused)) || c.refused == "" && client.IgnoreAlreadyExists(err) != nil {
+			t.Errorf("%s: got %v, want it refused by %q", name, err, c.refused)
 		}
+	}
+	profiled(t, spoke1)
+	config, err := install.AsAgent(t.Context(), spoke1.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Impersonate = rest.ImpersonationConfig{UserName: opsv1alpha1.ProfileUser(gated, "job"), Extra: map[string][]string{opsv1alpha1.ProfileExtra: {opsv1alpha1.ProfileExtraAgent}}}
+	job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: gated, GenerateName: "gate-"}, Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{
+		Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "c", Image: "registry.example.com/c"}}},
+	}}}
+	kube, err := kubernetes.NewForConfig(config) // which asks for nothing that a profile may not see
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kube.BatchV1().Jobs(gated).Create(t.Context(), job, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}); err != nil {
+		t.Errorf("a Job as profile job, by the agent: %v", err)
 	}
 }
 

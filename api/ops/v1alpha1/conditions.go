@@ -102,7 +102,7 @@ const (
 	ReasonNamespaceNotGated = "NamespaceNotGated"
 	// ReasonEngineNotInstalled: the executor's CRD is not served on the cluster.
 	ReasonEngineNotInstalled = "EngineNotInstalled"
-	// ReasonRbacProfileMissing: the agent lacks a right in the namespace that an administrator has to give.
+	// ReasonRbacProfileMissing: the run's profile is not there or lacks a right, or the agent lacks one that an administrator has to give.
 	ReasonRbacProfileMissing = "RbacProfileMissing"
 	// ReasonConflictingOperation: another Operation on the same target goes first.
 	ReasonConflictingOperation = "ConflictingOperation"
