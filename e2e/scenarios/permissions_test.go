@@ -16,7 +16,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -24,6 +23,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -318,7 +318,10 @@ func TestGateHoldsOnTheFleet(t *testing.T) {
 		return &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 	}
 	repository := func(namespace string) client.Object {
-		return &sourcev1.HelmRepository{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "gate"}, Spec: sourcev1.HelmRepositorySpec{URL: "https://charts.example.com"}}
+		return &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "HelmRepository",
+			"metadata": map[string]any{"namespace": namespace, "name": "gate"}, "spec": map[string]any{"url": "https://charts.example.com"},
+		}}
 	}
 	for name, c := range map[string]struct {
 		object  client.Object
