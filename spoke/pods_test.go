@@ -4,6 +4,7 @@ package spoke
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
 	podsecurity "k8s.io/pod-security-admission/api"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
@@ -142,8 +144,11 @@ func TestAccountLent(t *testing.T) {
 // TestNothingUnjudgedIsCreated: whatever an engine plans after the run has started, each object is asked about when it would be created.
 func TestNothingUnjudgedIsCreated(t *testing.T) {
 	ns := gatedNamespace(t)
-	s := &site{Client: k8s, live: k8s, agentNamespace: opsv1alpha1.DefaultAgentNamespace}
+	anybody := func(*rest.Config, client.Options) (client.Client, error) { return k8s, nil }
+	s := &site{Client: k8s, live: k8s, agentNamespace: opsv1alpha1.DefaultAgentNamespace, hands: &hands{
+		config: restConfig, make: anybody, options: client.Options{HTTPClient: http.DefaultClient}, kept: map[account]client.Client{}}}
 	op := on(ns, "op", "web", opsv1alpha1.TypeBackup)
+	op.Status.Engine = opsv1alpha1.EngineHelmHookJob
 	v := newVisit(s, op, clock.RealClock{})
 	run := engines.Run{Operation: op}
 	changes := []engines.Change{
