@@ -3,6 +3,8 @@
 package hub
 
 import (
+	"strings"
+
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
@@ -57,6 +59,9 @@ func slimManifestWork(o any) (any, error) {
 		work.Spec.Workload = workv1.ManifestsTemplate{}
 		work.Spec.ManifestConfigs = nil
 		work.Spec.Executor = nil
+		if work.Labels[opsv1alpha1.LabelPart] == opsv1alpha1.PartCatalog {
+			work.Status.ResourceStatus = workv1.ManifestResourceStatus{} // one entry per template and cluster; see seenTo
+		}
 	}
 	return o, nil
 }
@@ -65,7 +70,17 @@ func slimManagedCluster(o any) (any, error) {
 	if c, ok := o.(*clusterv1.ManagedCluster); ok {
 		c.ManagedFields = nil
 		c.Spec = clusterv1.ManagedClusterSpec{}
-		c.Status = clusterv1.ManagedClusterStatus{Conditions: c.Status.Conditions}
+		c.Status = clusterv1.ManagedClusterStatus{Conditions: c.Status.Conditions, ClusterClaims: agentClaim(c.Status.ClusterClaims)}
 	}
 	return o, nil
+}
+
+// agentClaim is one claim that an agent of ours has made, if there is any: that tells all that the hub asks.
+func agentClaim(claims []clusterv1.ManagedClusterClaim) []clusterv1.ManagedClusterClaim {
+	for _, claim := range claims {
+		if strings.HasSuffix(claim.Name, opsv1alpha1.ClaimEngine) || strings.HasSuffix(claim.Name, opsv1alpha1.ClaimApp) {
+			return []clusterv1.ManagedClusterClaim{{Name: strings.Clone(claim.Name)}}
+		}
+	}
+	return nil
 }

@@ -25,7 +25,7 @@ type manifest struct {
 
 type manifestMeta struct {
 	Name        string            `json:"name"`
-	Namespace   string            `json:"namespace"`
+	Namespace   string            `json:"namespace,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 }

@@ -51,6 +51,10 @@ type Options struct {
 	Workers int
 	// NoTemplate says what becomes of an Operation that no OperationTemplate allows. Default NoTemplateBlock.
 	NoTemplate NoTemplate
+	// DeliverCatalog brings the OperationTemplates of the hub to every cluster with an agent. On in DefaultOptions.
+	DeliverCatalog bool
+	// CatalogDelay gathers the changes of templates into one write per cluster. Default 1s.
+	CatalogDelay time.Duration
 	// Clock tells the time. Default the system's.
 	Clock clock.Clock
 	// Metrics are what the hub counts. Register them where they are to be exported; by default nobody sees them.
@@ -59,7 +63,7 @@ type Options struct {
 
 // DefaultOptions are what cmd/hub runs with unless its flags say otherwise.
 func DefaultOptions() Options {
-	return Options{WorkRetention: 5 * time.Minute, Authorize: true}.complete()
+	return Options{WorkRetention: 5 * time.Minute, Authorize: true, DeliverCatalog: true}.complete()
 }
 
 func (o Options) complete() Options {
@@ -83,6 +87,9 @@ func (o Options) complete() Options {
 	}
 	if o.NoTemplate == "" {
 		o.NoTemplate = NoTemplateBlock
+	}
+	if o.CatalogDelay == 0 {
+		o.CatalogDelay = time.Second
 	}
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}

@@ -65,6 +65,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	if err := setupSweeper(mgr, options); err != nil {
 		return err
 	}
+	if err := setupCatalog(mgr, options); err != nil {
+		return err
+	}
 	return setupInstances(mgr, options)
 }
 

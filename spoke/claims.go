@@ -34,9 +34,8 @@ import (
 )
 
 const (
-	// claimApp and claimEngine end the names of claims: nextcloud.app.vworkspace.io=3, helm.engine.vworkspace.io=installed.
-	claimApp    = ".app.vworkspace.io"
-	claimEngine = ".engine.vworkspace.io"
+	claimApp    = opsv1alpha1.ClaimApp
+	claimEngine = opsv1alpha1.ClaimEngine
 	// claimInstalled is the value of an engine's claim. An engine that is not installed has none.
 	claimInstalled = "installed"
 	// claimsOwner is the ClusterRole that the agent has its rights from. Claims go with it: an agent that is gone must not be selected by.

@@ -67,6 +67,7 @@ func parseFlags() flags {
 	flag.DurationVar(&f.hub.StatusInterval, "status-interval", f.hub.StatusInterval, "shortest time between two writes of one Operation's status")
 	flag.IntVar(&f.hub.Workers, "dispatch-workers", f.hub.Workers, "how many ManifestWorks of one Operation are written at once")
 	flag.Func("no-template", "what becomes of an Operation that no OperationTemplate allows: Block (default) waits for one, Reject ends it", f.hub.NoTemplate.Set)
+	flag.BoolVar(&f.hub.DeliverCatalog, "deliver-catalog", f.hub.DeliverCatalog, "bring the OperationTemplates of the hub to every cluster that an agent runs on")
 	flag.BoolVar(&f.leaderElect, "leader-elect", true, "run only while holding the Lease vworkspace-hub, so that a second replica waits; turn off for a single process that must start at once")
 	flag.StringVar(&f.leaderNamespace, "leader-elect-namespace", opsv1alpha1.DefaultHubNamespace, "the hub's own namespace: of the Lease, of its certificate for admission, of the keys of approvals, and of the records of those that were used")
 	flag.StringVar(&f.hub.ApprovalKeys, "approval-keys", opsv1alpha1.DefaultApprovalKeys, "Secret in the hub's own namespace with the keys by which approvals are verified")

@@ -11,12 +11,14 @@ const (
 	LabelParent = "ops.vworkspace.io/parent"
 	// LabelRoot is on every Operation below a fleet Operation; its value is the UID of the one that a person made on the hub.
 	LabelRoot = "ops.vworkspace.io/root"
-	// LabelPart tells apart what the hub keeps beside a fleet Operation: PartPlan or PartResult.
+	// LabelPart tells apart what the hub makes beside deliveries: PartPlan, PartResult or PartCatalog.
 	LabelPart = "ops.vworkspace.io/part"
 	// PartPlan is a chunk of a frozen plan.
 	PartPlan = "plan"
 	// PartResult is a chunk of kept cluster results.
 	PartResult = "result"
+	// PartCatalog is a ManifestWork with OperationTemplates.
+	PartCatalog = "catalog"
 
 	// AnnotationOrigin is on an Operation that another one made: NAMESPACE/NAME of the parent, for people to read.
 	AnnotationOrigin = "ops.vworkspace.io/origin"
@@ -50,6 +52,12 @@ const (
 	OperationExecutor = "vworkspace-operations"
 	// InstanceExecutor is the ServiceAccount in the agent's namespace as which ApplicationInstances from the hub are applied.
 	InstanceExecutor = "vworkspace-instances"
+	// CatalogExecutor is the ServiceAccount in the agent's namespace as which OperationTemplates from the hub are applied.
+	CatalogExecutor = "vworkspace-catalog"
+	// ClaimApp and ClaimEngine end the names of the ClusterClaims by which an agent says what runs where it is, and so that it is there:
+	// nextcloud.app.vworkspace.io=3, helm.engine.vworkspace.io=installed.
+	ClaimApp    = ".app.vworkspace.io"
+	ClaimEngine = ".engine.vworkspace.io"
 	// DefaultPlatformNamespace is the hub's namespace whose fleet Operations may select across the namespaces of a spoke.
 	DefaultPlatformNamespace = "vworkspace-platform"
 )
