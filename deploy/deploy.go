@@ -11,7 +11,7 @@ const (
 	CRDs = "crds"
 	// Policies are admission rules of the APIs that a CRD cannot hold; the hub and every spoke have the same.
 	Policies = "policies"
-	// Catalog holds the built-in OperationTemplates; the hub and every spoke have the same.
+	// Catalog holds the built-in OperationTemplates. The hub has them and brings them to the spokes; a spoke without a hub has them itself.
 	Catalog = "catalog"
 	// Hub is the hub's controller: its namespace, ServiceAccount, rights and Deployment, rendered from the chart.
 	Hub = "hub"

@@ -182,12 +182,12 @@ func arrives(t *testing.T, hub client.Client, c *testbed.Cluster) {
 	if args := agent(t.Context(), t, spoke).Spec.Template.Spec.Containers[0].Args; !slices.Contains(args, "--cluster="+c.Name) {
 		t.Errorf("the agent of %s runs with %v", c.Name, args)
 	}
-	for _, crd := range []string{"operations.ops.vworkspace.io", "applicationinstances.apps.vworkspace.io"} {
+	for _, crd := range []string{"operations.ops.vworkspace.io", "operationtemplates.ops.vworkspace.io", "applicationinstances.apps.vworkspace.io"} {
 		if err := spoke.Get(t.Context(), client.ObjectKey{Name: crd}, &apiextensionsv1.CustomResourceDefinition{}); err != nil {
 			t.Error(err)
 		}
 	}
-	for _, role := range []string{name, "vworkspace-instances", "vworkspace-work-agent"} {
+	for _, role := range []string{name, "vworkspace-instances", "vworkspace-catalog", "vworkspace-work-agent"} {
 		if err := spoke.Get(t.Context(), client.ObjectKey{Name: role}, &rbacv1.ClusterRole{}); err != nil {
 			t.Error(err)
 		}
@@ -283,7 +283,8 @@ func cleaned(t *testing.T, hub client.Client, c *testbed.Cluster) {
 	gone(spoke, &appsv1.Deployment{}, name, name)
 	gone(spoke, &corev1.ServiceAccount{}, name, name)
 	gone(spoke, &corev1.ServiceAccount{}, name, "vworkspace-operations")
-	for _, role := range []string{name, "vworkspace-instances", "vworkspace-work-agent"} {
+	gone(spoke, &corev1.ServiceAccount{}, name, "vworkspace-catalog")
+	for _, role := range []string{name, "vworkspace-instances", "vworkspace-catalog", "vworkspace-work-agent"} {
 		gone(spoke, &rbacv1.ClusterRole{}, "", role)
 	}
 	gone(spoke, &rbacv1.ClusterRoleBinding{}, "", name)
@@ -294,6 +295,7 @@ func kept(t *testing.T, spoke client.Client, objects []client.Object) {
 	t.Helper()
 	objects = append(objects, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}},
 		&apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "operations.ops.vworkspace.io"}},
+		&apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "operationtemplates.ops.vworkspace.io"}},
 		&apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "applicationinstances.apps.vworkspace.io"}})
 	for _, o := range objects {
 		if err := spoke.Get(t.Context(), client.ObjectKeyFromObject(o), o); err != nil {

@@ -90,6 +90,10 @@ func up(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	agent = installed.Agents[cluster.Name]
+	// The hub would bring it, a moment later: the tests speak to the cluster only, and begin at once.
+	if err := install.Catalog(ctx, cluster.Config()); err != nil {
+		return err
+	}
 	scheme := runtime.NewScheme()
 	if err := errors.Join(spoke.AddToScheme(scheme), apiextensionsv1.AddToScheme(scheme)); err != nil {
 		return err

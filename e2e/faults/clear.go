@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -29,13 +30,22 @@ func mayBeLeft(api API, o *unstructured.Unstructured) bool {
 	if slices.Contains(profileKinds, o.GetKind()) && o.GetLabels()[appsv1alpha1.LabelManagedBy] == "" {
 		return false
 	}
+	if o.GetKind() == "OperationTemplate" {
+		return strings.HasPrefix(o.GetName(), told)
+	}
 	return o.GetNamespace() == "" || slices.Contains(namespaces[api], o.GetNamespace())
 }
 
 // clear takes away whatever a story has left, also what a broken one holds by finalizers. Nothing runs meanwhile.
 func (l *Lab) clear(ctx context.Context) error {
+	if err := l.restock(ctx); err != nil {
+		return fmt.Errorf("take the templates of a story away: %w", err)
+	}
 	for api, all := range kinds {
 		for _, gvk := range all {
+			if gvk.Kind == "OperationTemplate" {
+				continue
+			}
 			for _, ns := range namespaces[api] {
 				o := &unstructured.Unstructured{}
 				o.SetGroupVersionKind(gvk)

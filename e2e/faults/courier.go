@@ -33,6 +33,15 @@ func (p *players) carry(ctx context.Context) error {
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, work); err != nil {
 			return err
 		}
+		if isCatalog(work) {
+			if p.away.Load() {
+				continue // the work agent puts templates back, too; nobody takes them away here
+			}
+			if err := p.carryCatalog(ctx, work); err != nil && !passing(err) {
+				return fmt.Errorf("ManifestWork %s/%s: %w", work.Namespace, work.Name, err)
+			}
+			continue
+		}
 		if work.Namespace == near && p.away.Load() {
 			if err := p.putBack(ctx, work); err != nil {
 				return err

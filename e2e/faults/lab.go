@@ -71,7 +71,7 @@ func (l *Lab) furnish(ctx context.Context) (err error) {
 	if err := l.Spoke.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "velero"}}); err != nil {
 		return err
 	}
-	if err := errors.Join(install.OnHub(ctx, l.HubConfig), install.OnSpoke(ctx, l.SpokeConfig)); err != nil {
+	if err := errors.Join(install.OnHub(ctx, l.HubConfig), install.OnSpokeAlone(ctx, l.SpokeConfig)); err != nil {
 		return err
 	}
 	if l.asHub, err = install.AsHub(ctx, l.HubConfig); err != nil {

@@ -27,10 +27,11 @@ const (
 	OnSpoke API = "spoke"
 )
 
-// kinds that a story may leave something of, by API server. Only ClusterClaims are in no namespace.
+// kinds that a story may leave something of, by API server. Only templates and ClusterClaims are in no namespace.
 var kinds = map[API][]schema.GroupVersionKind{
 	OnHub: {
 		{Group: "ops.vworkspace.io", Version: "v1alpha1", Kind: "Operation"},
+		{Group: "ops.vworkspace.io", Version: "v1alpha1", Kind: "OperationTemplate"},
 		{Group: "apps.vworkspace.io", Version: "v1alpha1", Kind: "ApplicationInstance"},
 		{Group: "work.open-cluster-management.io", Version: "v1", Kind: "ManifestWork"},
 		{Group: "cluster.open-cluster-management.io", Version: "v1beta1", Kind: "Placement"},
@@ -40,6 +41,7 @@ var kinds = map[API][]schema.GroupVersionKind{
 	},
 	OnSpoke: {
 		{Group: "ops.vworkspace.io", Version: "v1alpha1", Kind: "Operation"},
+		{Group: "ops.vworkspace.io", Version: "v1alpha1", Kind: "OperationTemplate"},
 		{Group: "apps.vworkspace.io", Version: "v1alpha1", Kind: "ApplicationInstance"},
 		{Group: "cluster.open-cluster-management.io", Version: "v1alpha1", Kind: "ClusterClaim"},
 		{Group: "batch", Version: "v1", Kind: "Job"},

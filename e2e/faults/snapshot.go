@@ -25,7 +25,8 @@ var (
 	// How a run was stopped is told as far as it is known: whether it was recorded by then, and who had deleted its object.
 	cancelled = regexp.MustCompile(`"cancelled( before anything was recorded)?: Job \S+ ((and its pod are deleted|is gone); what the command did until then is not undone|` +
 		`was deleted before its result was read; it is not run again, because nobody knows what it did)`)
-	hashText = regexp.MustCompile(`-[0-9a-f]{12}\b`) // the end of a name that RunName made
+	shipment = regexp.MustCompile(`(\\"digest\\":\\"[0-9a-f]{64}\\",\\"generation\\":)\d+`) // how often a ManifestWork of the catalog was written
+	hashText = regexp.MustCompile(`-[0-9a-f]{12}\b`)                                        // the end of a name that RunName made
 )
 
 // fleeting are fields that say how an object came to be as it is.
@@ -75,6 +76,7 @@ func (w *World) plain(api API, o *unstructured.Unstructured) (string, bool) {
 	text := uidText.ReplaceAllString(string(raw), "UID")
 	text = timeText.ReplaceAllString(text, "TIME")
 	text = cancelled.ReplaceAllString(text, `"cancelled`)
+	text = shipment.ReplaceAllString(text, "${1}N")
 	text = digest.ReplaceAllString(text, `"DIGEST"`)
 	return fmt.Sprintf("%s %s/%s\n%s", api, o.GetKind(), hashText.ReplaceAllString(o.GetName(), "-HASH"), hashText.ReplaceAllString(text, "-HASH")), true
 }

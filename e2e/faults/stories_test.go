@@ -151,6 +151,7 @@ var stories = append(toldOf(tasks), []Story{
 			)
 		},
 	},
+	catalogStory,
 }...)
 
 func both(all ...func(*World) error) func(*World) error {

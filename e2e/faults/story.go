@@ -24,7 +24,7 @@ type Story struct {
 }
 
 func (s Story) hubOptions(w *World) hub.Options {
-	o := hub.Options{StatusInterval: 20 * time.Millisecond, Clock: w.Clock}
+	o := hub.Options{StatusInterval: 20 * time.Millisecond, CatalogDelay: 20 * time.Millisecond, Clock: w.Clock}
 	if s.HubOptions != nil {
 		s.HubOptions(&o)
 	}

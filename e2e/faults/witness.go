@@ -99,8 +99,9 @@ func (w *Witness) forget() {
 func (w *Witness) see(c Change) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	// A ClusterClaim says what is: one that was taken away may come again.
-	if uid := c.Object.GetUID(); !w.seen[uid] && mayBeLeft(c.API, c.Object) && c.Object.GetKind() != "ClusterClaim" {
+	// These say what is: one that was taken away may come again.
+	state := slices.Contains([]string{"ClusterClaim", "OperationTemplate"}, c.Object.GetKind()) || c.Object.GetLabels()[opsv1alpha1.LabelPart] == opsv1alpha1.PartCatalog
+	if uid := c.Object.GetUID(); !w.seen[uid] && mayBeLeft(c.API, c.Object) && !state {
 		w.seen[uid] = true
 		w.count[madeAs(c.API, c.Object.GetKind())]++
 	}

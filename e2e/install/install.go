@@ -7,6 +7,7 @@ package install
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os/exec"
@@ -92,9 +93,9 @@ func OnHub(ctx context.Context, config *rest.Config) error {
 	return applyFolders(ctx, config, deploy.CRDs, deploy.Policies, deploy.Catalog, deploy.Hub)
 }
 
-// OnSpoke applies those of a spoke. Where Velero is, profile velero is bound for it.
+// OnSpoke applies those of a spoke but the catalog, which the hub brings. Where Velero is, profile velero is bound for it.
 func OnSpoke(ctx context.Context, config *rest.Config) error {
-	if err := applyFolders(ctx, config, deploy.CRDs, deploy.Policies, deploy.Catalog, deploy.Spoke); err != nil {
+	if err := applyFolders(ctx, config, deploy.CRDs, deploy.Policies, deploy.Spoke); err != nil {
 		return err
 	}
 	kube, err := kubernetes.NewForConfig(config)
@@ -113,6 +114,16 @@ func OnSpoke(ctx context.Context, config *rest.Config) error {
 		return err
 	}
 	return testbed.Apply(ctx, config, profile)
+}
+
+// OnSpokeAlone applies those of a spoke that no hub brings a catalog to.
+func OnSpokeAlone(ctx context.Context, config *rest.Config) error {
+	return errors.Join(OnSpoke(ctx, config), Catalog(ctx, config))
+}
+
+// Catalog applies the built-in OperationTemplates, where their CRD is.
+func Catalog(ctx context.Context, config *rest.Config) error {
+	return applyFolders(ctx, config, deploy.Catalog)
 }
 
 // AsHub is a configuration by which one is the hub's controller, and AsAgent one by which one is the agent: the ServiceAccounts of deploy/, for a day.

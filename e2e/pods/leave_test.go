@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	workv1 "open-cluster-management.io/api/work/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
@@ -29,11 +30,14 @@ func leave(t *testing.T) {
 			deleteAll(t, c, list)
 		}
 	}
+	catalogGoes(t)
 	uninstallAll(t)
 	for _, c := range fleet.Clusters() {
 		k := connect(t, c)
 		for _, o := range []client.Object{
 			&apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "operations." + opsv1alpha1.GroupVersion.Group}},
+			&apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "operationtemplates." + opsv1alpha1.GroupVersion.Group}},
+			&apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "agentpolicies." + opsv1alpha1.GroupVersion.Group}},
 			&apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "applicationinstances." + appsv1alpha1.GroupVersion.Group}},
 			&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: platformNamespace(c)}},
 		} {
@@ -49,6 +53,31 @@ func leave(t *testing.T) {
 			}
 			return slices.Contains([]string{"Backup", "Restore", "Event"}, o.GetKind())
 		})
+	}
+}
+
+// catalogGoes: without the hub's templates its ManifestWorks of the catalog go, and with them the templates on the spokes.
+func catalogGoes(t *testing.T) {
+	t.Helper()
+	deleteAll(t, fleet.Hub, &opsv1alpha1.OperationTemplateList{})
+	eventually(t, "the ManifestWorks of the catalog to be gone", func(ctx context.Context) string {
+		var list workv1.ManifestWorkList
+		if err := connect(t, fleet.Hub).List(ctx, &list, client.MatchingLabels{opsv1alpha1.LabelPart: opsv1alpha1.PartCatalog}); err != nil {
+			return err.Error()
+		}
+		if len(list.Items) > 0 {
+			return list.Items[0].Namespace + " has its own"
+		}
+		return ""
+	})
+	for _, spoke := range fleet.Spokes {
+		var list opsv1alpha1.OperationTemplateList
+		if err := connect(t, spoke).List(t.Context(), &list); err != nil {
+			t.Fatal(err)
+		}
+		if len(list.Items) > 0 {
+			t.Errorf("%d templates are left on %s", len(list.Items), spoke.Name)
+		}
 	}
 }
 

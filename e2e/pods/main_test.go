@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,6 +28,7 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"vworkspace.io/fleet/e2e/kindfleet"
+	"vworkspace.io/fleet/e2e/testbed"
 	"vworkspace.io/fleet/spoke"
 )
 
@@ -136,8 +138,16 @@ func installPlatform(ctx context.Context, v kindfleet.Version) error {
 	return errors.Join(installHub(ctx, v), installAgents(ctx, v))
 }
 
+// installHub installs the chart and then the catalog, where the version has one.
 func installHub(ctx context.Context, v kindfleet.Version) error {
-	return fleet.Install(ctx, fleet.Hub, v.Hub())
+	if err := fleet.Install(ctx, fleet.Hub, v.Hub()); err != nil {
+		return err
+	}
+	catalog := filepath.Join(v.Checkout, "deploy", "catalog")
+	if _, err := os.Stat(catalog); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return testbed.ApplyFiles(ctx, fleet.Hub.Config, catalog)
 }
 
 func installAgents(ctx context.Context, v kindfleet.Version) error {

@@ -69,7 +69,7 @@ func mayStay(o *unstructured.Unstructured) bool {
 		return true
 	}
 	switch o.GetKind() {
-	case "CustomResourceDefinition", "APIService", "Namespace", "Operation", "ApplicationInstance", "ManifestWork", "AppliedManifestWork", "Backup", "Restore":
+	case "CustomResourceDefinition", "APIService", "Namespace", "Operation", "OperationTemplate", "ApplicationInstance", "ManifestWork", "AppliedManifestWork", "Backup", "Restore":
 		return true
 	case "Lease":
 		return o.GetNamespace() == kindfleet.HubNamespace || o.GetNamespace() == kindfleet.AgentNamespace

@@ -42,6 +42,7 @@ const (
 	theAgent         = "agent"
 	theOperations    = "executor of Operations"
 	theInstances     = "executor of instances"
+	theCatalog       = "executor of the catalog"
 	theHosted        = "hosted agents' process"
 	theWorkAgent     = "spoke1's work agent"
 	theJobProfile    = "profile job of an open namespace"
@@ -105,7 +106,10 @@ var permissions = []permission{
 	{theHub, "create", "operations.ops.vworkspace.io", "*", false, "requests are people's"},
 	{theHub, "create", "manifestworks.work.open-cluster-management.io", "spoke1", true, "send an Operation to a cluster"},
 	{theHub, "execute-as", "manifestworks.work.open-cluster-management.io=system:serviceaccount:vworkspace-agent:vworkspace-operations", "spoke1", true, "as the executor of Operations"},
+	{theHub, "execute-as", "manifestworks.work.open-cluster-management.io=system:serviceaccount:vworkspace-agent:vworkspace-catalog", "spoke1", true, "as the executor of the catalog"},
 	{theHub, "execute-as", "manifestworks.work.open-cluster-management.io=system:serviceaccount:kube-system:default", "spoke1", false, "as nobody else"},
+	{theHub, "watch", "operationtemplates.ops.vworkspace.io", "*", true, "what an Operation may be, and goes to the clusters"},
+	{theHub, "patch", "operationtemplates.ops.vworkspace.io", "*", false, "the catalog is the platform team's"},
 	{theHub, "create", "configmaps", gated, true, "keep a plan beside its Operation"},
 	{theHub, "list", "configmaps", "*", false, "read only those whose name it derives"},
 	{theHub, "list", "configmaps", install.HubNamespace, true, "find the records of used approvals that have expired"},
@@ -210,6 +214,15 @@ var permissions = []permission{
 	{theInstances, "create", "operations.ops.vworkspace.io", gated, false, "the other executor's"},
 	{theInstances, "create", "helmreleases.helm.toolkit.fluxcd.io", gated, false, "releases are the agent's to make"},
 	{theInstances, "create", "applicationinstances.apps.vworkspace.io/status", gated, false, "the result is the agent's"},
+	{theInstances, "create", "operationtemplates.ops.vworkspace.io", "*", false, "the other executor's"},
+
+	{theCatalog, "create", "operationtemplates.ops.vworkspace.io", "*", true, "what the hub delivers"},
+	{theCatalog, "patch", "operationtemplates.ops.vworkspace.io", "*", true, "what was changed there"},
+	{theCatalog, "delete", "operationtemplates.ops.vworkspace.io", "*", true, "what was deleted there"},
+	{theCatalog, "list", "operationtemplates.ops.vworkspace.io", "*", false, "the work agent asks for each"},
+	{theCatalog, "patch", "agentpolicies.ops.vworkspace.io", "*", false, "the last word is the cluster owner's"},
+	{theCatalog, "create", "operations.ops.vworkspace.io", agentNS, false, "the other executor's"},
+	{theCatalog, "create", "applicationinstances.apps.vworkspace.io", gated, false, "the other executor's"},
 }
 
 // table is every line, in the order of identities.

@@ -63,7 +63,7 @@ func runTests(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = fleet.Down() }()
-	if err := errors.Join(install.OnHosting(ctx, fleet.Hub.Config()), install.OnSpoke(ctx, fleet.Spokes[0].Config())); err != nil {
+	if err := errors.Join(install.OnHosting(ctx, fleet.Hub.Config()), install.OnSpokeAlone(ctx, fleet.Spokes[0].Config())); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
