@@ -111,11 +111,11 @@ var always = []string{
 	"instance hub comes up in the past PATCH",      // delivered again after it was taken back
 }
 
-// chosen tells whether a trial is in the sample: of those that are not always, one in ninety-six, and with another seed another one.
+// chosen tells whether a trial is in the sample: of those that are not always, one in as many as -faults.sample says, and with another seed another one.
 func chosen(trial string) bool {
 	h := fnv.New64a()
 	_, _ = fmt.Fprint(h, trial, *seed)
-	return slices.ContainsFunc(always, func(prefix string) bool { return strings.HasPrefix(trial, prefix) }) || h.Sum64()%96 == 0
+	return slices.ContainsFunc(always, func(prefix string) bool { return strings.HasPrefix(trial, prefix) }) || h.Sum64()%*few == 0
 }
 
 // calmly is when nothing goes wrong; and when all is over it stays so.
