@@ -119,7 +119,11 @@ func checkRefused(t *testing.T, c client.Client, op *opsv1alpha1.Operation, refu
 func TestDelivered(t *testing.T) {
 	workAgent := as(t, "system:serviceaccount:open-cluster-management-agent:work")
 	allow(t, "vworkspace-work-agent", "system:serviceaccount:open-cluster-management-agent:work")
-	theAgent, err := client.New(install.AsAgent(restConfig), client.Options{Scheme: scheme()})
+	asAgent, err := install.AsAgent(t.Context(), restConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theAgent, err := client.New(asAgent, client.Options{Scheme: scheme()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -167,7 +167,11 @@ func agent(t testing.TB, change func(*admission.Options)) (address string, stop 
 	if err != nil {
 		t.Fatal(err)
 	}
-	mgr, err := ctrl.NewManager(install.AsAgent(restConfig), ctrl.Options{
+	asAgent, err := install.AsAgent(t.Context(), restConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mgr, err := ctrl.NewManager(asAgent, ctrl.Options{
 		Scheme: scheme(), Metrics: server.Options{BindAddress: "0"}, WebhookServer: s.WebhookServer(),
 	})
 	if err != nil {

@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -41,50 +44,59 @@ func (l *Lab) clear(ctx context.Context) error {
 	if err := l.restock(ctx); err != nil {
 		return fmt.Errorf("take the templates of a story away: %w", err)
 	}
-	for api, all := range kinds {
-		for _, gvk := range all {
-			if gvk.Kind == "OperationTemplate" {
-				continue
-			}
-			for _, ns := range namespaces[api] {
-				o := &unstructured.Unstructured{}
-				o.SetGroupVersionKind(gvk)
-				options := []client.DeleteAllOfOption{client.InNamespace(ns), client.GracePeriodSeconds(0)}
-				if slices.Contains(profileKinds, gvk.Kind) {
-					options = append(options, client.HasLabels{appsv1alpha1.LabelManagedBy})
+	return wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		var left atomic.Int64
+		group, ctx := errgroup.WithContext(ctx)
+		for api, all := range kinds {
+			for _, gvk := range all {
+				if gvk.Kind == "OperationTemplate" {
+					continue // restocked
 				}
-				if err := l.client(api).DeleteAllOf(ctx, o, options...); err != nil {
-					return fmt.Errorf("delete every %s of %s on the %s: %w", gvk.Kind, ns, api, err)
-				}
+				group.Go(func() error {
+					n, err := l.clearKind(ctx, api, gvk)
+					left.Add(n)
+					return err
+				})
 			}
 		}
-	}
-	return wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
-		left, err := l.release(ctx)
-		return left == 0, err
+		err := group.Wait()
+		return left.Load() == 0, err
 	})
 }
 
-// release takes the finalizers off what is left, and tells how much that is.
-func (l *Lab) release(ctx context.Context) (left int, err error) {
-	for api, all := range kinds {
-		for _, gvk := range all {
-			list := &unstructured.UnstructuredList{}
-			list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
-			if err := l.client(api).List(ctx, list); err != nil {
-				return 0, err
+// clearKind deletes what is left of a kind, takes the finalizers off it, and tells how much there was.
+func (l *Lab) clearKind(ctx context.Context, api API, gvk schema.GroupVersionKind) (left int64, err error) {
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
+	if err := l.client(api).List(ctx, list); err != nil {
+		return 0, fmt.Errorf("list every %s on the %s: %w", gvk.Kind, api, err)
+	}
+	doomed := map[string]bool{} // the namespaces that have something to delete
+	for i := range list.Items {
+		o := &list.Items[i]
+		if !mayBeLeft(api, o) {
+			continue
+		}
+		left++
+		if o.GetDeletionTimestamp() == nil {
+			doomed[o.GetNamespace()] = true
+		}
+		if len(o.GetFinalizers()) > 0 {
+			o.SetFinalizers(nil)
+			if e := l.client(api).Update(ctx, o); e != nil && !passing(e) {
+				err = errors.Join(err, e)
 			}
-			for i := range list.Items {
-				o := &list.Items[i]
-				if !mayBeLeft(api, o) {
-					continue
-				}
-				left++
-				o.SetFinalizers(nil)
-				if e := l.client(api).Update(ctx, o); e != nil && !passing(e) {
-					err = errors.Join(err, e)
-				}
-			}
+		}
+	}
+	for ns := range doomed {
+		o := &unstructured.Unstructured{}
+		o.SetGroupVersionKind(gvk)
+		options := []client.DeleteAllOfOption{client.InNamespace(ns), client.GracePeriodSeconds(0)}
+		if slices.Contains(profileKinds, gvk.Kind) {
+			options = append(options, client.HasLabels{appsv1alpha1.LabelManagedBy})
+		}
+		if e := l.client(api).DeleteAllOf(ctx, o, options...); e != nil {
+			err = errors.Join(err, fmt.Errorf("delete every %s of %q on the %s: %w", gvk.Kind, ns, api, e))
 		}
 	}
 	return left, err

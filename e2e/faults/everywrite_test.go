@@ -104,7 +104,7 @@ func TestAtEveryWrite(t *testing.T) {
 // always are trials that are in every sample: the plainest ones, and those that have found something.
 var always = []string{
 	"job hub dies", "job agent dies",
-	"job cancelled agent dies",                     // stopped, and not recorded
+	"job cancelled agent dies after",               // stopped, and not recorded
 	"instance agent comes up in the past DELETE",   // installed again while it was being deleted
 	"instance agent is deposed PATCH helmreleases", // a late change made what had been removed
 	"restore agent is deposed PATCH helmreleases",  // suspended again, for ever, after it was resumed

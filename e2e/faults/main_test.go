@@ -21,26 +21,26 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// labCount is how many stories are told at a time, also on fewer cores: a story mostly waits.
-const labCount = 3
-
 var (
-	long = flag.Bool("faults.long", false, "try every fault at every write of every story, instead of a sample: about an hour and a half")
-	few  = flag.Uint64("faults.sample", 96, "try one in so many of these, unless all are tried")
-	soak = flag.Duration("faults.soak", 20*time.Second, "for how long random Operations are created in random faults; one round at least")
-	host = flag.Bool("faults.hosted", false, "run the agent in hosted mode")
-	seed = flag.Uint64("faults.seed", 1795453405908900087, "of everything that is random, and of the sample; it is printed when the tests begin")
+	// Three stories at a time also on fewer cores: a story mostly waits.
+	labCount = flag.Int("faults.labs", 3, "how many stories are told at a time, each on two API servers of its own")
+	long     = flag.Bool("faults.long", false, "try every fault at every write of every story, instead of a sample: about an hour and a half")
+	few      = flag.Uint64("faults.sample", 96, "try one in so many of these, unless all are tried")
+	soak     = flag.Duration("faults.soak", 20*time.Second, "for how long random Operations are created in random faults; one round at least")
+	host     = flag.Bool("faults.hosted", false, "run the agent in hosted mode")
+	seed     = flag.Uint64("faults.seed", 1795453405908900087, "of everything that is random, and of the sample; it is printed when the tests begin")
 
 	// opened are the labs, and labs those that are free.
 	opened []*Lab
-	labs   = make(chan *Lab, labCount)
+	labs   chan *Lab
 )
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) (code int) {
 	flag.Parse()
-	_ = flag.Set("test.parallel", strconv.Itoa(labCount))
+	_ = flag.Set("test.parallel", strconv.Itoa(*labCount))
+	labs = make(chan *Lab, *labCount)
 	fmt.Fprintf(os.Stderr, "faults: -faults.seed=%d -faults.long=%v -faults.hosted=%v\n", *seed, *long, *host)
 	if *host {
 		Agent.run = runHosted
@@ -81,7 +81,7 @@ func closeLabs() (err error) {
 func openLabs(ctx context.Context) error {
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
-	for i := range labCount {
+	for i := range *labCount {
 		group.Go(func() error {
 			progress := io.Writer(nil)
 			if i == 0 {
