@@ -27,6 +27,10 @@ import (
 // instanceFieldManager owns what an instance is made into.
 const instanceFieldManager = "vworkspace-agent"
 
+// progressInterval is how often a release that is not done is looked at when no watch says anything. One that was made and is deleted while the watch is
+// broken, as when Flux's CRDs go and come again, was never there for the watch.
+const progressInterval = 30 * time.Second
+
 // instanceReconciler keeps HelmReleases as ApplicationInstances want them, and says how they are.
 type instanceReconciler struct {
 	sites *sites
@@ -161,7 +165,11 @@ func (v *instanceVisit) manage(ctx context.Context) error {
 func (v *instanceVisit) mirror(hr *helmv2.HelmRelease, wanted, sourceFailure string) {
 	v.ai.Status.HelmReleaseRef = &appsv1alpha1.HelmReleaseRef{Name: hr.Name, Namespace: hr.Namespace}
 	v.ai.Status.LastAppliedChart = lastApplied(v.ai, hr)
-	v.conclude(examine(hr, wanted, sourceFailure))
+	f := examine(hr, wanted, sourceFailure)
+	v.conclude(f)
+	if v.applied || f.changing {
+		v.again = progressInterval
+	}
 }
 
 // conclude puts a finding into the conditions. What does not hold is absent, as kstatus wants it.

@@ -346,3 +346,30 @@ func TestBlockedSince(t *testing.T) {
 		t.Errorf("it is still blocked: %+v", c)
 	}
 }
+
+// TestUnseenReleaseIsLookedAtAgain: a HelmRelease that was made and taken away while the watch was broken is missed by no watch. So what was made a moment
+// ago, and what is not done, is looked at again; what is done costs nothing.
+func TestUnseenReleaseIsLookedAtAgain(t *testing.T) {
+	done := &helmv2.HelmRelease{Status: helmv2.HelmReleaseStatus{
+		History:    helmv2.Snapshots{{Status: helmDeployed, ChartVersion: "1.0.0"}},
+		Conditions: []metav1.Condition{condition(fluxReady, metav1.ConditionTrue, "UpgradeSucceeded", "ok", 0)},
+	}}
+	for name, c := range map[string]struct {
+		hr        *helmv2.HelmRelease
+		applied   bool
+		complaint string
+		want      time.Duration
+	}{
+		"new":                            {&helmv2.HelmRelease{}, false, "", progressInterval},
+		"just made, with a source to go": {&helmv2.HelmRelease{}, true, "no index yet", progressInterval},
+		"done":                           {done, false, "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := &instanceVisit{ai: managed("shop", "web"), applied: c.applied}
+			v.mirror(c.hr, "1.0.0", c.complaint)
+			if v.again != c.want {
+				t.Errorf("it is looked at again after %s, want %s: %+v", v.again, c.want, v.ai.Status)
+			}
+		})
+	}
+}
