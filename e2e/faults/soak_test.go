@@ -59,7 +59,7 @@ func TestSoak(t *testing.T) {
 			}
 			return nil
 		},
-	}, Faults{Rules: rules, Random: random, Patience: 5 * time.Minute}, Report{})
+	}, Faults{Rules: rules, Random: random, Patience: 10 * time.Minute}, Report{})
 	if grows := growth(samples); grows != "" {
 		t.Errorf("it grows: %s", grows)
 	}

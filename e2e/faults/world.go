@@ -260,10 +260,11 @@ func (w *World) bornLate(api API, c Call) {
 	}
 }
 
-// Forget what was written and seen of objects that are gone, for a story that is long.
+// Forget what was written, seen and logged of objects that are gone, for a story that is long.
 func (w *World) Forget() {
 	w.mu.Lock()
 	clear(w.writes)
+	w.log.Reset()
 	w.mu.Unlock()
 	w.witness.forget()
 	w.play.forget()
