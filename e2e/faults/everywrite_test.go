@@ -129,7 +129,7 @@ func undisturbed(t *testing.T, s Story) Report {
 	once, _ := calms.LoadOrStore(s.Name, sync.OnceValues(func() (Report, error) {
 		lab := <-labs
 		defer func() { labs <- lab }()
-		r, err := lab.Tell(t.Context(), s, calmly, "")
+		r, err := lab.Tell(t.Context(), s, patiently(calmly), "")
 		for _, wrong := range r.Broken {
 			err = errors.Join(err, errors.New(wrong))
 		}
@@ -153,7 +153,7 @@ func tell(t *testing.T, s Story, f Faults, calm Report) Report {
 // tellIn tells a story and holds that it comes out, that no law is broken, and that the end is that of another telling, if any.
 func tellIn(t *testing.T, lab *Lab, s Story, f Faults, calm Report) Report {
 	t.Helper()
-	r, err := lab.Tell(t.Context(), s, f, calm.End)
+	r, err := lab.Tell(t.Context(), s, patiently(f), calm.End)
 	if err != nil {
 		t.Error(err)
 	}
@@ -164,6 +164,14 @@ func tellIn(t *testing.T, lab *Lab, s Story, f Faults, calm Report) Report {
 		t.FailNow() // nothing can be compared with this
 	}
 	return r
+}
+
+// patiently are faults with the patience that was asked for, unless they have their own.
+func patiently(f Faults) Faults {
+	if f.Patience == 0 {
+		f.Patience = *last
+	}
+	return f
 }
 
 // compare a telling with the calm one, if there was one.

@@ -27,6 +27,7 @@ var (
 	long     = flag.Bool("faults.long", false, "try every fault at every write of every story, instead of a sample: about an hour and a half")
 	few      = flag.Uint64("faults.sample", 96, "try one in so many of these, unless all are tried")
 	soak     = flag.Duration("faults.soak", 20*time.Second, "for how long random Operations are created in random faults; one round at least")
+	last     = flag.Duration("faults.patience", patience, "what every wait of a story is bounded by: more on a machine that has other things to do")
 	host     = flag.Bool("faults.hosted", false, "run the agent in hosted mode")
 	seed     = flag.Uint64("faults.seed", 1795453405908900087, "of everything that is random, and of the sample; it is printed when the tests begin")
 
