@@ -321,6 +321,21 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
+// TestTimeZones: the programs bring them, because the images have none.
+func TestTimeZones(t *testing.T) {
+	for _, p := range Programs {
+		cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", p.Package)
+		cmd.Dir = "../.."
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Contains(strings.Fields(string(out)), "time/tzdata") {
+			t.Errorf("%s does not import time/tzdata", p.Package)
+		}
+	}
+}
+
 // TestOnePlatform: who wants one platform only gets that one, and it is the same as among all.
 func TestOnePlatform(t *testing.T) {
 	want := build(t, options(t)).Images[1]
