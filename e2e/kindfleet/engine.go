@@ -56,7 +56,7 @@ func startEngine(ctx context.Context, t tools, dir string) (*engine, error) {
 	if e.daemon, err = start(command{name: t.path("dockerd"), args: []string{"--config-file", config}, env: t.environment()}, filepath.Join(dir, "dockerd.log")); err != nil {
 		return nil, err
 	}
-	if err := until(ctx, time.Minute, func() error { _, err := e.docker(ctx, "version"); return err }); err != nil {
+	if err := until(ctx, 5*time.Minute, func() error { _, err := e.docker(ctx, "version"); return err }); err != nil {
 		_ = e.daemon.stop()
 		said, _ := os.ReadFile(e.daemon.log)
 		return nil, fmt.Errorf("the Docker engine does not answer: %w\n%s", err, said[max(0, len(said)-2000):])

@@ -118,7 +118,7 @@ func (f *Fleet) Ready(ctx context.Context, c *Cluster, namespace string) error {
 	if err != nil {
 		return err
 	}
-	err = until(ctx, 3*time.Minute, func() error {
+	err = until(ctx, patience, func() error {
 		all, err := kube.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return err

@@ -161,7 +161,7 @@ func (f *Fleet) create(c *Cluster) error {
 	}
 	begun := time.Now()
 	err := f.provider.Create(c.Name, cluster.CreateWithV1Alpha4Config(config), cluster.CreateWithNodeImage(nodeImage),
-		cluster.CreateWithKubeconfigPath(c.Kubeconfig), cluster.CreateWithWaitForReady(5*time.Minute),
+		cluster.CreateWithKubeconfigPath(c.Kubeconfig), cluster.CreateWithWaitForReady(patience),
 		cluster.CreateWithDisplayUsage(false), cluster.CreateWithDisplaySalutation(false), cluster.CreateWithRetain(true))
 	if err != nil {
 		return fmt.Errorf("create cluster %s: %w", c.Name, err)

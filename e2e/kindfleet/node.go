@@ -234,7 +234,7 @@ func intoStore(ctx context.Context, root, archive string) error {
 		_, err := run(ctx, command{name: filepath.Join(root, "usr/local/bin/ctr"), args: append([]string{"--address", socket, "--namespace", "k8s.io"}, args...)})
 		return err
 	}
-	err = until(ctx, 30*time.Second, func() error { return ctr("version") })
+	err = until(ctx, patience, func() error { return ctr("version") })
 	if err == nil {
 		err = ctr("images", "import", "--label=io.cri-containerd.pinned=pinned", "--all-platforms", "--no-unpack", archive)
 	}

@@ -116,7 +116,7 @@ func (f *Fleet) join(ctx context.Context, spoke *Cluster, bootstrap []byte) erro
 		return err
 	}
 	begun := time.Now()
-	err = until(ctx, 3*time.Minute, func() error {
+	err = until(ctx, patience, func() error {
 		mc, err := hub.ClusterV1().ManagedClusters().Get(ctx, spoke.Name, metav1.GetOptions{})
 		if err != nil {
 			return err

@@ -58,11 +58,11 @@ func (f *Fleet) Install(ctx context.Context, c *Cluster, r Release) error {
 		}
 		install := action.NewInstall(helm)
 		install.ReleaseName, install.Namespace = chart.Name(), r.Namespace
-		install.Wait, install.Timeout = true, 3*time.Minute
+		install.Wait, install.Timeout = true, patience
 		_, err = install.RunWithContext(ctx, chart, r.Values)
 	} else {
 		upgrade := action.NewUpgrade(helm)
-		upgrade.Namespace, upgrade.Wait, upgrade.Timeout = r.Namespace, true, 3*time.Minute
+		upgrade.Namespace, upgrade.Wait, upgrade.Timeout = r.Namespace, true, patience
 		_, err = upgrade.RunWithContext(ctx, chart.Name(), chart, r.Values)
 	}
 	if err != nil {
@@ -95,7 +95,7 @@ func (c *Cluster) Uninstall(r Release) error {
 		return err
 	}
 	uninstall := action.NewUninstall(helm)
-	uninstall.Wait, uninstall.Timeout = true, 2*time.Minute
+	uninstall.Wait, uninstall.Timeout = true, patience
 	_, err = uninstall.Run(chart.Name())
 	return err
 }

@@ -56,6 +56,9 @@ func (p *process) stop() error {
 	return nil
 }
 
+// patience bounds every wait for what runs on a node. It says nothing of how long that takes: the machine may have other things to do.
+const patience = 10 * time.Minute
+
 // until something works, or the time is up.
 func until(ctx context.Context, most time.Duration, try func() error) error {
 	var last error
