@@ -4,8 +4,6 @@ package kindfleet
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -27,8 +25,8 @@ type binaries struct {
 	manifests map[string]string
 	// node is the folder of those that only a node has: containerd, CNI plugins, CoreDNS.
 	node string
-	// argoexec is what Argo runs in the pods of a step, and restic what VolSync runs in a mover.
-	argoexec, restic string
+	// workers is the folder of those that executors run in pods.
+	workers string
 	// kind and volsync are the folders of their modules.
 	kind, volsync string
 }
@@ -67,15 +65,10 @@ func buildBinaries(ctx context.Context, say func(string, ...any), progress io.Wr
 	if b.volsync, err = goTool(ctx, source, "list", "-m", "-f", "{{.Dir}}", "github.com/backube/volsync"); err != nil {
 		return b, err
 	}
-	b.argoexec, b.restic = filepath.Join(dir, "argoexec"), filepath.Join(dir, "restic")
-	for _, a := range apart {
-		to := filepath.Join(dir, a.name)
-		if exists(to) {
-			continue
-		}
-		say("building %s (some minutes, the first time)", a.name)
-		if err := a.build(ctx, source, to); err != nil {
-			return b, fmt.Errorf("build %s: %w", a.name, err)
+	if b.workers = filepath.Join(dir, "workers"); !exists(b.workers) {
+		say("building Argo's executor and restic (some minutes, the first time)")
+		if err := buildWorkers(ctx, source, b.workers); err != nil {
+			return b, fmt.Errorf("build Argo's executor and restic: %w", err)
 		}
 	}
 	if b.node = filepath.Join(dir, "node"); exists(b.node) {
@@ -92,50 +85,6 @@ func buildBinaries(ctx context.Context, say func(string, ...any), progress io.Wr
 		return b, err
 	}
 	return b, os.Rename(b.node+".part", b.node)
-}
-
-// apartBinary is a program that is built in a copy of its module, with the versions that the module asks for.
-type apartBinary struct {
-	name    string
-	module  string // with its version
-	pkg     string // in the module
-	missing string // a file of the folder of this package's with the binary's name, to be laid into another one of the module; none when empty
-	where   string // that folder of the module
-}
-
-var apart = []apartBinary{
-	{"argoexec", "github.com/argoproj/argo-workflows/v3@v3.7.14", "./cmd/argoexec", "signal_linux.go", "workflow/executor/osspecific"},
-	// The version that VolSync's own image has (mover-restic/SOURCE_VERSIONS of its module). Debian's is too old for what VolSync asks of it.
-	{"restic", "github.com/restic/restic@v0.18.0", "./cmd/restic", "", ""},
-}
-
-func (a apartBinary) build(ctx context.Context, source, to string) error {
-	work := to + ".source"
-	if err := errors.Join(os.RemoveAll(work), os.Mkdir(work, 0o700)); err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(work) }()
-	// In a folder without a module, so that none has a say in it.
-	said, err := run(ctx, command{name: "go", args: []string{"mod", "download", "-json", a.module}, dir: work, env: []string{"GOWORK=off", "GOFLAGS=-mod=mod"}})
-	if err != nil {
-		return err
-	}
-	var module struct{ Dir string }
-	if err := json.Unmarshal([]byte(said), &module); err != nil {
-		return err
-	}
-	if err := copyTree(module.Dir, work); err != nil {
-		return err
-	}
-	if a.missing != "" {
-		if err := copyFile(filepath.Join(source, a.name, a.missing), filepath.Join(work, a.where, a.missing), 0o644); err != nil {
-			return err
-		}
-	}
-	if _, err := goTool(ctx, work, "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", to+".part", a.pkg); err != nil {
-		return err
-	}
-	return os.Rename(to+".part", to)
 }
 
 // goTool runs the go tool in a module of its own, with its own settings.

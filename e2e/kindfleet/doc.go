@@ -11,7 +11,9 @@
 //	Debian packages, unpacked and not installed    packages.go
 //	a root filesystem, as kind's base image        rootfs.go
 //	binaries of the node and of the control plane  binaries.go
+//	what executors run in pods                     workers.go
 //	images of one binary                           image.go
+//	images that run on nodes                       podimages.go
 //	the node image                                 node.go
 //	clusters                                       fleet.go
 package kindfleet

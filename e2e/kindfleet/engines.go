@@ -45,20 +45,13 @@ func ExecutorNamespaces() []string { return slices.Sorted(maps.Keys(executors)) 
 // executorCRDs are folders of the kit's manifests.
 var executorCRDs = []string{"source-controller", "helm-controller", "velero", "velero-data", "argo", "volsync", "snapshot"}
 
-// ToolImage is an image with what Debian has: a shell, curl, jq. It runs as nobody.
-const ToolImage = "vworkspace.test/tool:e2e"
-
 // StartEngines installs the executors of all engines on every spoke, and returns when their pods are ready.
 func (f *Fleet) StartEngines(ctx context.Context) error {
-	archive, err := f.archive(ctx, f.engineImages()...)
-	if err != nil {
-		return err
-	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, spoke := range f.Spokes {
 		group.Go(func() error {
 			begun := time.Now()
-			if err := spoke.Load(archive); err != nil {
+			if err := spoke.Load(f.kit.executorArchive()); err != nil {
 				return err
 			}
 			if err := f.startStorage(ctx, spoke); err != nil {
@@ -72,22 +65,6 @@ func (f *Fleet) StartEngines(ctx context.Context) error {
 		})
 	}
 	return group.Wait()
-}
-
-func (f *Fleet) engineImages() []image {
-	b := f.kit.binaries.components
-	base := f.kit.baseArchive()
-	return []image{
-		{name: ToolImage, base: base, user: "65534"},
-		{name: "vworkspace.test/flux:e2e", files: map[string]string{"source-controller": b["source-controller"], "helm-controller": b["helm-controller"]}},
-		{name: "vworkspace.test/argo:e2e", files: map[string]string{"workflow-controller": b["workflow-controller"]}},
-		{name: "vworkspace.test/argoexec:e2e", base: base, files: map[string]string{"usr/local/bin/argoexec": f.kit.binaries.argoexec}, entrypoint: []string{"argoexec"}},
-		{name: "vworkspace.test/velero-restore-helper:e2e", files: map[string]string{"velero-restore-helper": b["velero-restore-helper"]}},
-		{name: "vworkspace.test/velero:e2e", files: map[string]string{"velero": b["velero"], "plugins/velero-plugin-for-aws": b["velero-plugin-for-aws"]}},
-		{name: "vworkspace.test/volsync:e2e", base: base, files: map[string]string{
-			"manager": b["volsync"], "usr/local/bin/restic": f.kit.binaries.restic, "mover-restic/entry.sh": filepath.Join(f.kit.binaries.volsync, "mover-restic/entry.sh"),
-		}},
-	}
 }
 
 func (f *Fleet) installEngines(ctx context.Context, spoke *Cluster) error {

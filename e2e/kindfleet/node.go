@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Kit is everything that a fleet of real nodes is made of, in the user's cache folder.
@@ -25,7 +27,7 @@ type Kit struct {
 	binaries binaries
 }
 
-// Prepare makes sure that a kit exists: the first time it takes a quarter of an hour on two cores, and then a second. Lines of progress go to out,
+// Prepare makes sure that a kit exists: the first time it takes half an hour on two cores, and then a second. Lines of progress go to out,
 // which may be nil. It needs root, the Go module proxy and Debian's packages, and must run outside of the sandbox, which has no network.
 func Prepare(ctx context.Context, out io.Writer) (*Kit, error) {
 	if out == nil {
@@ -54,9 +56,36 @@ func Prepare(ctx context.Context, out io.Writer) (*Kit, error) {
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return nil, err
 	}
-	if k.binaries, err = buildBinaries(ctx, say, out, source, bin); err != nil {
+	// Compilers are waited for meanwhile: the rest waits for the network.
+	group, making := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		k.binaries, err = buildBinaries(making, say, out, source, bin)
+		return err
+	})
+	group.Go(func() error { return k.makeDebian(making, say) })
+	if err := group.Wait(); err != nil {
 		return nil, err
 	}
+	return k, k.makeImages(ctx, say)
+}
+
+// makeImages makes the node image, and those that run on nodes.
+func (k *Kit) makeImages(ctx context.Context, say func(string, ...any)) error {
+	if !exists(k.node()) {
+		say("making the node image")
+		if err := k.makeNode(ctx); err != nil {
+			return fmt.Errorf("make the node image: %w", err)
+		}
+	}
+	if err := k.makePodImages(ctx); err != nil {
+		return err
+	}
+	say("everything is built")
+	return nil
+}
+
+// makeDebian makes what comes from Debian.
+func (k *Kit) makeDebian(ctx context.Context, say func(string, ...any)) error {
 	for _, part := range []struct {
 		path string
 		make func() error
@@ -66,16 +95,15 @@ func Prepare(ctx context.Context, out io.Writer) (*Kit, error) {
 			return k.once(k.base(), func(root string) error { return bootstrap(ctx, say, k.tools, root) })
 		}},
 		{k.baseArchive(), func() error { return pack(ctx, k.base(), k.baseArchive()) }},
-		{k.node(), func() error { say("making the node image"); return k.makeNode(ctx) }},
 	} {
 		if exists(part.path) {
 			continue
 		}
 		if err := part.make(); err != nil {
-			return nil, fmt.Errorf("make %s: %w", filepath.Base(part.path), err)
+			return fmt.Errorf("make %s: %w", filepath.Base(part.path), err)
 		}
 	}
-	return k, nil
+	return nil
 }
 
 // newKit says where the kit of these sources is, or will be.
@@ -246,7 +274,8 @@ func kitKey(source string) (string, error) {
 	h := sha256.New()
 	_, _ = fmt.Fprintln(h, debianKey())
 	for _, pattern := range []string{
-		"binaries.go", "rootfs.go", "image.go", "node.go", "node/go.*", "node/*/*", "argoexec/*", "../testbed/components/go.*", "../../go.mod",
+		"binaries.go", "workers.go", "rootfs.go", "image.go", "node.go", "podimages.go", "node/go.*", "node/*/*", "argoexec/*",
+		"../testbed/components.go", "../testbed/components/go.*", "../testbed/components/*/*.go", "../../go.mod",
 	} {
 		files, err := filepath.Glob(filepath.Join(source, pattern))
 		if err != nil {

@@ -42,14 +42,12 @@ var ocmSpoke []byte
 
 // StartOCM installs Open Cluster Management as pods, and returns when the hub calls every spoke Available.
 func (f *Fleet) StartOCM(ctx context.Context) error {
-	archive, err := f.archive(ctx, image{name: "vworkspace.test/ocm:e2e", files: f.component("ocm", "ocm"), entrypoint: []string{"/ocm"}})
-	if err != nil {
-		return err
-	}
+	var loading errgroup.Group
 	for _, c := range f.Clusters() {
-		if err := c.Load(archive); err != nil {
-			return err
-		}
+		loading.Go(func() error { return c.Load(f.kit.ocmArchive()) })
+	}
+	if err := loading.Wait(); err != nil {
+		return err
 	}
 	crds, err := testbed.OCMCRDs(f.kit.binaries.manifests["ocm-hub"], "*.crd.yaml")
 	if err != nil {

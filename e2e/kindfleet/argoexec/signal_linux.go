@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package osspecific is the part for Linux of Argo's package of that name, which the module v3.7.14 lacks: with it the executor does not compile. It
-// is laid over the module's folder when the executor is built (../../binaries.go).
+// is laid over a copy of the module when the executor is built (../workers.go).
 package osspecific
 
 import (
