@@ -208,7 +208,7 @@ func (r *rig) host(t *testing.T, names ...string) {
 		if !slices.Contains(names, c.Name) {
 			continue
 		}
-		secret, err := install.HostedSecret(t.Context(), c)
+		secret, err := install.HostedSecret(t.Context(), c.Name, c.Config(), c.Config().Host)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
-	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/deploy"
 	"vworkspace.io/fleet/e2e/testbed"
 	"vworkspace.io/fleet/spoke/hosted"
@@ -51,14 +50,20 @@ func OnHosting(ctx context.Context, config *rest.Config) error {
 	return applyFolders(ctx, config, deploy.Hosted)
 }
 
-// HostedSecret hands a cluster to the hosted agents: its kubeconfig has a token of the agent's ServiceAccount, for a day, and nothing else.
-func HostedSecret(ctx context.Context, c *testbed.Cluster) (*corev1.Secret, error) {
-	kubeconfig, err := kubeconfigAs(ctx, c.Config(), c.Name, opsv1alpha1.DefaultAgentNamespace, agentAccount)
+// HostedSecret hands a cluster to the hosted agents, which reach it at a URL: its kubeconfig has a token of the agent's ServiceAccount, for a day, and
+// nothing else. The config is an administrator's.
+func HostedSecret(ctx context.Context, name string, admin *rest.Config, url string) (*corev1.Secret, error) {
+	agent, err := AsAgent(ctx, admin)
 	if err != nil {
-		return nil, fmt.Errorf("be the agent of %s: %w", c.Name, err)
+		return nil, fmt.Errorf("be the agent of %s: %w", name, err)
+	}
+	agent.Host = url
+	kubeconfig, err := kubeconfigOf(agent, name, agentAccount)
+	if err != nil {
+		return nil, err
 	}
 	return &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: hosted.DefaultNamespace, Name: c.Name, Labels: map[string]string{hosted.DefaultLabel: "true"}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: hosted.DefaultNamespace, Name: name, Labels: map[string]string{hosted.DefaultLabel: "true"}},
 		Data:       map[string][]byte{hosted.SecretKey: kubeconfig},
 	}, nil
 }

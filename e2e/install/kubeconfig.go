@@ -17,7 +17,11 @@ import (
 
 // actAs writes a kubeconfig beside the admin's that acts as a ServiceAccount, and returns its path.
 func actAs(ctx context.Context, admin *rest.Config, path, namespace, account string) (string, error) {
-	kubeconfig, err := kubeconfigAs(ctx, admin, kubeconfigName(path), namespace, account)
+	config, err := testbed.As(ctx, admin, namespace, account)
+	if err != nil {
+		return "", err
+	}
+	kubeconfig, err := kubeconfigOf(config, kubeconfigName(path), account)
 	if err != nil {
 		return "", err
 	}
@@ -28,12 +32,8 @@ func actAs(ctx context.Context, admin *rest.Config, path, namespace, account str
 	return path, nil
 }
 
-// kubeconfigAs has a token of a ServiceAccount, and nothing else.
-func kubeconfigAs(ctx context.Context, admin *rest.Config, name, namespace, account string) ([]byte, error) {
-	config, err := testbed.As(ctx, admin, namespace, account)
-	if err != nil {
-		return nil, err
-	}
+// kubeconfigOf writes down a configuration that has a token and nothing else.
+func kubeconfigOf(config *rest.Config, name, account string) ([]byte, error) {
 	kubeconfig := clientcmdapi.NewConfig()
 	kubeconfig.Clusters[name] = &clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData}
 	kubeconfig.AuthInfos[account] = &clientcmdapi.AuthInfo{Token: config.BearerToken}

@@ -177,6 +177,7 @@ func TestFleet(t *testing.T) {
 		{"helm", helm},
 		{"away", away},
 		{"executors die", executorsDie},
+		{"hosted", hostedAgents},
 		{"metrics", metrics},
 		{"usage", usage},
 		{"uninstall", uninstall},

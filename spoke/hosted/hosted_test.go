@@ -211,7 +211,7 @@ func TestClustersComeAndGo(t *testing.T) {
 		return errors.Is(err, multicluster.ErrClusterNotFound)
 	}
 	turn := func(n int) {
-		secret, err := install.HostedSecret(t.Context(), c)
+		secret, err := install.HostedSecret(t.Context(), c.Name, c.Config(), c.Config().Host)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +223,7 @@ func TestClustersComeAndGo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := install.HostedSecret(t.Context(), c)
+		again, err := install.HostedSecret(t.Context(), c.Name, c.Config(), c.Config().Host)
 		if err != nil {
 			t.Fatal(err)
 		}
