@@ -113,7 +113,7 @@ images: ## images of hub and spoke for amd64 and arm64 in dist/, without a conta
 e2e: ## what only real pods can prove: images, charts and engines on a fleet of kind clusters (ARGS="-pods.keep" keeps it)
 	@echo "e2e: the first run on a machine builds nodes and images, half an hour and more on two cores; then a fleet is up in two to four minutes"
 	@$(FETCH_COMPONENTS)
-	$(GO) test -count=1 -v -timeout 90m ./e2e/pods $(ARGS)
+	$(GO) test -count=1 -v -timeout 90m -parallel 16 ./e2e/pods $(ARGS)
 
 # Hours on two cores, by what is asked: every fault at every write, and then a soak of SOAK.
 SOAK ?= 1h

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -135,7 +136,10 @@ func setUp(ctx context.Context) error {
 
 // installPlatform installs a version of our own charts on all clusters, or upgrades to it.
 func installPlatform(ctx context.Context, v kindfleet.Version) error {
-	return errors.Join(installHub(ctx, v), installAgents(ctx, v))
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return installHub(ctx, v) })
+	group.Go(func() error { return installAgents(ctx, v) })
+	return group.Wait()
 }
 
 // installHub installs the chart and then the catalog, where the version has one.
@@ -158,36 +162,80 @@ func installAgents(ctx context.Context, v kindfleet.Version) error {
 	return group.Wait()
 }
 
-// TestFleet is what happens to a fleet, in this order. Each by itself can be chosen: -run TestFleet/velero.
+// scenario is one thing that happens to a fleet.
+type scenario struct {
+	name string
+	run  func(t *testing.T)
+}
+
+// TestFleet is what happens to a fleet, in this order. Each by itself can be chosen: -run TestFleet//velero.
 func TestFleet(t *testing.T) {
 	if impossible != nil {
 		t.Skip("SKIPPED:", impossible)
 	}
 	tenantEverywhere(t)
-	for _, scenario := range []struct {
-		name string
-		run  func(t *testing.T)
-	}{
-		{"idle", idle},
-		{"rights", rights},
-		{"job", job},
-		{"workflow", workflow},
-		{"volsync", volsync},
-		{"velero", velero},
-		{"helm", helm},
-		{"away", away},
-		{"executors die", executorsDie},
-		{"hosted", hostedAgents},
-		{"metrics", metrics},
-		{"usage", usage},
-		{"uninstall", uninstall},
-		{"upgrade", upgrade},
-		{"leave", leave},
-	} {
-		if !t.Run(strings.ReplaceAll(scenario.name, " ", "_"), scenario.run) {
-			// go test tells only when all have ended, and this run may be broken off.
-			_, _ = fmt.Fprintln(os.Stderr, "--- FAIL, and the others go on:", scenario.name)
+	t.Run("at rest", inOrder(scenario{"idle", idle}, scenario{"rights", rights}))
+	t.Run("at work", atOnce(scenario{"job", job}, scenario{"workflow", workflow}, scenario{"volsync", volsync}, scenario{"velero", velero}, scenario{"helm", helm}))
+	t.Run("in trouble", inOrder(scenario{"away", away}, scenario{"executors die", executorsDie}))
+	t.Run("changes", inOrder(scenario{"hosted", hostedAgents}, scenario{"metrics", metrics}, scenario{"usage", usage},
+		scenario{"uninstall", uninstall}, scenario{"upgrade", upgrade}, scenario{"leave", leave}))
+	t.Logf("at its worst the machine had %d MB of memory less than in the beginning", memory()>>20)
+}
+
+// inOrder runs scenarios one after the other: a later one finds what earlier ones have left.
+func inOrder(all ...scenario) func(t *testing.T) {
+	return func(t *testing.T) {
+		for _, s := range all {
+			t.Run(s.name, func(t *testing.T) {
+				tellFailure(t)
+				s.run(t)
+			})
 		}
 	}
-	t.Logf("at its worst the machine had %d MB of memory less than in the beginning", memory()>>20)
+}
+
+// atOnce runs scenarios that have nothing to do with each other side by side: most of their time they wait.
+func atOnce(all ...scenario) func(t *testing.T) {
+	return func(t *testing.T) {
+		for _, s := range all {
+			t.Run(s.name, func(t *testing.T) {
+				t.Parallel()
+				tellFailure(t)
+				s.run(t)
+			})
+		}
+	}
+}
+
+// tellFailure tells of a failure when the test ends: go test tells only when all have ended, and this run may be broken off.
+func tellFailure(t *testing.T) {
+	begun := time.Now()
+	t.Cleanup(func() {
+		if t.Failed() {
+			_, _ = fmt.Fprintln(os.Stderr, "--- FAIL, and the others go on:", t.Name())
+		} else {
+			_, _ = fmt.Fprintf(os.Stderr, "%s: %s\n", t.Name(), time.Since(begun).Round(time.Second))
+		}
+	})
+}
+
+// everywhere does something on every spoke at once, and returns what came of it by the spokes' names.
+func everywhere[T any](t *testing.T, what string, do func(t *testing.T, spoke *kindfleet.Cluster) T) map[string]T {
+	t.Helper()
+	var mutex sync.Mutex
+	all := map[string]T{}
+	if !t.Run(what, func(t *testing.T) {
+		for _, spoke := range fleet.Spokes {
+			t.Run(spoke.Name, func(t *testing.T) {
+				t.Parallel()
+				one := do(t, spoke)
+				mutex.Lock()
+				defer mutex.Unlock()
+				all[spoke.Name] = one
+			})
+		}
+	}) {
+		t.FailNow()
+	}
+	return all
 }

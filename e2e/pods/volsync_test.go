@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -33,10 +34,15 @@ func volsync(t *testing.T) {
 		"storageClassName": "`+kindfleet.StorageClass+`", "moverSecurityContext": {"runAsUser": 65534}}`)
 	restore.Spec.Selector.Names = []string{"volumes"}
 	operate(t, restore)
-	for _, spoke := range fleet.Spokes {
-		if after := inPod(t, spoke, "look", "found", sum); after != before[spoke.Name] {
-			t.Errorf("on %s the restored volume sums up to %s, want %s", spoke.Name, after, before[spoke.Name])
-		}
+	sameEverywhere(t, "found", before)
+}
+
+// sameEverywhere holds that a volume on every spoke sums up to what it did before.
+func sameEverywhere(t *testing.T, volume string, before map[string]string) {
+	t.Helper()
+	after := everywhere(t, "look", func(t *testing.T, spoke *kindfleet.Cluster) string { return inPod(t, spoke, "look", volume, sum) })
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("what the restored volumes sum up to is not what it was (-want +got):\n%s", diff)
 	}
 }
 
@@ -46,8 +52,7 @@ func volumesEverywhere(t *testing.T) map[string]string {
 	capabilities := map[opsv1alpha1.OperationType]opsv1alpha1.OperationEngine{
 		opsv1alpha1.TypeBackup: opsv1alpha1.EngineVolsync, opsv1alpha1.TypeRestore: opsv1alpha1.EngineVolsync,
 	}
-	sums := map[string]string{}
-	for _, spoke := range fleet.Spokes {
+	return everywhere(t, "fill", func(t *testing.T, spoke *kindfleet.Cluster) string {
 		create(t, spoke, claim("treasure"), placeholder("volumes", capabilities), &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Namespace: tenant, Name: "restic"},
 			StringData: map[string]string{
@@ -55,9 +60,8 @@ func volumesEverywhere(t *testing.T) map[string]string {
 				"AWS_ACCESS_KEY_ID": "e2e", "AWS_SECRET_ACCESS_KEY": "e2e",
 			},
 		})
-		sums[spoke.Name] = inPod(t, spoke, "fill", "treasure", fill)
-	}
-	return sums
+		return inPod(t, spoke, "fill", "treasure", fill)
+	})
 }
 
 // saveVolumes is an Operation that backs these volumes up.
