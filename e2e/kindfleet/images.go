@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,8 +38,8 @@ type Version struct {
 }
 
 // MakeVersion makes the images of a checkout, as `make images` does but for this machine alone. Call it before InSandbox; in the sandbox it returns
-// what was made then. What it makes goes with the sandbox.
-func MakeVersion(ctx context.Context, tag, checkout string) (Version, error) {
+// what was made then. What it makes goes with the sandbox. The images' sizes go to say, which may be nil.
+func MakeVersion(ctx context.Context, tag, checkout string, say io.Writer) (Version, error) {
 	out, _, err := versionFolder(tag)
 	if err != nil {
 		return Version{}, err
@@ -48,12 +49,15 @@ func MakeVersion(ctx context.Context, tag, checkout string) (Version, error) {
 		return v, nil
 	}
 	for _, p := range platform.Programs {
-		_, err := platform.Build(ctx, platform.Options{
+		built, err := platform.Build(ctx, platform.Options{
 			Module: checkout, Out: out, Version: tag, Revision: "e2e", Source: "https://vworkspace.io/fleet", Repository: Repository,
 			Created: time.Unix(1, 0), Platforms: []v1.Platform{{OS: "linux", Architecture: runtime.GOARCH}},
 		}, p)
 		if err != nil {
 			return Version{}, errors.Join(err, os.RemoveAll(out))
+		}
+		if say != nil {
+			built.Print(say)
 		}
 	}
 	return v, nil
@@ -83,7 +87,7 @@ func MakeVersionOf(ctx context.Context, tag, repository, commit string) (Version
 			return Version{}, err
 		}
 	}
-	return MakeVersion(ctx, tag, source)
+	return MakeVersion(ctx, tag, source, nil)
 }
 
 // versionFolder says where a version's images are, or will be, and its sources.

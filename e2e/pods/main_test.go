@@ -100,7 +100,7 @@ func setUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if current, err = kindfleet.MakeVersion(ctx, "now", checkout); err != nil {
+	if current, err = kindfleet.MakeVersion(ctx, "now", checkout, os.Stderr); err != nil {
 		return err
 	}
 	switch v, err := kindfleet.MakeVersionOf(ctx, "before", checkout, previous); {
