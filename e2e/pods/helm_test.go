@@ -16,9 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"helm.sh/helm/v3/pkg/chart"
-	"helm.sh/helm/v3/pkg/chart/loader"
-
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/e2e/kindfleet"
@@ -50,31 +47,14 @@ func helm(t *testing.T) {
 // shopsEverywhere delivers a shop to every spoke, of the chart of testdata/shop, whose versions differ in nothing else.
 func shopsEverywhere(t *testing.T) {
 	t.Helper()
-	if shopsURL == "" {
-		var all []*chart.Chart
-		for _, version := range []string{"1.0.0", "1.1.0", "1.2.0", "1.3.0"} {
-			c, err := loader.LoadDir("testdata/shop")
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.Metadata.Version = version
-			all = append(all, c)
-		}
-		var err error
-		if shopsURL, err = fleet.ServeCharts(t.Context(), all...); err != nil {
-			t.Fatal(err)
-		}
-	}
+	url := charts(t)
 	for _, spoke := range fleet.Spokes {
-		create(t, fleet.Hub, shopOn(spoke, shopsURL))
+		create(t, fleet.Hub, shopOn(spoke, url))
 	}
 	for _, spoke := range fleet.Spokes {
 		shopReady(t, spoke, "")
 	}
 }
-
-// shopsURL is where the shops' chart is served, once it is.
-var shopsURL string
 
 func shopName(spoke *kindfleet.Cluster) string { return "shop-" + spoke.Name }
 

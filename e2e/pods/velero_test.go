@@ -9,47 +9,66 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/e2e/kindfleet"
 )
 
-// velero: Velero saves an application with the files of its volume to S3, on every spoke; the application and its data are destroyed; and a
-// Restore brings them back, byte by byte.
+// velero: Velero saves an application that Flux has installed from a chart, with the files of its volume, to S3, on every spoke; the application and its
+// data are destroyed; and a Restore brings them back, byte by byte.
 func velero(t *testing.T) {
 	before := vaultsEverywhere(t)
 	op := saveVaults("save-vaults")
 	operate(t, op)
-	for _, spoke := range fleet.Spokes {
-		destroy(t, spoke, vault(), claim("vault"))
+	everywhere(t, "restore", func(t *testing.T, spoke *kindfleet.Cluster) bool {
+		destroy(t, spoke, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: tenant, Name: "vault"}}, claim("vault"))
 		restoreOn(t, spoke, backupOn(t, spoke, op))
-		if after := inPod(t, spoke, "look", "vault", sum); after != before[spoke.Name] {
-			t.Errorf("on %s the restored volume sums up to %s, want %s", spoke.Name, after, before[spoke.Name])
-		}
-	}
+		return true
+	})
+	sameEverywhere(t, "vault", before)
 }
-
-// ofVault are the labels of what Velero saves.
-var ofVault = map[string]string{"app": "vault"}
 
 // vaultsEverywhere makes an application with a volume on every spoke, and returns what the volume sums up to.
 func vaultsEverywhere(t *testing.T) map[string]string {
 	t.Helper()
-	sums := map[string]string{}
-	for _, spoke := range fleet.Spokes {
-		volume := claim("vault")
-		volume.Labels = ofVault
-		create(t, spoke, volume, vault(), placeholder("vault", map[opsv1alpha1.OperationType]opsv1alpha1.OperationEngine{
-			opsv1alpha1.TypeBackup: opsv1alpha1.EngineVelero, opsv1alpha1.TypeRestore: opsv1alpha1.EngineVelero,
-		}))
-		sums[spoke.Name] = inPod(t, spoke, "fill", "vault", fill)
+	url := charts(t)
+	return everywhere(t, "fill", func(t *testing.T, spoke *kindfleet.Cluster) string {
+		create(t, spoke, vault(url))
+		k := connect(t, spoke)
+		eventually(t, "the vault to be installed on "+spoke.Name, func(ctx context.Context) string {
+			var ai appsv1alpha1.ApplicationInstance
+			if err := k.Get(ctx, client.ObjectKey{Namespace: tenant, Name: "vault"}, &ai); err != nil {
+				return err.Error()
+			}
+			if s := ai.Status; s.Ready != metav1.ConditionTrue {
+				return fmt.Sprintf("%s/%s: %s", s.Ready, s.ReadyReason, s.ReadyMessage)
+			}
+			return ""
+		})
+		return inPod(t, spoke, "fill", "vault", fill)
+	})
+}
+
+// vault is an instance of the chart of testdata/vault, which mounts its volume and does nothing.
+func vault(url string) *appsv1alpha1.ApplicationInstance {
+	return &appsv1alpha1.ApplicationInstance{
+		ObjectMeta: metav1.ObjectMeta{Namespace: tenant, Name: "vault", Annotations: map[string]string{
+			opsv1alpha1.TypeBackup.Capability(): string(opsv1alpha1.EngineVelero), opsv1alpha1.TypeRestore.Capability(): string(opsv1alpha1.EngineVelero),
+		}},
+		Spec: appsv1alpha1.ApplicationInstanceSpec{
+			Mode: appsv1alpha1.ModeManaged, AppRef: appsv1alpha1.AppRef{CatalogID: "vault"},
+			Chart:   &appsv1alpha1.ChartSpec{SourceType: appsv1alpha1.ChartSourceHelm, URL: url, Name: "vault", Version: "1.0.0"},
+			Release: &appsv1alpha1.ReleaseSpec{Name: "vault", Namespace: tenant},
+			Values: &appsv1alpha1.ValuesSpec{Source: appsv1alpha1.ValuesInline, Inline: &runtime.RawExtension{
+				Raw: fmt.Appendf(nil, `{"image": %q, "storageClass": %q}`, kindfleet.ToolImage, kindfleet.StorageClass),
+			}},
+		},
 	}
-	return sums
 }
 
 // saveVaults is an Operation that saves these applications with the files of their volumes.
@@ -57,29 +76,6 @@ func saveVaults(name string) *opsv1alpha1.Operation {
 	op := fleetwide(name, opsv1alpha1.TypeBackup, `{"defaultVolumesToFsBackup": true, "snapshotVolumes": false, "labelSelector": {"matchLabels": {"app": "vault"}}}`)
 	op.Spec.Selector.Names = []string{"vault"}
 	return op
-}
-
-// vault is an application that mounts its volume and does nothing.
-func vault() *appsv1.Deployment {
-	return &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Namespace: tenant, Name: "vault", Labels: ofVault},
-		Spec: appsv1.DeploymentSpec{
-			Selector: &metav1.LabelSelector{MatchLabels: ofVault},
-			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: ofVault},
-				Spec: corev1.PodSpec{
-					TerminationGracePeriodSeconds: new(int64),
-					Containers: []corev1.Container{{
-						Name: "main", Image: kindfleet.ToolImage, ImagePullPolicy: corev1.PullNever, Command: []string{"sleep", "infinity"},
-						VolumeMounts: []corev1.VolumeMount{{Name: "data", MountPath: "/data"}},
-					}},
-					Volumes: []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{
-						PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "vault"},
-					}}},
-				},
-			},
-		},
-	}
 }
 
 // destroy objects, and wait until they are gone.
