@@ -77,7 +77,7 @@ func complain(schema *jsonschema.Schema, parameters *runtime.RawExtension) field
 	if err != nil {
 		return field.ErrorList{field.Invalid(path(), field.OmitValueType{}, "cannot be read as JSON: "+err.Error())}
 	}
-	err = schema.Validate(value)
+	err = schema.Validate(withoutNulls(value))
 	var wrong *jsonschema.ValidationError
 	switch {
 	case err == nil:
@@ -95,6 +95,21 @@ func complain(schema *jsonschema.Schema, parameters *runtime.RawExtension) field
 		}
 	}
 	return errs
+}
+
+// withoutNulls is an object without what is null at its top: engines take a parameter that is null for one that was left out.
+func withoutNulls(value any) any {
+	object, ok := value.(map[string]any)
+	if !ok {
+		return value
+	}
+	kept := make(map[string]any, len(object))
+	for name, v := range object {
+		if v != nil {
+			kept[name] = v
+		}
+	}
+	return kept
 }
 
 // leaves are the errors that have no deeper cause.
