@@ -43,7 +43,7 @@ func job(t *testing.T) {
 // askForDoor asks the API server for a Secret as whom the pod runs, and for what else there is; it tells the codes, and how long the key is.
 const askForDoor = `
 said=/var/run/secrets/kubernetes.io/serviceaccount
-ask() { curl --silent --cacert $said/ca.crt --header "Authorization: Bearer $(cat $said/token)" "https://kubernetes.default.svc/api/v1/namespaces/shop/secrets$1"; }
+ask() { curl --silent --cacert $said/ca.crt --header "Authorization: Bearer $(cat $said/token)" "https://kubernetes.default.svc/api/v1/namespaces/` + tenant + `/secrets$1"; }
 echo "door: $(ask /door | jq -r .data.key | base64 -d | wc -c) letters"
 echo "vault: $(ask /vault-of-others | jq .code)"
 echo "all: $(ask '' | jq .code)"

@@ -17,13 +17,29 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/e2e/install"
 	"vworkspace.io/fleet/e2e/kindfleet"
+	"vworkspace.io/fleet/e2e/permissions"
 )
 
 // rights: on these clusters Open Cluster Management's work agent is no administrator and has what our chart aggregates to it; and the executor that a
 // ManifestWork names bounds it further, also when somebody on the hub writes ManifestWorks of their own. What may be asked without pods and a work agent
-// that has to obey is asked in e2e/scenarios.
+// that has to obey is asked in e2e/scenarios. Everybody else has what the table says, from our charts.
 func rights(t *testing.T) {
+	if err := install.OnHosting(t.Context(), fleet.Hub.Config); err != nil {
+		t.Fatal(err)
+	}
+	if err := permissions.Profile(t.Context(), fleet.Spokes[0].Config); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := permissions.Ask(t.Context(), fleet.Hub.Config, fleet.Spokes[0].Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("who may what:\n%s", answer.Table)
+	if answer.Wrong > 0 {
+		t.Errorf("%d of %d lines are not as they should be", answer.Wrong, answer.All)
+	}
 	for _, spoke := range fleet.Spokes {
 		for _, of := range []authorizationv1.ResourceAttributes{
 			{Verb: "*", Group: "*", Resource: "*"},

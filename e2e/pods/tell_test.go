@@ -18,11 +18,12 @@ import (
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/e2e/demo"
 	"vworkspace.io/fleet/e2e/kindfleet"
 )
 
 // tenant is the namespace of people's applications, on the hub and on the spokes.
-const tenant = "shop"
+const tenant = demo.Namespace
 
 // within bounds every wait: pods are slow to start on two cores that have other things to do.
 const within = 10 * time.Minute
