@@ -176,7 +176,7 @@ func TestFleet(t *testing.T) {
 	t.Run("at rest", inOrder(scenario{"idle", idle}, scenario{"rights", rights}))
 	t.Run("at work", atOnce(scenario{"job", job}, scenario{"workflow", workflow}, scenario{"volsync", volsync}, scenario{"velero", velero}, scenario{"helm", helm}))
 	t.Run("in trouble", inOrder(scenario{"away", away}, scenario{"executors die", executorsDie}))
-	t.Run("changes", inOrder(scenario{"hosted", hostedAgents}, scenario{"metrics", metrics}, scenario{"usage", usage},
+	t.Run("changes", inOrder(scenario{"metrics", metrics}, scenario{"usage", usage}, scenario{"hosted", hostedAgents},
 		scenario{"uninstall", uninstall}, scenario{"upgrade", upgrade}, scenario{"leave", leave}))
 	t.Logf("at its worst the machine had %d MB of memory less than in the beginning", memory()>>20)
 }
