@@ -140,7 +140,7 @@ func (k *keeper) publishIn(ctx context.Context, o client.Object, clients func() 
 	if err := k.client.Get(ctx, types.NamespacedName{Name: k.secret.Name}, o); err != nil {
 		return fmt.Errorf("read %T %s, without which the API server does not ask us: %w", o, k.secret.Name, err)
 	}
-	before, changed := o.DeepCopyObject().(client.Object), false //nolint:errcheck // it is what o is
+	before, changed := o.DeepCopyObject().(client.Object), false
 	for _, c := range clients() {
 		if !bytes.Equal(c.CABundle, authorities) {
 			c.CABundle, changed = authorities, true

@@ -55,19 +55,29 @@ func (p *Policies) Missing(ctx context.Context) (string, error) {
 }
 
 func (p *Policies) missing(ctx context.Context, name string) (string, error) {
-	key := types.NamespacedName{Name: name}
 	policy, binding := &admissionregistrationv1.ValidatingAdmissionPolicy{}, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{}
-	if err := p.reader.Get(ctx, key, policy); client.IgnoreNotFound(err) != nil {
-		return "", fmt.Errorf("read ValidatingAdmissionPolicy %s: %w", name, err)
-	} else if err != nil {
+	switch there, err := p.find(ctx, name, policy); {
+	case err != nil:
+		return "", err
+	case !there:
 		return fmt.Sprintf("the ValidatingAdmissionPolicy %s is not installed: apply deploy/policies, or set the chart's value policies.install", name), nil
 	}
-	if err := p.reader.Get(ctx, key, binding); client.IgnoreNotFound(err) != nil {
-		return "", fmt.Errorf("read ValidatingAdmissionPolicyBinding %s: %w", name, err)
-	} else if err != nil || binding.Spec.PolicyName != name || binding.Spec.MatchResources != nil ||
-		!slices.Contains(binding.Spec.ValidationActions, admissionregistrationv1.Deny) {
+	switch there, err := p.find(ctx, name, binding); {
+	case err != nil:
+		return "", err
+	case !there || binding.Spec.PolicyName != name || binding.Spec.MatchResources != nil ||
+		!slices.Contains(binding.Spec.ValidationActions, admissionregistrationv1.Deny):
 		return fmt.Sprintf("the ValidatingAdmissionPolicy %s is not in force: apply deploy/policies, whose ValidatingAdmissionPolicyBinding of that name "+
 			"has it deny, everywhere", name), nil
 	}
 	return "", nil
+}
+
+// find reads an object, and tells whether it is there.
+func (p *Policies) find(ctx context.Context, name string, o client.Object) (bool, error) {
+	err := p.reader.Get(ctx, types.NamespacedName{Name: name}, o)
+	if client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("read %T %s: %w", o, name, err)
+	}
+	return err == nil, nil
 }

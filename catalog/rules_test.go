@@ -53,7 +53,7 @@ func TestBroken(t *testing.T) {
 func FuzzRule(f *testing.F) {
 	f.Add("instance.metadata.name == parameters.a")
 	f.Add("parameters.map(k, k + k).exists(x, x.matches('(a+)+$'))")
-	f.Fuzz(func(t *testing.T, expression string) {
+	f.Fuzz(func(_ *testing.T, expression string) {
 		if len(expression) > 4096 {
 			return // the API server refuses it
 		}

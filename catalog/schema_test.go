@@ -117,7 +117,7 @@ func FuzzSchema(f *testing.F) {
 	f.Add([]byte(`{"type":"object","properties":{"a":{"$ref":"#/$defs/a"}},"$defs":{"a":{"type":"integer"}}}`), []byte(`{"a":1}`))
 	f.Add([]byte(`{"$ref":"#"}`), []byte(`{}`))
 	f.Add([]byte(`true`), []byte(`null`))
-	f.Fuzz(func(t *testing.T, schema, parameters []byte) {
+	f.Fuzz(func(_ *testing.T, schema, parameters []byte) {
 		tmpl := template("t", opsv1alpha1.TypeRunCommand, opsv1alpha1.EngineJob, func(s *opsv1alpha1.OperationTemplateSpec) { s.InputSchema = raw(string(schema)) })
 		if e, errs := Compile(&tmpl); len(errs) == 0 {
 			e.Validate(raw(string(parameters)))

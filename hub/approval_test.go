@@ -113,9 +113,15 @@ func TestApprovalByClaim(t *testing.T) {
 	if len(f.works(op)) > 0 || len(f.get(op).Finalizers) > 0 || f.get(op).Status.Approval != nil {
 		t.Error("it began without an approval")
 	}
-	good := signer.MustSign(t, claims(map[string]any{"uid": op.UID, "digest": f.digest(op), "jti": "of-" + f.ns}))
+	f.runsOnceApproved(op, signer.MustSign(t, claims(map[string]any{"uid": op.UID, "digest": f.digest(op), "jti": "of-" + f.ns})))
+}
+
+// runsOnceApproved gives an Operation on two clusters a good claim, for it alone.
+func (f *fleet) runsOnceApproved(op *opsv1alpha1.Operation, good string) {
+	t := f.t
+	t.Helper()
 	f.approve(op, opsv1alpha1.ApprovalsSpec{Claim: good})
-	got = f.await(op, opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonRollingOut)
+	got := f.await(op, opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonRollingOut)
 	if a := got.Status.Approval; a == nil || a.By != "alice" || a.KeyID != "hub-test" || a.ClaimID != "of-"+f.ns || a.At.IsZero() {
 		t.Errorf("%+v", a)
 	}

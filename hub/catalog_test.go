@@ -91,11 +91,11 @@ func (f *fleet) awaitHolds(cluster, want string) {
 	f.eventually("the catalog of "+cluster, func() (string, error) { return differs(f.holds(cluster), want), nil })
 }
 
-// describe changes a template.
-func (f *fleet) describe(t *opsv1alpha1.OperationTemplate, text string, kib int) {
+// describe changes a template, the description to "second".
+func (f *fleet) describe(t *opsv1alpha1.OperationTemplate, kib int) {
 	f.t.Helper()
 	before := t.DeepCopy()
-	t.Spec.Description = text
+	t.Spec.Description = "second"
 	t.Spec.InputSchema = nil
 	if kib > 0 {
 		t.Spec.InputSchema = weighing(kib)
@@ -108,9 +108,9 @@ func weighing(kib int) *runtime.RawExtension {
 	return &runtime.RawExtension{Raw: fmt.Appendf(nil, `{"description":%q}`, strings.Repeat("x", kib<<10))}
 }
 
-func described(text string, kib int) func(*opsv1alpha1.OperationTemplateSpec) {
+func described(kib int) func(*opsv1alpha1.OperationTemplateSpec) {
 	return func(s *opsv1alpha1.OperationTemplateSpec) {
-		if s.Description = text; kib > 0 {
+		if s.Description = "first"; kib > 0 {
 			s.InputSchema = weighing(kib)
 		}
 	}
@@ -141,7 +141,7 @@ func TestCatalogGoesWhereAgentsAre(t *testing.T) {
 	f.claim(itself, "job"+opsv1alpha1.ClaimEngine)
 	f.claim(other, "id.k8s.io")
 	f.startHub()
-	f.listed("one", described("first", 0))
+	f.listed("one", described(0))
 	f.awaitHolds(f.clusters[0], "[one=first]")
 	f.claim(f.clusters[3], "nextcloud"+opsv1alpha1.ClaimApp)
 	f.awaitHolds(f.clusters[3], "[one=first]")
@@ -177,7 +177,7 @@ func TestCatalogChanges(t *testing.T) {
 	stop := f.startHub()
 	var all []*opsv1alpha1.OperationTemplate
 	for i := range 5 {
-		all = append(all, f.listed(fmt.Sprint("t", i), described("first", 0)))
+		all = append(all, f.listed(fmt.Sprint("t", i), described(0)))
 	}
 	const first, second = "[t0=first t1=first t2=first t3=first t4=first]", "[t0=second t1=second t2=second t3=second t4=first]"
 	for _, c := range f.clusters {
@@ -186,7 +186,7 @@ func TestCatalogChanges(t *testing.T) {
 	f.claim(f.clusters[1])
 	before := f.settled(w)
 	for _, template := range all[:4] {
-		f.describe(template, "second", 0)
+		f.describe(template, 0)
 	}
 	for _, c := range f.clusters {
 		f.awaitHolds(c, second)
@@ -213,7 +213,7 @@ func TestCatalogIsPutRight(t *testing.T) {
 	f := newCatalogFleet(t, 1, 1)
 	w := f.countWrites()
 	f.startHub()
-	f.listed("one", described("first", 0))
+	f.listed("one", described(0))
 	c := f.clusters[0]
 	f.awaitHolds(c, "[one=first]")
 	right := f.shipped(c)[catalogWork]
@@ -260,9 +260,9 @@ func TestCatalogInChunks(t *testing.T) {
 	f := newCatalogFleet(t, 1, 1)
 	c := f.clusters[0]
 	// Beside them are the builtin ones, which take less than 100 KiB.
-	large := f.listed("a", described("first", 290))
-	f.listed("b", described("first", 290))
-	small := f.listed("s", described("first", 0))
+	large := f.listed("a", described(290))
+	f.listed("b", described(290))
+	small := f.listed("s", described(0))
 	var died atomic.Bool
 	f.funcs.Create = func(ctx context.Context, cl client.WithWatch, o client.Object, opts ...client.CreateOption) error {
 		if o.GetName() == catalogWork+"-1" && !died.Swap(true) {
@@ -276,10 +276,10 @@ func TestCatalogInChunks(t *testing.T) {
 	f.startHub()
 	f.awaitHolds(c, "-1[b=first] [a=first s=first]")
 
-	f.describe(small, "second", 200)
+	f.describe(small, 200)
 	f.awaitHolds(c, "-1[b=first] -2[s=second] [a=first s=first]") // it waits for the cluster
-	f.describe(large, "second", 290)
-	f.listed("t", described("first", 0))
+	f.describe(large, 290)
+	f.listed("t", described(0))
 	f.awaitHolds(c, "-1[b=first t=first] -2[s=second] [a=first s=first]") // what has to wait holds nothing else up
 	f.seeTo(c, catalogWork+"-2", "", f.ns+"-s")
 	f.awaitHolds(c, "-1[b=first t=first] -2[s=second] [a=second]")
@@ -303,11 +303,11 @@ func TestCatalogInChunks(t *testing.T) {
 func TestCatalogOfAnOwner(t *testing.T) {
 	f := newCatalogFleet(t, 1, 1)
 	c := f.clusters[0]
-	f.listed("a", described("first", 290))
-	small := f.listed("s", described("first", 0))
+	f.listed("a", described(290))
+	small := f.listed("s", described(0))
 	f.startHub()
 	f.awaitHolds(c, "[a=first s=first]")
-	f.describe(small, "second", 200)
+	f.describe(small, 200)
 	f.awaitHolds(c, "-1[s=second] [a=first s=first]")
 	f.seeTo(c, catalogWork+"-1", `Failed to apply manifest: Apply failed with 1 conflict: conflict with "kubectl": .spec.description`, f.ns+"-s")
 	f.awaitHolds(c, "-1[s=second] [a=first]")
@@ -340,8 +340,8 @@ func (f *fleet) seeTo(cluster, name, problem string, templates ...string) {
 func TestCatalogTooLarge(t *testing.T) {
 	f := newCatalogFleet(t, 1, 1)
 	f.startHub()
-	f.listed("huge", described("first", 600))
-	f.listed("one", described("first", 0))
+	f.listed("huge", described(600))
+	f.listed("one", described(0))
 	f.awaitHolds(f.clusters[0], "[one=first]")
 	f.eventually("an Event", func() (string, error) {
 		list := &eventsv1.EventList{}

@@ -40,8 +40,8 @@ func jobOf(t *testing.T, op *opsv1alpha1.Operation) *batchv1.Job {
 	return j
 }
 
-func profileAccount(ns, profile string) *corev1.ServiceAccount {
-	return &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: opsv1alpha1.ProfileAccount(profile)}}
+func profileAccount(ns string) *corev1.ServiceAccount {
+	return &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: opsv1alpha1.ProfileAccount("job")}}
 }
 
 // narrow is a Role of a person's, bound as the profile's RoleBinding would be.
@@ -80,7 +80,7 @@ func TestRunWritesAsItsProfile(t *testing.T) {
 	create(t, op)
 	j := jobOf(t, op)
 	neverBlocked(t, op)
-	sa, b := reload(t, profileAccount(ns, "job")), reload(t, profileBinding(ns, "job"))
+	sa, b := reload(t, profileAccount(ns)), reload(t, profileBinding(ns, "job"))
 	if sa.AutomountServiceAccountToken == nil || *sa.AutomountServiceAccountToken {
 		t.Error("pods get a token of the profile's ServiceAccount")
 	}
@@ -146,7 +146,7 @@ func TestProfileNotInstalled(t *testing.T) {
 	create(t, op)
 	blockedFrom(t, op, opsv1alpha1.ReasonRbacProfileMissing)
 	says(t, op, "profile job is not installed on this cluster: its owner makes ClusterRole vworkspace-profile-job")
-	for _, o := range []client.Object{profileAccount(ns, "job"), profileBinding(ns, "job")} {
+	for _, o := range []client.Object{profileAccount(ns), profileBinding(ns, "job")} {
 		if err := k8s.Get(t.Context(), client.ObjectKeyFromObject(o), o); err == nil {
 			t.Errorf("%T %s was made for a profile that there is not", o, o.GetName())
 		}
@@ -180,7 +180,7 @@ func TestProfileIsPutInPlaceAgain(t *testing.T) {
 	first := jobOp(t, ns, "first")
 	create(t, first)
 	jobOf(t, first)
-	for _, o := range []client.Object{profileAccount(ns, "job"), profileBinding(ns, "job")} {
+	for _, o := range []client.Object{profileAccount(ns), profileBinding(ns, "job")} {
 		if err := k8s.Delete(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
@@ -191,7 +191,7 @@ func TestProfileIsPutInPlaceAgain(t *testing.T) {
 	create(t, second)
 	jobOf(t, second)
 	neverBlocked(t, second)
-	reload(t, profileAccount(ns, "job"))
+	reload(t, profileAccount(ns))
 	reload(t, profileBinding(ns, "job"))
 }
 
@@ -260,7 +260,7 @@ func TestProfileCrashConverges(t *testing.T) {
 				if deaths == 0 {
 					t.Error("the agent never died")
 				}
-				reload(t, profileAccount(ns, "job"))
+				reload(t, profileAccount(ns))
 				reload(t, profileBinding(ns, "job"))
 			})
 		}
@@ -275,7 +275,7 @@ func TestProfileDryRun(t *testing.T) {
 	op.Spec.DryRun = true
 	create(t, op)
 	reaches(t, op, opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonDryRun)
-	for _, o := range []client.Object{profileAccount(ns, "job"), profileBinding(ns, "job")} {
+	for _, o := range []client.Object{profileAccount(ns), profileBinding(ns, "job")} {
 		if err := k8s.Get(t.Context(), client.ObjectKeyFromObject(o), o); err == nil {
 			t.Errorf("%T %s was made by a dry run", o, o.GetName())
 		}

@@ -97,27 +97,7 @@ func Kinds() []client.Object {
 
 // Setup adds the agent's controllers to a manager, for every cluster that its provider engages. The clusters need a scheme with AddToScheme.
 func Setup(ctx context.Context, mgr mcmanager.Manager, o Options) error {
-	if o.Clock == nil {
-		o.Clock = clock.RealClock{}
-	}
-	if o.AgentNamespace == "" {
-		o.AgentNamespace = opsv1alpha1.DefaultAgentNamespace
-	}
-	if o.ApprovalKeys == "" {
-		o.ApprovalKeys = opsv1alpha1.DefaultApprovalKeys
-	}
-	if o.Discovery == 0 {
-		o.Discovery = defaultDiscovery
-	}
-	if o.Workers == 0 {
-		o.Workers = share
-	}
-	if o.NewClient == nil {
-		o.NewClient = client.New
-	}
-	if o.Metrics == nil {
-		o.Metrics = NewMetrics()
-	}
+	o = o.complete()
 	if errPodSecurity != nil {
 		return fmt.Errorf("judge pods: %w", errPodSecurity)
 	}
@@ -147,6 +127,32 @@ func Setup(ctx context.Context, mgr mcmanager.Manager, o Options) error {
 		return fmt.Errorf("set up ClusterClaims: %w", err)
 	}
 	return nil
+}
+
+// complete fills in the defaults.
+func (o Options) complete() Options {
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	if o.AgentNamespace == "" {
+		o.AgentNamespace = opsv1alpha1.DefaultAgentNamespace
+	}
+	if o.ApprovalKeys == "" {
+		o.ApprovalKeys = opsv1alpha1.DefaultApprovalKeys
+	}
+	if o.Discovery == 0 {
+		o.Discovery = defaultDiscovery
+	}
+	if o.Workers == 0 {
+		o.Workers = share
+	}
+	if o.NewClient == nil {
+		o.NewClient = client.New
+	}
+	if o.Metrics == nil {
+		o.Metrics = NewMetrics()
+	}
+	return o
 }
 
 // watchedKinds are those of the engines and those that instances are made into, each once.

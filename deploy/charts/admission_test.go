@@ -53,14 +53,20 @@ func TestAdmission(t *testing.T) {
 		if !slices.Equal(paths, served) || enabled && !slices.Equal(fail, []string{"stamp.ops.vworkspace.io"}) {
 			t.Errorf("the API server asks at %v, and fails without %v", paths, fail)
 		}
-		args := deployment.Spec.Template.Spec.Containers[0].Args
-		if files := slices.Contains(args, "--admission-cert-dir=/admission"); files != certManager || made["Certificate"] > 0 != certManager {
-			t.Errorf("certificates by cert-manager: %v and %d Certificates, want %v", files, made["Certificate"], certManager)
-		}
-		if own := enabled && !certManager; made["Secret"] > 0 != own {
-			t.Errorf("%d Secrets, want one: %v", made["Secret"], own)
-		}
+		checkCertificates(t, deployment, made, enabled, certManager)
 	})
+}
+
+// checkCertificates: they come from one place only.
+func checkCertificates(t *testing.T, deployment *appsv1.Deployment, made map[string]int, enabled, certManager bool) {
+	t.Helper()
+	args := deployment.Spec.Template.Spec.Containers[0].Args
+	if files := slices.Contains(args, "--admission-cert-dir=/admission"); files != certManager || made["Certificate"] > 0 != certManager {
+		t.Errorf("certificates by cert-manager: %v and %d Certificates, want %v", files, made["Certificate"], certManager)
+	}
+	if own := enabled && !certManager; made["Secret"] > 0 != own {
+		t.Errorf("%d Secrets, want one: %v", made["Secret"], own)
+	}
 }
 
 func failing(names []string, name string, policy *admissionregistrationv1.FailurePolicyType) []string {

@@ -89,17 +89,22 @@ func checkRule(t *testing.T, kind, name string, rule *yaml.Node) {
 			t.Errorf("%s: %s holds a wildcard", role, list)
 		}
 	}
-	// One Secret, of which nobody else's rights hang: the keys by which approvals are verified, or the certificate that it shows to the API server.
-	named := func(verbs ...string) bool {
-		return kind == "Role" && slices.Equal(values(field(rule, "resources")), []string{"secrets"}) && len(values(field(rule, "resourceNames"))) == 1 &&
-			slices.Equal(values(field(rule, "verbs")), verbs)
-	}
-	own := named("get") || strings.HasSuffix(name, "-admission") && slices.Equal(values(field(rule, "resourceNames")), []string{name}) && named("get", "update")
+	own := ownSecret(kind, name, rule)
 	for _, secret := range []string{"secrets", "serviceaccounts/token", "pods/exec", "nodes", "roles", "clusterroles", "rolebindings", "clusterrolebindings"} {
 		if slices.Contains(resources, secret) && !ofProfile && (secret != "clusterroles" || !readsItself) && !own {
 			t.Errorf("%s: a right on %s", role, secret)
 		}
 	}
+}
+
+// ownSecret tells whether a rule is about one Secret of which nobody else's rights hang: the keys by which approvals are verified, or the certificate that
+// the holder shows to the API server.
+func ownSecret(kind, name string, rule *yaml.Node) bool {
+	names, verbs := values(field(rule, "resourceNames")), values(field(rule, "verbs"))
+	if kind != "Role" || !slices.Equal(values(field(rule, "resources")), []string{"secrets"}) || len(names) != 1 {
+		return false
+	}
+	return slices.Equal(verbs, []string{"get"}) || strings.HasSuffix(name, "-admission") && names[0] == name && slices.Equal(verbs, []string{"get", "update"})
 }
 
 // field is a field of a mapping; an empty node if it is not there.

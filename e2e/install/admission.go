@@ -101,10 +101,8 @@ func AwaitAdmission(ctx context.Context, config *rest.Config) error {
 		probe := &opsv1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, GenerateName: "probe-"}, Spec: opsv1alpha1.OperationSpec{
 			Type: opsv1alpha1.TypeBackup, TargetRef: &opsv1alpha1.TargetRef{APIVersion: "apps.vworkspace.io/v1alpha1", Kind: "ApplicationInstance", Name: "probe"},
 		}}
-		if last = c.Create(ctx, probe, client.DryRunAll); last != nil {
-			return false, nil // nobody answers yet, or is not trusted yet
-		}
-		return probe.Annotations[opsv1alpha1.AnnotationRequestedBy] != "", nil
+		last = c.Create(ctx, probe, client.DryRunAll) // nobody answers yet, or is not trusted yet
+		return last == nil && probe.Annotations[opsv1alpha1.AnnotationRequestedBy] != "", nil
 	})
 	if err != nil && last != nil && !apierrors.IsInvalid(last) {
 		err = fmt.Errorf("%w; the API server says: %w", err, last)

@@ -19,6 +19,7 @@ import (
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/catalog"
+	"vworkspace.io/fleet/e2e/testbed"
 )
 
 // TestCatalogIsTheHubs: a template that is made on the hub is used on every cluster, a change of it arrives, and it goes when it goes on the hub. A cluster
@@ -43,15 +44,7 @@ func TestCatalogIsTheHubs(t *testing.T) {
 	oneJobPerInstance(t, first)
 	sameCatalog(t)
 
-	his := &opsv1alpha1.OperationTemplate{}
-	if err := spoke(t, own).Get(ctx, client.ObjectKeyFromObject(template), his); err != nil {
-		t.Fatal(err)
-	}
-	edit := client.MergeFrom(his.DeepCopy())
-	his.Spec.Description = "As the owner of this cluster likes it."
-	if err := spoke(t, own).Patch(ctx, his, edit, client.FieldOwner("owner")); err != nil {
-		t.Fatal(err)
-	}
+	makeHisOwn(t, own, template)
 	change := client.MergeFrom(template.DeepCopy())
 	template.Spec.Description, template.Spec.Defaults = "Tidies a shop, slowly.", asParameters(t, command(time.Second))
 	if err := fleet.Hub.Patch(ctx, template, change); err != nil {
@@ -64,7 +57,38 @@ func TestCatalogIsTheHubs(t *testing.T) {
 			return err == nil && got.Spec.Description == template.Spec.Description, fmt.Sprintf("%v, %q", err, got.Spec.Description)
 		})
 	}
-	second := byTemplate("tidied-second", template)
+	notByAnother(t, own, template)
+
+	if err := fleet.Hub.Delete(ctx, template); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range fleet.Fleet.Spokes {
+		eventually(t, "the template to go from "+c.Name, func(ctx context.Context) (bool, string) {
+			err := spoke(t, c).Get(ctx, client.ObjectKeyFromObject(template), &opsv1alpha1.OperationTemplate{})
+			return apierrors.IsNotFound(err), fmt.Sprint(err)
+		})
+	}
+	sameCatalog(t)
+}
+
+// makeHisOwn has the owner of a cluster change the template there.
+func makeHisOwn(t *testing.T, own *testbed.Cluster, template *opsv1alpha1.OperationTemplate) {
+	t.Helper()
+	his := &opsv1alpha1.OperationTemplate{}
+	if err := spoke(t, own).Get(t.Context(), client.ObjectKeyFromObject(template), his); err != nil {
+		t.Fatal(err)
+	}
+	edit := client.MergeFrom(his.DeepCopy())
+	his.Spec.Description = "As the owner of this cluster likes it."
+	if err := spoke(t, own).Patch(t.Context(), his, edit, client.FieldOwner("owner")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// notByAnother: where the template is the cluster's own, what is asked for by the hub's does not run, and everywhere else it does.
+func notByAnother(t *testing.T, own *testbed.Cluster, template *opsv1alpha1.OperationTemplate) {
+	t.Helper()
+	ctx, second := t.Context(), byTemplate("tidied-second", template)
 	create(t, second)
 	eventually(t, "all clusters but the one with its own to have run, and that to say why", func(ctx context.Context) (bool, string) {
 		if err := fleet.Hub.Get(ctx, client.ObjectKeyFromObject(second), second); err != nil {
@@ -87,17 +111,6 @@ func TestCatalogIsTheHubs(t *testing.T) {
 	if c := conditionOf(told, template.Name); c == nil || c.Status != metav1.ConditionFalse || !strings.Contains(c.Message, `conflict with "owner"`) {
 		t.Errorf("the ManifestWork does not say whose the template is: %+v", c)
 	}
-
-	if err := fleet.Hub.Delete(ctx, template); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range fleet.Fleet.Spokes {
-		eventually(t, "the template to go from "+c.Name, func(ctx context.Context) (bool, string) {
-			err := spoke(t, c).Get(ctx, client.ObjectKeyFromObject(template), &opsv1alpha1.OperationTemplate{})
-			return apierrors.IsNotFound(err), fmt.Sprint(err)
-		})
-	}
-	sameCatalog(t)
 }
 
 func byTemplate(name string, template *opsv1alpha1.OperationTemplate) *opsv1alpha1.Operation {
