@@ -49,8 +49,8 @@ func TestUnknownParameter(t *testing.T) {
 	op := fleetOperation("unknown-parameter", nil, parameters)
 	create(t, op)
 	ended(t, op, opsv1alpha1.PhaseFailed)
-	if cause := causeOf(op, "spoke1"); !strings.Contains(cause, "spec.parameters") || !strings.Contains(cause, "imagee") {
-		t.Errorf("the cause %q does not name the field", cause)
+	if s := op.Status; s.Reason != opsv1alpha1.ReasonValidationFailed || !strings.Contains(s.Message, "spec.parameters.imagee") || s.Plan != nil {
+		t.Errorf("the hub does not refuse it by its field, before anything is sent: %+v", s)
 	}
 }
 
