@@ -179,7 +179,7 @@ func newRig(t *testing.T) *rig {
 	}
 	for _, c := range fleet.Spokes {
 		r.spokes[c.Name] = connect(t, c)
-		if err := testbed.ApplyFiles(t.Context(), c.Config(), filepath.Join("..", "..", "deploy", "spoke", "examples")); err != nil {
+		if err := testbed.ApplyFiles(t.Context(), c.Config(), filepath.Join("..", "..", "deploy", "spoke", "examples", "gated-namespace.yaml")); err != nil {
 			t.Fatal(err)
 		}
 		if err := r.spokes[c.Name].Create(t.Context(), &appsv1alpha1.ApplicationInstance{
