@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"vworkspace.io/fleet/engines"
+	"vworkspace.io/fleet/engines/helmrecord"
 )
 
 const (
@@ -24,7 +25,7 @@ const (
 )
 
 // choose finds the hooks that the parameters ask for, in the order in which Helm would run them. The error is an *engines.InvalidError.
-func (p *Parameters) choose(rec *record) ([]*release.Hook, error) {
+func (p *Parameters) choose(rec *helmrecord.Record) ([]*release.Hook, error) {
 	asked := slices.DeleteFunc(slices.Clone(rec.Hooks), func(h *release.Hook) bool { return !p.asksFor(h) })
 	hooks := slices.DeleteFunc(slices.Clone(asked), func(h *release.Hook) bool { return !runnable(h) })
 	// By weight, then by name; what is equal stays in the order of kinds that Helm has recorded.
@@ -55,7 +56,7 @@ func (p *Parameters) asksFor(h *release.Hook) bool {
 	return slices.Contains(h.Events, p.Event)
 }
 
-func (p *Parameters) noneIn(rec *record) string {
+func (p *Parameters) noneIn(rec *helmrecord.Record) string {
 	if p.HookName != "" {
 		return fmt.Sprintf("revision %d of release %s has no hook of this name", rec.Version, rec.Name)
 	}

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"vworkspace.io/fleet/engines"
+	"vworkspace.io/fleet/engines/helmrecord"
 )
 
 // labelHook on a Job is the name of the hook that it was made from, cut to what a label may hold.
@@ -32,7 +33,7 @@ var errNotAnObject = errors.New("not an object")
 
 // clone makes a step's Job out of its hook. It stays untyped all the way: a field that this agent's Kubernetes types do not know is the
 // chart's to set and the API server's to judge.
-func (p *Parameters) clone(run engines.Run, hook *release.Hook, rec *record, at step) (*unstructured.Unstructured, error) {
+func (p *Parameters) clone(run engines.Run, hook *release.Hook, rec *helmrecord.Record, at step) (*unstructured.Unstructured, error) {
 	spec, err := p.specOf(run, hook, rec)
 	if err != nil {
 		return nil, err
@@ -62,13 +63,13 @@ func (p *Parameters) clone(run engines.Run, hook *release.Hook, rec *record, at 
 	}
 	job.SetLabels(labels)
 	annotations := at.annotations()
-	annotations[annotationRecord], annotations[annotationRecordUID] = rec.from.secret, string(rec.from.uid)
+	annotations[annotationRecord], annotations[annotationRecordUID] = rec.Secret, string(rec.UID)
 	job.SetAnnotations(annotations)
 	return job, nil
 }
 
 // specOf is the spec of a Job that does what the hook does.
-func (p *Parameters) specOf(run engines.Run, hook *release.Hook, rec *record) (map[string]any, error) {
+func (p *Parameters) specOf(run engines.Run, hook *release.Hook, rec *helmrecord.Record) (map[string]any, error) {
 	manifest, err := parse(hook.Manifest)
 	if err != nil {
 		return nil, p.unreadable(hook, rec)
@@ -177,7 +178,7 @@ func child(object map[string]any, key string) (map[string]any, error) {
 }
 
 // unreadable leaves the cause out: a decoder quotes what it stumbles over, and that may be one of the chart's values.
-func (p *Parameters) unreadable(hook *release.Hook, rec *record) error {
+func (p *Parameters) unreadable(hook *release.Hook, rec *helmrecord.Record) error {
 	return p.refuse(ReasonHookNotRunnable, "the manifest of %s %s cannot be read as one: see `helm get hooks %s --revision %d`",
 		hook.Kind, hook.Name, rec.Name, rec.Version)
 }

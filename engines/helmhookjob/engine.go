@@ -13,6 +13,7 @@ import (
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines"
+	"vworkspace.io/fleet/engines/helmrecord"
 	"vworkspace.io/fleet/engines/jobs"
 )
 
@@ -73,7 +74,7 @@ func (Engine) Steps(ctx context.Context, r client.Reader, run engines.Run) ([]cl
 }
 
 // chosen are the hooks that a run begins with, and the record that they are in.
-func chosen(ctx context.Context, r client.Reader, run engines.Run) (*Parameters, *record, []*release.Hook, error) {
+func chosen(ctx context.Context, r client.Reader, run engines.Run) (*Parameters, *helmrecord.Record, []*release.Hook, error) {
 	p, err := decode(run.Operation)
 	if err != nil {
 		return nil, nil, nil, err
@@ -94,14 +95,14 @@ func chosen(ctx context.Context, r client.Reader, run engines.Run) (*Parameters,
 
 // firstRecord is the record that a run begins with. One that was interrupted after its first Job was made stays with that Job's, though the
 // release was upgraded meanwhile.
-func firstRecord(ctx context.Context, r client.Reader, run engines.Run) (*record, error) {
+func firstRecord(ctx context.Context, r client.Reader, run engines.Run) (*helmrecord.Record, error) {
 	job, err := jobs.Find(ctx, r, run, run.Name())
 	if err != nil {
 		return nil, err
 	}
 	if job != nil {
 		rec, err := readRecord(ctx, r, run, revisionOf(job))
-		if errors.Is(err, errRecordGone) {
+		if errors.Is(err, helmrecord.ErrGone) {
 			return nil, &engines.BlockedError{Reason: ReasonReleaseRecordGone, Message: recordGone(job) +
 				"; Job " + job.Name + ", which this run had made from it, goes with the Operation"}
 		}
@@ -112,7 +113,7 @@ func firstRecord(ctx context.Context, r client.Reader, run engines.Run) (*record
 		return nil, err
 	}
 	rec, err := readRecord(ctx, r, run, rev)
-	if errors.Is(err, errRecordGone) {
+	if errors.Is(err, helmrecord.ErrGone) {
 		return nil, requiresRelease("Secret %s/%s, which holds the revision that Flux calls deployed, does not exist: see `helm history -n %s`",
 			run.Namespace(), rev.secret, run.Namespace())
 	}

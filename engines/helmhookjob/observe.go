@@ -12,6 +12,7 @@ import (
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines"
+	"vworkspace.io/fleet/engines/helmrecord"
 	"vworkspace.io/fleet/engines/jobs"
 )
 
@@ -80,7 +81,7 @@ func start(ctx context.Context, r client.Reader, run engines.Run, job *batchv1.J
 		o := engines.Running(opsv1alpha1.ReasonEngineRunning, "%s", blocked.Message)
 		o.Waiting = blocked.Reason
 		return o, nil
-	case errors.Is(err, errRecordGone), errors.As(err, &blocked), errors.As(err, &invalid):
+	case errors.Is(err, helmrecord.ErrGone), errors.As(err, &blocked), errors.As(err, &invalid):
 		return engines.Failed(ReasonReleaseRecordGone, "hook %s is complete, and those after it were not run: %s", at, recordGone(job)), nil
 	case err != nil:
 		return engines.Outcome{}, err
@@ -109,7 +110,7 @@ func plan(ctx context.Context, r client.Reader, run engines.Run, before *batchv1
 		return engines.Change{}, err
 	}
 	if len(hooks) != at.of {
-		return engines.Change{}, errRecordGone
+		return engines.Change{}, helmrecord.ErrGone
 	}
 	job, err := p.clone(run, hooks[at.number-1], rec, at)
 	if err != nil {

@@ -5,7 +5,6 @@ package helmhookjob
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -13,9 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	"github.com/google/go-cmp/cmp"
-	"helm.sh/helm/v3/pkg/release"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,6 +22,7 @@ import (
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines"
 	"vworkspace.io/fleet/engines/enginetest"
+	"vworkspace.io/fleet/engines/helmrecord"
 )
 
 // A new event of Helm's has to be offered, by name and in the schema.
@@ -41,35 +39,6 @@ func TestEventsAreHelms(t *testing.T) {
 	}
 }
 
-// Only a revision that is deployed has hooks that may be run, whatever other words Helm has.
-func TestOnlyDeployedIsInForce(t *testing.T) {
-	for _, status := range enginetest.Phases(t, "helm.sh/helm/v3/pkg/release", "Status") {
-		found := inForce(helmv2.Snapshots{{Version: 2, Status: status}, {Version: 3, Status: status}})
-		if want := status == release.StatusDeployed.String(); (found != nil) != want || (want && found.Version != 3) {
-			t.Errorf("%s: %+v is in force", status, found)
-		}
-	}
-}
-
-// Helm 4, which Flux uses from 1.5 on, leaves times out that Helm 3 writes as empty text, and has fields that Helm 3 does not know.
-func TestRecordsOfEveryHelm(t *testing.T) {
-	for name, text := range map[string]string{
-		"3": `{"name":"shop","version":3,"hooks":[{"name":"m","kind":"Job","events":["post-upgrade"],"weight":-5,"last_run":{"started_at":"","completed_at":"","phase":""}}],"config":{"a":{"b":1}}}`,
-		"4": `{"name":"shop","version":3,"apply_method":"ssa","chart":7,"hooks":[{"name":"m","kind":"Job","events":["post-upgrade"],"weight":-5,"last_run":{"phase":""}}]}`,
-	} {
-		for how, stored := range map[string][]byte{"gzip": pack(t, []byte(text)), "plain": []byte(base64.StdEncoding.EncodeToString([]byte(text)))} {
-			rec := &record{}
-			if err := unpack(stored, rec); err != nil {
-				t.Errorf("Helm %s, %s: %v", name, how, err)
-				continue
-			}
-			if rec.Name != "shop" || rec.Version != 3 || len(rec.Hooks) != 1 || rec.Hooks[0].Weight != -5 || rec.Hooks[0].Events[0] != release.HookPostUpgrade {
-				t.Errorf("Helm %s, %s: %+v", name, how, rec)
-			}
-		}
-	}
-}
-
 func TestRecordsThatAreNone(t *testing.T) {
 	good := pack(t, []byte(`{"name":"shop"}`))
 	for name, secret := range map[string]*corev1.Secret{
@@ -78,8 +47,8 @@ func TestRecordsThatAreNone(t *testing.T) {
 		"wrong types":  secretOf("apps", "r", "1", pack(t, []byte(`{"hooks":"hunter2"}`))),
 		"cut":          secretOf("apps", "r", "1", good[:len(good)/2]),
 		"nothing":      secretOf("apps", "r", "1", nil),
-		"a bomb":       secretOf("apps", "r", "1", pack(t, append(append([]byte(`{"name":"`), bytes.Repeat([]byte("a"), maxRecord)...), `"}`...))),
-		"another type": {ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "r"}, Type: corev1.SecretTypeOpaque, Data: map[string][]byte{secretKey: good}},
+		"a bomb":       secretOf("apps", "r", "1", pack(t, append(append([]byte(`{"name":"`), bytes.Repeat([]byte("a"), helmrecord.MaxRecord)...), `"}`...))),
+		"another type": {ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "r"}, Type: corev1.SecretTypeOpaque, Data: map[string][]byte{helmrecord.SecretKey: good}},
 	} {
 		r := enginetest.NewCluster(t, secret).Reader()
 		_, err := readRecord(t.Context(), r, subjectRun(t, "plan-hook"), revision{secret: "r"})

@@ -20,6 +20,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
+
+	"vworkspace.io/fleet/engines/helmrecord"
 )
 
 // records makes the Secrets of the releases in a case's releases.yaml, which has the fields of Helm's own type of a release.
@@ -51,8 +53,8 @@ func records(t testing.TB, folder string) []client.Object {
 func secretOf(namespace, name, uid string, data []byte) *corev1.Secret {
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: types.UID(uid)},
-		Type:       secretType,
-		Data:       map[string][]byte{secretKey: data},
+		Type:       helmrecord.SecretType,
+		Data:       map[string][]byte{helmrecord.SecretKey: data},
 	}
 }
 

@@ -5,10 +5,10 @@ package helmhookjob
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
-	"helm.sh/helm/v3/pkg/release"
 	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"vworkspace.io/fleet/engines"
+	"vworkspace.io/fleet/engines/helmrecord"
 )
 
 const (
@@ -48,7 +49,7 @@ func deployedRevision(ctx context.Context, r client.Reader, run engines.Run) (re
 		}
 		return revision{}, fmt.Errorf("read HelmRelease %s: %w", key, err)
 	}
-	snapshot := inForce(hr.Status.History)
+	snapshot := helmrecord.InForce(hr.Status.History)
 	if snapshot == nil {
 		return revision{}, requiresRelease("no revision of HelmRelease %s is deployed: a hook can be run once one is; see its conditions", key)
 	}
@@ -59,18 +60,17 @@ func deployedRevision(ctx context.Context, r client.Reader, run engines.Run) (re
 	if err := ownNamespace(run, storage, "has its Helm storage", "storageNamespace"); err != nil {
 		return revision{}, err
 	}
-	return revision{secret: fmt.Sprintf("sh.helm.release.v1.%s.v%d", snapshot.Name, snapshot.Version)}, nil
+	return revision{secret: helmrecord.SecretOf(snapshot)}, nil
 }
 
-// inForce is the newest deployed revision. It need not be the newest one: that may be an upgrade that failed, or goes on.
-func inForce(history helmv2.Snapshots) *helmv2.Snapshot {
-	var newest *helmv2.Snapshot
-	for _, s := range history {
-		if s.Status == release.StatusDeployed.String() && (newest == nil || s.Version > newest.Version) {
-			newest = s
-		}
+// readRecord reads the record of a revision.
+func readRecord(ctx context.Context, r client.Reader, run engines.Run, rev revision) (*helmrecord.Record, error) {
+	key := client.ObjectKey{Namespace: run.Namespace(), Name: rev.secret}
+	rec, err := helmrecord.Read(ctx, r, key, rev.uid)
+	if errors.Is(err, helmrecord.ErrUnreadable) {
+		return nil, requiresRelease("Secret %s does not hold a release record as Helm writes it: see `helm history -n %s`", key, key.Namespace)
 	}
-	return newest
+	return rec, err
 }
 
 // ownNamespace refuses whatever is not in the Operation's namespace: that one was opened to vWorkspace, and a Job cannot belong to an
