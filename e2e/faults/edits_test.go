@@ -37,7 +37,8 @@ func TestEngineObjects(t *testing.T) {
 		{"volsync", "edits the trigger and puts it back", detour("VolSyncTriggerChanged", "ReplicationSource", "again", "trigger", "manual"),
 			opsv1alpha1.PhaseSucceeded, ""},
 		{"helm", gone, remove(OnSpoke, "HelmRelease"), opsv1alpha1.PhaseSucceeded, ""},
-		{"helm", "edits the version and puts it back", detour("FieldConflict", "HelmRelease", "1.0.5", "chart", "spec", "version"), opsv1alpha1.PhaseSucceeded, ""},
+		{"helm", "edits the version and puts it back", both(askedFor("1.1.0"), detour("FieldConflict", "HelmRelease", "1.0.5", "chart", "spec", "version")),
+			opsv1alpha1.PhaseSucceeded, ""},
 		{"helm", "suspends and resumes", detour("HelmReleaseSuspended", "HelmRelease", true, "suspend"), opsv1alpha1.PhaseSucceeded, ""},
 		{"helm", "edits the instance", set("ApplicationInstance", "1.0.5", "chart", "version"), opsv1alpha1.PhaseFailed, "TargetChanged"},
 		{"helmHookJob", gone, remove(OnSpoke, "Job"), opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost},
@@ -84,6 +85,20 @@ func detour(word, kind string, value any, fields ...string) func(*World) error {
 			}
 		})
 		return both(set(kind, value, fields...), await(word), back)(w)
+	}
+}
+
+// askedFor waits until every release on the near cluster is asked for a version: who sees one before that would put another back.
+func askedFor(version string) func(*World) error {
+	return func(w *World) error {
+		return w.await("every release to be asked for version "+version, func() string {
+			for _, o := range w.mirror.all(OnSpoke, "HelmRelease") {
+				if is := text(o, "spec", "chart", "spec", "version"); is != version {
+					return o.GetName() + " is asked for " + is
+				}
+			}
+			return ""
+		})
 	}
 }
 

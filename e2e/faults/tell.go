@@ -153,9 +153,18 @@ func (w *World) Installed() error {
 	})
 }
 
-// Stopped waits until n runs on the spoke have been told to stop.
+// Stopped waits until n runs on the spoke, and what is delivered to every cluster, have been told to stop.
 func (w *World) Stopped(n int) error {
 	return w.await(fmt.Sprintf("%d runs to be stopped", n), func() string {
+		for _, o := range w.mirror.all(OnHub, "ManifestWork") {
+			manifests, _, _ := unstructured.NestedSlice(o.Object, "spec", "workload", "manifests")
+			for _, m := range manifests {
+				op := unstructured.Unstructured{Object: m.(map[string]any)}
+				if cancel, _, _ := unstructured.NestedBool(op.Object, "spec", "cancel"); op.GetKind() == "Operation" && !cancel {
+					return "the hub has not told " + o.GetNamespace()
+				}
+			}
+		}
 		stopped := 0
 		for _, o := range w.mirror.all(OnSpoke, "Operation") {
 			if o.GetNamespace() == apps && text(o, "status", "reason") == opsv1alpha1.ReasonUserCancelled {
