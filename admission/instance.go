@@ -7,10 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 
-	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 )
@@ -18,15 +16,15 @@ import (
 // OfCluster is the rule of the agent of a cluster: an object whose label names another cluster went astray. An object that has the label already is left
 // alone, so that its other fields, and its finalizers, can still be changed. That the label never changes on the hub needs no lookup, and is a policy.
 func OfCluster(cluster string) Rule {
-	return func(_ context.Context, req *admissionv1.AdmissionRequest, o client.Object) field.ErrorList {
-		named := o.GetLabels()[appsv1alpha1.LabelClusterID]
+	return func(_ context.Context, q Question) field.ErrorList {
+		named := q.Object.GetLabels()[appsv1alpha1.LabelClusterID]
 		if cluster == "" || named == "" || named == cluster {
 			return nil
 		}
 		var old struct {
 			Metadata metav1.ObjectMeta `json:"metadata"`
 		}
-		if err := json.Unmarshal(req.OldObject.Raw, &old); err == nil && old.Metadata.Labels[appsv1alpha1.LabelClusterID] == named {
+		if err := json.Unmarshal(q.Request.OldObject.Raw, &old); err == nil && old.Metadata.Labels[appsv1alpha1.LabelClusterID] == named {
 			return nil
 		}
 		return field.ErrorList{field.Invalid(field.NewPath("metadata", "labels").Key(appsv1alpha1.LabelClusterID), named, fmt.Sprintf(

@@ -156,7 +156,7 @@ func TestDelivered(t *testing.T) {
 	t.Run("nobody is asked", check)
 	address, stop := agent(t, nil)
 	stop()
-	asked(t, address)
+	asked(t, agentSide, address)
 	t.Run("nobody answers", func(t *testing.T) {
 		for _, c := range []struct {
 			client client.Client

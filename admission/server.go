@@ -132,7 +132,7 @@ func (s *Server) Setup(mgr ctrl.Manager) error {
 			empty: func() client.Object { return &appsv1alpha1.ApplicationInstance{} }, rules: s.options.Instances,
 		},
 	} {
-		v.decoder = decoder
+		v.decoder, v.cache, v.live = decoder, mgr.GetClient(), mgr.GetAPIReader()
 		server.Register(path, &admission.Webhook{Handler: v})
 	}
 	if s.keeper == nil {

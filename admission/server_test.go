@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	admissionv1 "k8s.io/api/admission/v1"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -65,9 +64,9 @@ func instance(name, cluster string) *appsv1alpha1.ApplicationInstance {
 // delivers or about what is on its way out.
 func TestRules(t *testing.T) {
 	served(t, func(o *admission.Options) {
-		o.Operations = []admission.Rule{func(_ context.Context, req *admissionv1.AdmissionRequest, o client.Object) field.ErrorList {
-			op, isOperation := o.(*opsv1alpha1.Operation)
-			if !isOperation || op.Annotations[by] != req.UserInfo.Username {
+		o.Operations = []admission.Rule{func(_ context.Context, q admission.Question) field.ErrorList {
+			op, isOperation := q.Object.(*opsv1alpha1.Operation)
+			if !isOperation || op.Annotations[by] != q.Request.UserInfo.Username {
 				return field.ErrorList{field.InternalError(nil, nil)}
 			}
 			if op.Spec.Type == opsv1alpha1.TypeRestore {
@@ -196,7 +195,7 @@ func shown(address string, authorities []byte, now func() time.Time) (*x509.Cert
 func published(t *testing.T) []byte {
 	t.Helper()
 	mutating, validating := &admissionregistrationv1.MutatingWebhookConfiguration{}, &admissionregistrationv1.ValidatingWebhookConfiguration{}
-	key := client.ObjectKey{Name: agentAdmission}
+	key := client.ObjectKey{Name: agentSide.name}
 	if err := admin.Get(t.Context(), key, mutating); err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +214,7 @@ func published(t *testing.T) []byte {
 // TestReplicas: two that start at once, with an empty Secret, come to the same certificate. It is renewed in time, and published again when somebody
 // has taken it out; the Secret can be emptied to have everything made anew.
 func TestReplicas(t *testing.T) {
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: opsv1alpha1.DefaultAgentNamespace, Name: agentAdmission}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: opsv1alpha1.DefaultAgentNamespace, Name: agentSide.name}}
 	empty := func() {
 		t.Helper()
 		if err := admin.Patch(t.Context(), secret.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(`{"data":null}`))); err != nil {
@@ -227,7 +226,7 @@ func TestReplicas(t *testing.T) {
 	with := func(o *admission.Options) { o.Clock = clock }
 	first, _ := agent(t, with)
 	second, _ := agent(t, with)
-	asked(t, first)
+	asked(t, agentSide, first)
 	same := func(what string, not *x509.Certificate) *x509.Certificate {
 		t.Helper()
 		var found *x509.Certificate
@@ -257,8 +256,8 @@ func TestReplicas(t *testing.T) {
 	empty()
 	anew := same("after the Secret was emptied", renewed)
 	for _, o := range []client.Object{
-		&admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: agentAdmission}},
-		&admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: agentAdmission}},
+		&admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: agentSide.name}},
+		&admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: agentSide.name}},
 	} {
 		if err := admin.Patch(t.Context(), o, client.RawPatch("application/json-patch+json", []byte(`[{"op":"remove","path":"/webhooks/0/clientConfig/caBundle"}]`))); err != nil {
 			t.Fatal(err)

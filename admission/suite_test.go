@@ -46,8 +46,6 @@ const (
 	patience = 60 * time.Second
 	// shops is a tenant's namespace.
 	shops = "shops"
-	// agentAdmission is the name of what the spoke's chart makes for admission.
-	agentAdmission = "vworkspace-agent-admission"
 )
 
 func TestMain(m *testing.M) { os.Exit(runTests(m)) }
@@ -149,17 +147,25 @@ func operation(change func(*opsv1alpha1.Operation)) *opsv1alpha1.Operation {
 	return op
 }
 
-// agent serves what the agent of cluster spoke1 answers, as its ServiceAccount, until the test ends or stop is called. A test may have several.
-func agent(t testing.TB, change func(*admission.Options)) (address string, stop func()) {
+// side is who is asked: the hub, or the agent of a cluster. What the API server asks is in its folder of deploy/.
+type side struct {
+	name, namespace, folder string
+	as                      func(ctx context.Context, config *rest.Config) (*rest.Config, error)
+}
+
+var (
+	hubSide   = side{"vworkspace-hub-admission", opsv1alpha1.DefaultHubNamespace, deploy.Hub, install.AsHub}
+	agentSide = side{"vworkspace-agent-admission", opsv1alpha1.DefaultAgentNamespace, deploy.Spoke, install.AsAgent}
+)
+
+// serve what a side answers, as its ServiceAccount, until the test ends or stop is called. A test may have several.
+func serve(t testing.TB, on side, change func(*admission.Options)) (address string, stop func()) {
 	t.Helper()
 	address, err := install.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := admission.Options{
-		BindAddress: address, Name: agentAdmission, Namespace: opsv1alpha1.DefaultAgentNamespace,
-		Instances: []admission.Rule{admission.OfCluster("spoke1")},
-	}
+	o := admission.Options{BindAddress: address, Name: on.name, Namespace: on.namespace, Instances: []admission.Rule{admission.OfCluster("spoke1")}}
 	if change != nil {
 		change(&o)
 	}
@@ -167,11 +173,11 @@ func agent(t testing.TB, change func(*admission.Options)) (address string, stop 
 	if err != nil {
 		t.Fatal(err)
 	}
-	asAgent, err := install.AsAgent(t.Context(), restConfig)
+	config, err := on.as(t.Context(), restConfig)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mgr, err := ctrl.NewManager(asAgent, ctrl.Options{
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme(), Metrics: server.Options{BindAddress: "0"}, WebhookServer: s.WebhookServer(),
 	})
 	if err != nil {
@@ -193,15 +199,21 @@ func agent(t testing.TB, change func(*admission.Options)) (address string, stop 
 	return address, stop
 }
 
-// asked has the API server ask at an address until the test ends.
-func asked(t testing.TB, address string) {
+// agent serves what the agent of cluster spoke1 answers.
+func agent(t testing.TB, change func(*admission.Options)) (address string, stop func()) {
 	t.Helper()
-	if err := install.Admission(t.Context(), restConfig, deploy.Spoke, address); err != nil {
+	return serve(t, agentSide, change)
+}
+
+// asked has the API server ask a side at an address until the test ends.
+func asked(t testing.TB, on side, address string) {
+	t.Helper()
+	if err := install.Admission(t.Context(), restConfig, on.folder, address); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		ctx := context.Background()
-		named := metav1.ObjectMeta{Name: agentAdmission}
+		named := metav1.ObjectMeta{Name: on.name}
 		if err := errors.Join(
 			admin.Delete(ctx, &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: named}),
 			admin.Delete(ctx, &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: named}),
@@ -224,8 +236,13 @@ func asked(t testing.TB, address string) {
 // served has the API server ask an agent, and waits until that works.
 func served(t testing.TB, change func(*admission.Options)) (stop func()) {
 	t.Helper()
-	address, stop := agent(t, change)
-	asked(t, address)
+	return servedBy(t, agentSide, change)
+}
+
+func servedBy(t testing.TB, on side, change func(*admission.Options)) (stop func()) {
+	t.Helper()
+	address, stop := serve(t, on, change)
+	asked(t, on, address)
 	if err := install.AwaitAdmission(t.Context(), restConfig); err != nil {
 		t.Fatal(err)
 	}

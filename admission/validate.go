@@ -15,12 +15,21 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// Rule says what is wrong with an object that is about to be written, with the path of the field and what to do; nothing when all is well. The object is as
-// it would be stored, and is not to be changed; what it was before is in the request's OldObject.
+// Question is about an object that is to be written.
+type Question struct {
+	// Request of the API server. Its OldObject is what the object was before.
+	Request *admissionv1.AdmissionRequest
+	// Object as it would be stored. It is not to be changed.
+	Object client.Object
+	// Cache reads what the process watches anyway, which may be behind; Live asks the API server.
+	Cache, Live client.Reader
+}
+
+// Rule says what is wrong with an object, with the path of the field and what to do; nothing when all is well.
 //
 // A rule refuses what makes no sense for anybody, or is forbidden. What could be put right later, a rule lets pass: the controllers say Blocked, and what to
 // do. So it does when it cannot find out: whatever is checked here is checked again before anything is done.
-type Rule func(ctx context.Context, req *admissionv1.AdmissionRequest, o client.Object) field.ErrorList
+type Rule func(ctx context.Context, q Question) field.ErrorList
 
 // validator refuses what its rules find wrong with objects of one kind.
 type validator struct {
@@ -28,6 +37,8 @@ type validator struct {
 	empty   func() client.Object
 	rules   []Rule
 	decoder admission.Decoder
+
+	cache, live client.Reader
 }
 
 // Handle implements admission.Handler.
@@ -44,7 +55,7 @@ func (v validator) Handle(ctx context.Context, req admission.Request) admission.
 	}
 	var wrong field.ErrorList
 	for _, rule := range v.rules {
-		wrong = append(wrong, rule(ctx, &req.AdmissionRequest, o)...)
+		wrong = append(wrong, rule(ctx, Question{Request: &req.AdmissionRequest, Object: o, Cache: v.cache, Live: v.live})...)
 	}
 	if len(wrong) == 0 {
 		return admission.Allowed("")

@@ -94,6 +94,15 @@ func wrong(format string, args ...any) error {
 	return fmt.Errorf("spec.approvals.claim: "+format, args...)
 }
 
+// premature is an error about a claim that time, or whoever keeps the keys, may make good.
+type premature struct{ error }
+
+// MayBecomeGood tells whether a claim that Verify finds wrong may be right later, as it is: when its time has come, or its key is there.
+func MayBecomeGood(err error) bool {
+	var p premature
+	return errors.As(err, &p)
+}
+
 func parse(claim string) (*jwt.JSONWebToken, error) {
 	token, err := jwt.ParseSigned(claim, algorithms)
 	var other *jose.ErrUnexpectedSignatureAlgorithm
@@ -114,9 +123,9 @@ func (k Keys) find(kid, algorithm string) (any, error) {
 	found, known := k[kid]
 	switch {
 	case !known:
-		return nil, wrong("its kid %s is unknown: sign it with a key of the Secret, or add that key there", kid)
+		return nil, premature{wrong("its kid %s is unknown: sign it with a key of the Secret, or add that key there", kid)}
 	case found.unfit != "":
-		return nil, wrong("its key cannot be used: entry %s of the Secret %s", kid, found.unfit)
+		return nil, premature{wrong("its key cannot be used: entry %s of the Secret %s", kid, found.unfit)}
 	case string(found.algorithm) != algorithm:
 		return nil, wrong("key %s is for %s, and its header says another algorithm: sign it with %s", kid, found.algorithm, found.algorithm)
 	}
@@ -152,9 +161,9 @@ func (p payload) timely(now time.Time) error {
 	case !now.Before(p.Expiry.Time()):
 		return wrong("it expired at %s: have a new one signed", stamp(p.Expiry))
 	case p.NotBefore != nil && now.Add(skew).Before(p.NotBefore.Time()):
-		return wrong("it is not valid before %s: wait, or have another one signed", stamp(p.NotBefore))
+		return premature{wrong("it is not valid before %s: wait, or have another one signed", stamp(p.NotBefore))}
 	case p.IssuedAt != nil && now.Add(skew).Before(p.IssuedAt.Time()):
-		return wrong("it was issued at %s, which is to come: set the clock of who signs", stamp(p.IssuedAt))
+		return premature{wrong("it was issued at %s, which is to come: set the clock of who signs", stamp(p.IssuedAt))}
 	}
 	return nil
 }

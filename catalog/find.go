@@ -3,15 +3,18 @@
 package catalog
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -50,6 +53,50 @@ type Problem struct {
 	Reason, Message string
 	// Final tells that waiting does not help.
 	Final bool
+	// Fields are what is wrong with the Operation, which Message says too; empty when the catalog stands in the way.
+	Fields field.ErrorList
+}
+
+// invalid is a problem that only another Operation solves.
+func invalid(fields field.ErrorList) *Problem {
+	return &Problem{Reason: opsv1alpha1.ReasonValidationFailed, Message: fields.ToAggregate().Error(), Final: true, Fields: fields}
+}
+
+// RequestOf is what can be asked of the catalog where an Operation was created: its target is looked up there.
+func RequestOf(ctx context.Context, c client.Reader, op *opsv1alpha1.Operation) (Request, error) {
+	request := Request{Operation: op, Engine: op.Spec.Engine}
+	if op.Spec.TargetRef == nil {
+		return request, nil
+	}
+	instance := &appsv1alpha1.ApplicationInstance{}
+	err := c.Get(ctx, client.ObjectKey{Namespace: op.Namespace, Name: op.Spec.TargetRef.Name}, instance)
+	switch {
+	case apierrors.IsNotFound(err):
+		return request, nil
+	case err != nil:
+		return request, fmt.Errorf("read ApplicationInstance %s: %w", op.Spec.TargetRef.Name, err)
+	}
+	if request.Instance = instance; request.Engine == "" && !instance.ChartMayAdvertise() { // what the chart says is known where it is deployed
+		request.Engine = opsv1alpha1.OperationEngine(instance.Annotations[op.Spec.Type.Capability()])
+	}
+	return request, nil
+}
+
+// Follow finds the templates that an Operation follows, as Find does, and has the one, if it is one, look at the parameters; which of several it will be,
+// each cluster knows, and looks then. With a problem of the parameters comes the template that has it.
+func (b *Book) Follow(r Request, templates []opsv1alpha1.OperationTemplate) ([]*Entry, *Problem) {
+	entries, problem := b.Find(r, templates)
+	if problem != nil || len(entries) > 1 {
+		return entries, problem
+	}
+	filled, wrong := Fill(r.Operation.Spec.Parameters, entries[0].Template.Spec.Defaults)
+	if wrong != nil {
+		return entries, invalid(field.ErrorList{wrong})
+	}
+	if errs := entries[0].Validate(filled); len(errs) > 0 {
+		return entries, invalid(errs)
+	}
+	return entries, nil
 }
 
 // Find the template that an Operation follows. Where the instance is not known and the Operation leaves open which engine it runs on, there may be one
@@ -84,8 +131,8 @@ func (b *Book) named(r Request, ref *opsv1alpha1.TemplateRef, templates []opsv1a
 	t := &templates[i]
 	entry, wrong := b.compile(t)
 	spec := &r.Operation.Spec
-	invalid := func(format string, args ...any) ([]*Entry, *Problem) {
-		return nil, &Problem{Reason: opsv1alpha1.ReasonValidationFailed, Message: fmt.Sprintf(format, args...), Final: true}
+	refused := func(name, format string, args ...any) ([]*Entry, *Problem) {
+		return nil, invalid(field.ErrorList{field.Forbidden(field.NewPath("spec", name), fmt.Sprintf(format, args...))})
 	}
 	switch {
 	case len(wrong) > 0:
@@ -95,9 +142,9 @@ func (b *Book) named(r Request, ref *opsv1alpha1.TemplateRef, templates []opsv1a
 			"OperationTemplate %s is not the one that was asked for: its digest is %.12s..., and spec.templateRef.digest is %.12s...; "+
 				"bring the two catalogs together, or create a new Operation", ref.Name, entry.Digest, ref.Digest)}
 	case t.Spec.Type != spec.Type:
-		return invalid("spec.type: OperationTemplate %s is for %s, not for %s", ref.Name, t.Spec.Type, spec.Type)
+		return refused("type", "OperationTemplate %s is for %s, not for %s", ref.Name, t.Spec.Type, spec.Type)
 	case spec.Engine != "" && t.Spec.Engine != spec.Engine:
-		return invalid("spec.engine: OperationTemplate %s runs on %s, not on %s: leave spec.engine out", ref.Name, t.Spec.Engine, spec.Engine)
+		return refused("engine", "OperationTemplate %s runs on %s, not on %s: leave spec.engine out", ref.Name, t.Spec.Engine, spec.Engine)
 	case !entry.allows(r.Operation.Namespace, r.Instance):
 		return nil, &Problem{Reason: opsv1alpha1.ReasonNamespaceNotAllowed, Message: fmt.Sprintf(
 			"OperationTemplate %s may not be used in namespace %s: it is for %s", ref.Name, r.Operation.Namespace, strings.Join(t.Spec.AllowedNamespaces, ", "))}

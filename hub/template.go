@@ -5,13 +5,13 @@ package hub
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
-	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/catalog"
 )
@@ -39,7 +39,7 @@ func (n *NoTemplate) Set(text string) error {
 // follow finds the templates that an Operation follows, and checks its parameters against the one, if it is one. None and no error means that
 // something stands in the way, which is then in the status.
 func (r *OperationReconciler) follow(ctx context.Context, p *pass) ([]*catalog.Entry, error) {
-	request, err := r.asked(ctx, p.op)
+	request, err := catalog.RequestOf(ctx, r.Client, p.op)
 	if err != nil {
 		return nil, err
 	}
@@ -47,43 +47,13 @@ func (r *OperationReconciler) follow(ctx context.Context, p *pass) ([]*catalog.E
 	if err := r.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("read the catalog: %w", err)
 	}
-	entries, problem := r.book.Find(request, list.Items)
+	entries, problem := r.book.Follow(request, list.Items)
+	p.status(entries)
 	if problem != nil {
-		p.status(nil)
 		p.refuse(problem, r.NoTemplate)
 		return nil, nil
 	}
-	p.status(entries)
-	if len(entries) > 1 {
-		return entries, nil // each cluster knows which, and checks
-	}
-	entry := entries[0]
-	filled, wrong := catalog.Fill(p.op.Spec.Parameters, entry.Template.Spec.Defaults)
-	if wrong != nil {
-		p.transition().Reject(wrong.Error())
-		return nil, nil
-	}
-	if errs := entry.Validate(filled); len(errs) > 0 {
-		p.transition().Reject(errs.ToAggregate().Error())
-		return nil, nil
-	}
 	return entries, nil
-}
-
-// asked is what the hub knows of an Operation's target: an instance that it has delivered, or nothing.
-func (r *OperationReconciler) asked(ctx context.Context, op *opsv1alpha1.Operation) (catalog.Request, error) {
-	request := catalog.Request{Operation: op, Engine: op.Spec.Engine}
-	if op.Spec.TargetRef == nil {
-		return request, nil
-	}
-	instance, err := find(ctx, r.Client, types.NamespacedName{Namespace: op.Namespace, Name: op.Spec.TargetRef.Name}, &appsv1alpha1.ApplicationInstance{})
-	if err != nil {
-		return request, fmt.Errorf("read ApplicationInstance %s: %w", op.Spec.TargetRef.Name, err)
-	}
-	if request.Instance = instance; instance != nil && request.Engine == "" {
-		request.Engine = opsv1alpha1.OperationEngine(instance.Annotations[op.Spec.Type.Capability()])
-	}
-	return request, nil
 }
 
 // status records the template, if it is one for all clusters.
@@ -100,6 +70,26 @@ func theOne(entries []*catalog.Entry) *opsv1alpha1.TemplateRef {
 		return nil
 	}
 	return entries[0].Reference()
+}
+
+// templateAgain is how soon the cache is asked again that had an old form of a template.
+const templateAgain = time.Second
+
+// current tells whether a template is what the API server has, too. Clusters hold what they are sent against their own, which is brought to them from there: by
+// a cache that lags behind they would be sent a form of it that they never see again, and would wait for it in vain.
+func (r *OperationReconciler) current(ctx context.Context, ref *opsv1alpha1.TemplateRef) (bool, error) {
+	if ref == nil {
+		return true, nil // each cluster finds its own
+	}
+	template, err := find(ctx, r.Live, types.NamespacedName{Name: ref.Name}, &opsv1alpha1.OperationTemplate{})
+	if err != nil {
+		return false, fmt.Errorf("read OperationTemplate %s: %w", ref.Name, err)
+	}
+	if template == nil {
+		return false, nil
+	}
+	digest, err := catalog.Digest(&template.Spec)
+	return err == nil && digest == ref.Digest, nil
 }
 
 // refuse says that no template is followed, and why.

@@ -11,7 +11,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -83,6 +85,10 @@ func parseFlags() flags {
 	flag.Parse()
 	f.admission.Name, f.admission.Namespace = admissionName, f.leaderNamespace
 	f.admission.Templates = []admission.Rule{admission.ValidTemplate}
+	f.admission.Operations = []admission.Rule{
+		admission.Follows(f.hub.NoTemplate == hub.NoTemplateReject),
+		admission.SoundClaim(client.ObjectKey{Namespace: f.leaderNamespace, Name: f.hub.ApprovalKeys}, clock.RealClock{}),
+	}
 	return f
 }
 

@@ -16,7 +16,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	mcmanager "sigs.k8s.io/multicluster-runtime/pkg/manager"
@@ -125,6 +127,10 @@ func (f *flags) complete() error {
 		f.admission.Name, f.admission.Namespace = admissionName, f.agentNamespace
 		f.admission.Instances = []admission.Rule{admission.OfCluster(f.cluster)}
 		f.admission.Templates = []admission.Rule{admission.ValidTemplate}
+		f.admission.Operations = []admission.Rule{
+			admission.Follows(false),
+			admission.SoundClaim(client.ObjectKey{Namespace: f.agentNamespace, Name: f.approvalKeys}, clock.RealClock{}),
+		}
 		return nil
 	}
 	f.source.Namespace = cmp.Or(f.source.Namespace, hosted.DefaultNamespace)

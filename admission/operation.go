@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package admission
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/approvals"
+	"vworkspace.io/fleet/catalog"
+)
+
+// Follows is the rule that an Operation asks for what its template takes, in a namespace that may use it. Which template that is must be plain here: where
+// only the clusters know, they look. One without a template is refused when they are required, and waits for one otherwise.
+func Follows(required bool) Rule {
+	book := &catalog.Book{}
+	return func(ctx context.Context, q Question) field.ErrorList {
+		op, isOperation := q.Object.(*opsv1alpha1.Operation)
+		if !isOperation || q.Request.Operation != admissionv1.Create {
+			return nil // what is asked for never changes
+		}
+		request, err := catalog.RequestOf(ctx, q.Cache, op)
+		if err != nil {
+			return nil
+		}
+		list := &opsv1alpha1.OperationTemplateList{}
+		if err := q.Cache.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+			return nil
+		}
+		_, problem := book.Follow(request, list.Items)
+		spec := field.NewPath("spec")
+		switch {
+		case problem == nil:
+			return nil
+		case len(problem.Fields) > 0:
+			return problem.Fields
+		case problem.Reason == opsv1alpha1.ReasonNamespaceNotAllowed:
+			return field.ErrorList{field.Forbidden(spec.Child("templateRef", "name"), problem.Message)}
+		case problem.Reason == opsv1alpha1.ReasonNoTemplate && required:
+			return field.ErrorList{field.Forbidden(spec, problem.Message)}
+		}
+		return nil
+	}
+}
+
+// SoundClaim is the rule that an approval's claim, when it is written, is one that may count: it is signed with a key of the Secret, for this Operation, and has not
+// expired. That it has not been used for another one is found out by using it.
+func SoundClaim(keys client.ObjectKey, clock clock.PassiveClock) Rule {
+	return func(ctx context.Context, q Question) field.ErrorList {
+		op, isOperation := q.Object.(*opsv1alpha1.Operation)
+		if !isOperation || !approvals.ByClaim(op) {
+			return nil
+		}
+		var old opsv1alpha1.Operation
+		if err := json.Unmarshal(q.Request.OldObject.Raw, &old); err == nil && approvals.ByClaim(&old) && old.Spec.Approvals.Claim == op.Spec.Approvals.Claim {
+			return nil // whoever changes something else has not brought it
+		}
+		var secret corev1.Secret
+		if err := q.Live.Get(ctx, keys, &secret); err != nil {
+			return nil
+		}
+		_, err := approvals.Verify(op.Spec.Approvals.Claim, approvals.ParseKeys(secret.Data), op, clock.Now())
+		if err == nil || approvals.MayBecomeGood(err) {
+			return nil
+		}
+		at := field.NewPath("spec", "approvals", "claim")
+		return field.ErrorList{field.Forbidden(at, strings.TrimPrefix(err.Error(), at.String()+": "))}
+	}
+}
