@@ -55,6 +55,10 @@ func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
 	if _, agreed, err := r.agreed(ctx, p, policy); err != nil || !agreed {
 		return err // before the plan: what nobody has agreed to costs nothing
 	}
+	if current, err := r.current(ctx, theOne(entries)); err != nil || !current {
+		p.after(templateAgain)
+		return err
+	}
 	plan, stored, err := r.plan(ctx, p, theOne(entries))
 	if err != nil || stored == nil {
 		return err

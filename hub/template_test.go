@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/catalog"
 )
 
 // listed puts a template for Backups by Velero into the catalog for the time of the test. It is not found unless it is named.
@@ -121,4 +122,33 @@ func TestNoTemplateFlag(t *testing.T) {
 	if err := n.Set("reject"); err == nil || err.Error() != "must be Block or Reject" {
 		t.Errorf("%v", err)
 	}
+}
+
+// TestTemplateOfAnOldCacheIsNotSent: what the API server does not have any more in that form, no cluster would find either.
+func TestTemplateOfAnOldCacheIsNotSent(t *testing.T) {
+	f := newFleet(t, 0)
+	r := &OperationReconciler{Live: api, Options: Options{}.complete()}
+	template := f.listed("old", nil)
+	reference := func() *opsv1alpha1.TemplateRef {
+		entry, wrong := catalog.Compile(template.DeepCopy())
+		if len(wrong) > 0 {
+			t.Fatal(wrong)
+		}
+		return entry.Reference()
+	}
+	is := func(ref *opsv1alpha1.TemplateRef, want bool) {
+		t.Helper()
+		if got, err := r.current(f.ctx, ref); err != nil || got != want {
+			t.Errorf("it is current: %t, want %t, %v", got, want, err)
+		}
+	}
+	old := reference()
+	is(nil, true)
+	is(old, true)
+	template.Spec.Description = "another"
+	f.must(api.Update(f.ctx, template))
+	is(old, false)
+	is(reference(), true)
+	f.must(api.Delete(f.ctx, template))
+	is(old, false)
 }
