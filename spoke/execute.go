@@ -160,6 +160,9 @@ func (r *operationReconciler) gather(ctx context.Context, v *visit) (f facts, ch
 	if f.target, err = v.target(ctx, v.op.Namespace, v.op.Spec.TargetRef.Name); err != nil || f.target == nil {
 		return f, nil, err
 	}
+	if err := v.charted(ctx, &f); err != nil || f.chart != nil {
+		return f, nil, err
+	}
 	if err := r.follow(ctx, v, &f); err != nil || f.template == nil || f.plan != nil {
 		return f, nil, err
 	}

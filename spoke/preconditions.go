@@ -35,6 +35,8 @@ type facts struct {
 	podLevel podsecurity.Level
 	// target is nil when it does not exist.
 	target *appsv1alpha1.ApplicationInstance
+	// chart is why it is not known what the target's chart says, where that counts.
+	chart *blocker
 	// engine that spec.engine or the target names; nil when this agent does not have it.
 	engine engines.Engine
 	// template that is followed; nil when there is none, or the engine is nil. problem says why.
@@ -73,7 +75,7 @@ func blocked(reason, format string, args ...any) *blocker {
 
 // preconditions in their order: the first one that does not hold is the one that is reported.
 var preconditions = []func(facts) *blocker{
-	namespaceGated, requestAllowed, targetExists, capabilityAdvertised, templateFollowed, templateAllowed, engineAllowed, templateHolds, engineInstalled, targetReady,
+	namespaceGated, requestAllowed, targetExists, chartKnown, capabilityAdvertised, templateFollowed, templateAllowed, engineAllowed, templateHolds, engineInstalled, targetReady,
 	approved, engineAgrees, podsAllowed, noConflict, unbusy,
 }
 

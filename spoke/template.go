@@ -92,15 +92,24 @@ func (s *site) releaseOf(ctx context.Context, ai *appsv1alpha1.ApplicationInstan
 	if !asked || ai.Spec.Release == nil {
 		return nil, nil
 	}
-	var hr helmv2.HelmRelease
-	err := s.reader().Get(ctx, client.ObjectKey{Namespace: ai.Namespace, Name: ai.Spec.Release.Name}, &hr)
+	hr, err := s.helmReleaseOf(ctx, ai)
+	if hr == nil || err != nil {
+		return nil, err
+	}
+	return &hr.ObjectMeta, nil
+}
+
+// helmReleaseOf reads the HelmRelease of an instance that has a release; nil when there is none.
+func (s *site) helmReleaseOf(ctx context.Context, ai *appsv1alpha1.ApplicationInstance) (*helmv2.HelmRelease, error) {
+	hr := &helmv2.HelmRelease{}
+	err := s.reader().Get(ctx, client.ObjectKey{Namespace: ai.Namespace, Name: ai.Spec.Release.Name}, hr)
 	switch {
 	case missing(err) || meta.IsNoMatchError(err):
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("read the HelmRelease of the target: %w", err)
 	}
-	return &hr.ObjectMeta, nil
+	return hr, nil
 }
 
 // templateFollowed wants one template that allows the run.

@@ -178,7 +178,7 @@ func TestTemplateRefuses(t *testing.T) {
 		},
 		"engine": {
 			nil, func(op *opsv1alpha1.Operation) { op.Spec.Engine = stoppableName },
-			opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonValidationFailed, "spec.engine: OperationTemplate",
+			opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonValidationFailed, "spec.engine: Forbidden: OperationTemplate",
 		},
 		"broken": {
 			func(s *opsv1alpha1.OperationTemplateSpec) { s.InputSchema = parameters(t, `{"type":"nothing"}`) }, nil,
