@@ -58,7 +58,16 @@ func engineAllowed(f facts) *blocker {
 	if b := unlisted("engines", f.policy.Engines, f.engine.Name(), "this Operation needs "+string(f.engine.Name())); b != nil {
 		return b
 	}
-	return unlisted("rbacProfiles", f.policy.RBACProfiles, f.profile(), "this Operation needs "+f.profile())
+	return profileAllowed(f.policy, f.profile())
+}
+
+// profileAllowed: with whose rights anything is done, be it for the run itself or for what goes before it. Profiles are told apart without regard to case,
+// as the accounts that stand for them.
+func profileAllowed(policy *opsv1alpha1.AgentPolicySpec, profile string) *blocker {
+	if policy == nil || slices.ContainsFunc(policy.RBACProfiles, func(p string) bool { return strings.EqualFold(p, profile) }) {
+		return nil
+	}
+	return unlisted("rbacProfiles", policy.RBACProfiles, profile, "this Operation needs "+profile)
 }
 
 // templateAllowed: what the Operation is.

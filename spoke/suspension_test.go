@@ -172,3 +172,20 @@ func TestLateSuspension(t *testing.T) {
 	reaches(t, op, opsv1alpha1.PhaseSucceeded, "")
 	suspendedIs(t, hr, false)
 }
+
+// TestVetoOfSuspending: a Restore that has to suspend its release needs the profile by which that is done, too, and the cluster's owner has a say in that.
+func TestVetoOfSuspending(t *testing.T) {
+	ns := gatedNamespace(t)
+	hr := restorable(t, ns, false)
+	restrict(t, opsv1alpha1.AgentPolicySpec{RBACProfiles: []string{"velero"}})
+	op := on(ns, "back", "web", opsv1alpha1.TypeRestore)
+	create(t, op)
+	blockedFrom(t, op, opsv1alpha1.ReasonLocalVeto)
+	says(t, op, "this Operation needs helm, and spec.rbacProfiles of the AgentPolicy default of this cluster allows velero only")
+	suspendedIs(t, hr, false)
+	restrict(t, opsv1alpha1.AgentPolicySpec{RBACProfiles: []string{"velero", "Helm"}})
+	widgetOf(t, op)
+	suspendedIs(t, hr, true)
+	finish(t, op)
+	reaches(t, op, opsv1alpha1.PhaseSucceeded, "")
+}
