@@ -18,6 +18,7 @@ import (
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/e2e/kindfleet"
+	"vworkspace.io/fleet/e2e/testbed"
 )
 
 var seed = flag.Uint64("pods.seed", uint64(time.Now().UnixNano()), "what decides which executor dies when")
@@ -79,7 +80,7 @@ func backupsBegin(t *testing.T, before map[string]int) {
 	eventually(t, "the Backups to begin", func(ctx context.Context) string {
 		for _, spoke := range fleet.Spokes {
 			n := 0
-			all, err := tryEverything(ctx, spoke)
+			all, err := testbed.Everything(ctx, spoke.Config)
 			if err != nil {
 				return err.Error()
 			}

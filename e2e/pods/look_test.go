@@ -6,24 +6,17 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"vworkspace.io/fleet/e2e/kindfleet"
+	"vworkspace.io/fleet/e2e/testbed"
 )
 
 // nowhere holds that no object of a cluster has a word in it, but for Secrets, and no log of the platform.
@@ -52,53 +45,11 @@ func nowhere(t *testing.T, c *kindfleet.Cluster, word string) {
 // everything is every object of a cluster, by "Kind NAMESPACE/NAME".
 func everything(t *testing.T, c *kindfleet.Cluster) map[string]*unstructured.Unstructured {
 	t.Helper()
-	all, err := tryEverything(t.Context(), c)
+	all, err := testbed.Everything(t.Context(), c.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return all
-}
-
-// tryEverything is everything, for those who ask again and again.
-func tryEverything(ctx context.Context, c *kindfleet.Cluster) (map[string]*unstructured.Unstructured, error) {
-	config := rest.CopyConfig(c.Config)
-	config.WarningHandler = rest.NoWarnings{} // some kinds are deprecated
-	found, err := discovery.NewDiscoveryClientForConfig(config)
-	if err != nil {
-		return nil, err
-	}
-	lists, err := found.ServerPreferredResources()
-	if err != nil {
-		return nil, fmt.Errorf("discover the kinds of %s: %w", c.Name, err)
-	}
-	objects, err := dynamic.NewForConfig(config)
-	if err != nil {
-		return nil, err
-	}
-	all := map[string]*unstructured.Unstructured{}
-	for _, list := range lists {
-		gv, err := schema.ParseGroupVersion(list.GroupVersion)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range list.APIResources {
-			if !slices.Contains(r.Verbs, "list") {
-				continue
-			}
-			items, err := objects.Resource(gv.WithResource(r.Name)).List(ctx, metav1.ListOptions{})
-			if apierrors.IsNotFound(err) {
-				continue // a kind that has gone meanwhile
-			}
-			if err != nil {
-				return nil, fmt.Errorf("list %s on %s: %w", r.Name, c.Name, err)
-			}
-			for i := range items.Items {
-				o := &items.Items[i]
-				all[fmt.Sprintf("%s %s/%s", o.GetKind(), o.GetNamespace(), o.GetName())] = o
-			}
-		}
-	}
-	return all, nil
 }
 
 // logsOf the one pod of a tenant on a spoke that has labels.

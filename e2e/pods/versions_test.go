@@ -16,6 +16,7 @@ import (
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/e2e/kindfleet"
+	"vworkspace.io/fleet/e2e/testbed"
 )
 
 // uninstall takes the platform away from all clusters. What is left of it is its CRDs, what people made of them, and the namespaces that Helm makes.
@@ -42,7 +43,7 @@ func uninstallAll(t *testing.T) {
 func nothingIsLeft(t *testing.T, c *kindfleet.Cluster, may func(*unstructured.Unstructured) bool) {
 	t.Helper()
 	eventually(t, "the platform to be gone from "+c.Name, func(ctx context.Context) string {
-		all, err := tryEverything(ctx, c)
+		all, err := testbed.Everything(ctx, c.Config)
 		if err != nil {
 			return err.Error()
 		}
