@@ -9,10 +9,12 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/approvals"
 	"vworkspace.io/fleet/catalog"
@@ -27,7 +29,7 @@ func Follows(required bool) Rule {
 		if !isOperation || q.Request.Operation != admissionv1.Create {
 			return nil // what is asked for never changes
 		}
-		request, err := catalog.RequestOf(ctx, q.Cache, op)
+		instance, err := targetOf(ctx, q.Cache, op)
 		if err != nil {
 			return nil
 		}
@@ -35,7 +37,7 @@ func Follows(required bool) Rule {
 		if err := q.Cache.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 			return nil
 		}
-		_, problem := book.Follow(request, list.Items)
+		_, problem := book.Follow(catalog.NewRequest(op, instance), list.Items)
 		spec := field.NewPath("spec")
 		switch {
 		case problem == nil:
@@ -49,6 +51,19 @@ func Follows(required bool) Rule {
 		}
 		return nil
 	}
+}
+
+// targetOf reads the instance that an Operation names; nil when there is none.
+func targetOf(ctx context.Context, c client.Reader, op *opsv1alpha1.Operation) (*appsv1alpha1.ApplicationInstance, error) {
+	if op.Spec.TargetRef == nil {
+		return nil, nil
+	}
+	instance := &appsv1alpha1.ApplicationInstance{}
+	err := c.Get(ctx, client.ObjectKey{Namespace: op.Namespace, Name: op.Spec.TargetRef.Name}, instance)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return instance, err
 }
 
 // SoundClaim is the rule that an approval's claim, when it is written, is one that may count: it is signed with a key of the Secret, for this Operation, and has not

@@ -111,7 +111,9 @@ func TestFollowsWhatIsChanged(t *testing.T) {
 	if err := alice(t).Create(t.Context(), op); err != nil {
 		t.Fatal(err)
 	}
-	listed(t, "later", func(s *opsv1alpha1.OperationTemplateSpec) { s.InputSchema = &runtime.RawExtension{Raw: []byte(`{"required":["ttl"]}`)} })
+	listed(t, "later", func(s *opsv1alpha1.OperationTemplateSpec) {
+		s.InputSchema = &runtime.RawExtension{Raw: []byte(`{"required":["ttl"]}`)}
+	})
 	servedBy(t, hubSide, func(o *admission.Options) { o.Operations = []admission.Rule{admission.Follows(true)} })
 	before := op.DeepCopy()
 	op.Spec.Cancel = true

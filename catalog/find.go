@@ -3,18 +3,15 @@
 package catalog
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -62,24 +59,13 @@ func invalid(fields field.ErrorList) *Problem {
 	return &Problem{Reason: opsv1alpha1.ReasonValidationFailed, Message: fields.ToAggregate().Error(), Final: true, Fields: fields}
 }
 
-// RequestOf is what can be asked of the catalog where an Operation was created: its target is looked up there.
-func RequestOf(ctx context.Context, c client.Reader, op *opsv1alpha1.Operation) (Request, error) {
-	request := Request{Operation: op, Engine: op.Spec.Engine}
-	if op.Spec.TargetRef == nil {
-		return request, nil
-	}
-	instance := &appsv1alpha1.ApplicationInstance{}
-	err := c.Get(ctx, client.ObjectKey{Namespace: op.Namespace, Name: op.Spec.TargetRef.Name}, instance)
-	switch {
-	case apierrors.IsNotFound(err):
-		return request, nil
-	case err != nil:
-		return request, fmt.Errorf("read ApplicationInstance %s: %w", op.Spec.TargetRef.Name, err)
-	}
-	if request.Instance = instance; request.Engine == "" && !instance.ChartMayAdvertise() { // what the chart says is known where it is deployed
+// NewRequest is what is asked where an Operation was created, with the instance that its spec.targetRef names; nil where there is none.
+func NewRequest(op *opsv1alpha1.Operation, instance *appsv1alpha1.ApplicationInstance) Request {
+	request := Request{Operation: op, Engine: op.Spec.Engine, Instance: instance}
+	if instance != nil && request.Engine == "" && !instance.ChartMayAdvertise() { // what the chart says is known where it is deployed
 		request.Engine = opsv1alpha1.OperationEngine(instance.Annotations[op.Spec.Type.Capability()])
 	}
-	return request, nil
+	return request
 }
 
 // Follow finds the templates that an Operation follows, as Find does, and has the one, if it is one, look at the parameters; which of several it will be,

@@ -43,22 +43,11 @@ func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
 		p.transition().Cancel(opsv1alpha1.ReasonUserCancelled, "cancelled before anything was begun")
 		return nil
 	}
-	entries, err := r.follow(ctx, p)
+	entries, err := r.allowed(ctx, p)
 	if err != nil || entries == nil {
 		return err
 	}
-	// Before an approval is waited for: nobody is to be asked to approve what is not allowed.
-	if allowed, err := r.authorize(ctx, p, entries); err != nil || !allowed {
-		return err
-	}
 	policy := catalog.Approval(entries...)
-	if _, agreed, err := r.agreed(ctx, p, policy); err != nil || !agreed {
-		return err // before the plan: what nobody has agreed to costs nothing
-	}
-	if current, err := r.current(ctx, theOne(entries)); err != nil || !current {
-		p.after(templateAgain)
-		return err
-	}
 	plan, stored, err := r.plan(ctx, p, theOne(entries))
 	if err != nil || stored == nil {
 		return err
@@ -75,6 +64,27 @@ func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
 		return err
 	}
 	return r.fence(ctx, p, plan, stored, approval)
+}
+
+// allowed are the templates that an Operation follows, when they take it, its requester may run them, and those have agreed who have to. None and no error means
+// that something stands in the way, which is then in the status. It costs nothing that a plan costs.
+func (r *OperationReconciler) allowed(ctx context.Context, p *pass) ([]*catalog.Entry, error) {
+	entries, err := r.follow(ctx, p)
+	if err != nil || entries == nil {
+		return nil, err
+	}
+	// Before an approval is waited for: nobody is to be asked to approve what is not allowed.
+	if allowed, err := r.authorize(ctx, p, entries); err != nil || !allowed {
+		return nil, err
+	}
+	if _, agreed, err := r.agreed(ctx, p, catalog.Approval(entries...)); err != nil || !agreed {
+		return nil, err
+	}
+	if current, err := r.current(ctx, theOne(entries)); err != nil || !current {
+		p.after(templateAgain)
+		return nil, err
+	}
+	return entries, nil
 }
 
 // fence marks the Operation as running. The finalizer comes first, so that from the first ManifestWork on the Operation cannot

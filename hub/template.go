@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/catalog"
 )
@@ -39,7 +40,7 @@ func (n *NoTemplate) Set(text string) error {
 // follow finds the templates that an Operation follows, and checks its parameters against the one, if it is one. None and no error means that
 // something stands in the way, which is then in the status.
 func (r *OperationReconciler) follow(ctx context.Context, p *pass) ([]*catalog.Entry, error) {
-	request, err := catalog.RequestOf(ctx, r.Client, p.op)
+	instance, err := r.targetOf(ctx, p.op)
 	if err != nil {
 		return nil, err
 	}
@@ -47,13 +48,25 @@ func (r *OperationReconciler) follow(ctx context.Context, p *pass) ([]*catalog.E
 	if err := r.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("read the catalog: %w", err)
 	}
-	entries, problem := r.book.Follow(request, list.Items)
+	entries, problem := r.book.Follow(catalog.NewRequest(p.op, instance), list.Items)
 	p.status(entries)
 	if problem != nil {
 		p.refuse(problem, r.NoTemplate)
 		return nil, nil
 	}
 	return entries, nil
+}
+
+// targetOf is an Operation's target, if it is one that the hub has delivered.
+func (r *OperationReconciler) targetOf(ctx context.Context, op *opsv1alpha1.Operation) (*appsv1alpha1.ApplicationInstance, error) {
+	if op.Spec.TargetRef == nil {
+		return nil, nil
+	}
+	instance, err := find(ctx, r.Client, types.NamespacedName{Namespace: op.Namespace, Name: op.Spec.TargetRef.Name}, &appsv1alpha1.ApplicationInstance{})
+	if err != nil {
+		return nil, fmt.Errorf("read ApplicationInstance %s: %w", op.Spec.TargetRef.Name, err)
+	}
+	return instance, nil
 }
 
 // status records the template, if it is one for all clusters.

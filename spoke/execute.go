@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/catalog"
 	"vworkspace.io/fleet/engines"
@@ -157,10 +158,7 @@ func (r *operationReconciler) gather(ctx context.Context, v *visit) (f facts, ch
 		return f, nil, err
 	}
 	f.given = v.op.Spec.Parameters
-	if f.target, err = v.target(ctx, v.op.Namespace, v.op.Spec.TargetRef.Name); err != nil || f.target == nil {
-		return f, nil, err
-	}
-	if err := v.charted(ctx, &f); err != nil || f.chart != nil {
+	if err := v.aim(ctx, &f); err != nil || f.target == nil || f.chart != nil {
 		return f, nil, err
 	}
 	if err := r.follow(ctx, v, &f); err != nil || f.template == nil || f.plan != nil {
@@ -181,12 +179,25 @@ func (r *operationReconciler) gather(ctx context.Context, v *visit) (f facts, ch
 		f.pods, f.plan = v.lookAhead(ctx, f.engine, run, changes)
 	}
 	f.disagree(v.op)
+	f.rival, err = v.rivalOn(ctx, f.target)
+	return f, changes, err
+}
+
+// rivalOn is who works on the same target and goes first, as far as the cache knows.
+func (v *visit) rivalOn(ctx context.Context, target *appsv1alpha1.ApplicationInstance) (*opsv1alpha1.Operation, error) {
 	var others opsv1alpha1.OperationList
-	if err := v.List(ctx, &others, client.InNamespace(v.op.Namespace), client.MatchingFields{indexTarget: f.target.Name}); err != nil {
-		return f, nil, fmt.Errorf("look for Operations on the same target: %w", err)
+	if err := v.List(ctx, &others, client.InNamespace(v.op.Namespace), client.MatchingFields{indexTarget: target.Name}); err != nil {
+		return nil, fmt.Errorf("look for Operations on the same target: %w", err)
 	}
-	f.rival = rival(v.op, others.Items)
-	return f, changes, nil
+	return rival(v.op, others.Items), nil
+}
+
+// aim reads the target, and what its chart says of it where that counts.
+func (v *visit) aim(ctx context.Context, f *facts) (err error) {
+	if f.target, err = v.target(ctx, v.op.Namespace, v.op.Spec.TargetRef.Name); err != nil || f.target == nil {
+		return err
+	}
+	return v.charted(ctx, f)
 }
 
 // localFacts are what the cluster's owner, and the namespace's, have decided.

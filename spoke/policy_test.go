@@ -50,7 +50,7 @@ func TestLastWord(t *testing.T) {
 		"the engine's own profile": {&opsv1alpha1.AgentPolicySpec{RBACProfiles: []string{"small"}}, byTemplate("x", ""),
 			opsv1alpha1.ReasonLocalVeto, "this Operation needs workflow, and spec.rbacProfiles" + only + "small" + who},
 		"this profile, whatever its case": {&opsv1alpha1.AgentPolicySpec{RBACProfiles: []string{"helmHookJob"}}, byTemplate("x", "helmhookjob"), allowed, ""},
-		"this profile": {&opsv1alpha1.AgentPolicySpec{RBACProfiles: []string{"small"}}, byTemplate("x", "small"), allowed, ""},
+		"this profile":                    {&opsv1alpha1.AgentPolicySpec{RBACProfiles: []string{"small"}}, byTemplate("x", "small"), allowed, ""},
 		"image": {&opsv1alpha1.AgentPolicySpec{Images: []string{"registry.example.com/tools/"}}, uses("registry.example.com/tools-evil/x"),
 			opsv1alpha1.ReasonLocalVeto, "Job j uses registry.example.com/tools-evil/x, and spec.images" + only + "registry.example.com/tools/" + who},
 		"this image": {&opsv1alpha1.AgentPolicySpec{Images: []string{"registry.example.com/tools/"}}, uses("registry.example.com/tools/x"), allowed, ""},

@@ -107,9 +107,14 @@ func versionFolder(tag string) (images, source string, err error) {
 // Hub is the hub's release of this version, as a platform team installs it.
 func (v Version) Hub() Release { return v.release("hub", HubNamespace, map[string]any{}) }
 
-// Spoke is the agent's release on a cluster.
+// Spoke is the agent's release on a cluster, whose owner lets runs make Backups and Restores in Velero's namespace. Versions before there were profiles do so
+// with the agent's own rights.
 func (v Version) Spoke(cluster string) Release {
-	return v.release("spoke", AgentNamespace, map[string]any{"cluster": cluster})
+	values := map[string]any{"cluster": cluster}
+	if exists(filepath.Join(v.Checkout, "deploy/charts/spoke/templates/profiles.yaml")) {
+		values["profiles"] = map[string]any{"veleroNamespace": "velero"}
+	}
+	return v.release("spoke", AgentNamespace, values)
 }
 
 func (v Version) release(program, namespace string, values map[string]any) Release {

@@ -27,9 +27,9 @@ func TestOnlyDeployedIsInForce(t *testing.T) {
 // Helm 4, which Flux uses from 1.5 on, leaves times out that Helm 3 writes as empty text, and has fields that Helm 3 does not know.
 func TestRecordsOfEveryHelm(t *testing.T) {
 	for name, text := range map[string]string{
-		"3": `{"name":"shop","version":3,"hooks":[{"name":"m","kind":"Job","events":["post-upgrade"],"weight":-5,"last_run":{"started_at":"","completed_at":"","phase":""}}],"config":{"a":{"b":1}}}`,
+		"3":           `{"name":"shop","version":3,"hooks":[{"name":"m","kind":"Job","events":["post-upgrade"],"weight":-5,"last_run":{"started_at":"","completed_at":"","phase":""}}],"config":{"a":{"b":1}}}`,
 		"of no chart": `{"name":"shop","version":3,"chart":7,"hooks":[{"name":"m","kind":"Job","events":["post-upgrade"],"weight":-5}]}`,
-		"4": `{"name":"shop","version":3,"apply_method":"ssa","chart":{"metadata":{"name":"shop","annotations":{"ops.vworkspace.io/backup":"velero"}},"templates":[{"data":"aGk="}]},"hooks":[{"name":"m","kind":"Job","events":["post-upgrade"],"weight":-5,"last_run":{"phase":""}}]}`,
+		"4":           `{"name":"shop","version":3,"apply_method":"ssa","chart":{"metadata":{"name":"shop","annotations":{"ops.vworkspace.io/backup":"velero"}},"templates":[{"data":"aGk="}]},"hooks":[{"name":"m","kind":"Job","events":["post-upgrade"],"weight":-5,"last_run":{"phase":""}}]}`,
 	} {
 		for how, stored := range map[string][]byte{"gzip": pack(t, []byte(text)), "plain": []byte(base64.StdEncoding.EncodeToString([]byte(text)))} {
 			rec := &Record{}
