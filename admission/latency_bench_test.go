@@ -65,7 +65,7 @@ func BenchmarkCreate(b *testing.B) {
 		servedBy(b, hubSide, func(o *admission.Options) {
 			o.Templates = []admission.Rule{admission.ValidTemplate}
 			o.Operations = []admission.Rule{
-				admission.Follows(false), admission.SoundClaim(client.ObjectKey{Namespace: hubSide.namespace, Name: opsv1alpha1.DefaultApprovalKeys}, clock.RealClock{}),
+				new(admission.Follows).Rule, admission.SoundClaim(client.ObjectKey{Namespace: hubSide.namespace, Name: opsv1alpha1.DefaultApprovalKeys}, clock.RealClock{}),
 			}
 		})
 		create(b)

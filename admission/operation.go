@@ -20,37 +20,56 @@ import (
 	"vworkspace.io/fleet/catalog"
 )
 
-// Follows is the rule that an Operation asks for what its template takes, in a namespace that may use it. Which template that is must be plain here: where
-// only the clusters know, they look. One without a template is refused when they are required, and waits for one otherwise.
-func Follows(required bool) Rule {
-	book := &catalog.Book{}
-	return func(ctx context.Context, q Question) field.ErrorList {
-		op, isOperation := q.Object.(*opsv1alpha1.Operation)
-		if !isOperation || q.Request.Operation != admissionv1.Create {
-			return nil // what is asked for never changes
-		}
-		instance, err := targetOf(ctx, q.Cache, op)
-		if err != nil {
-			return nil
-		}
-		list := &opsv1alpha1.OperationTemplateList{}
-		if err := q.Cache.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
-			return nil
-		}
-		_, problem := book.Follow(catalog.NewRequest(op, instance), list.Items)
-		spec := field.NewPath("spec")
-		switch {
-		case problem == nil:
-			return nil
-		case len(problem.Fields) > 0:
-			return problem.Fields
-		case problem.Reason == opsv1alpha1.ReasonNamespaceNotAllowed:
-			return field.ErrorList{field.Forbidden(spec.Child("templateRef", "name"), problem.Message)}
-		case problem.Reason == opsv1alpha1.ReasonNoTemplate && required:
-			return field.ErrorList{field.Forbidden(spec, problem.Message)}
-		}
+// Follows is the rule that an Operation asks for what its template takes, in a namespace that may use it.
+type Follows struct {
+	// Required: one that no template allows is refused. It is stored, and waits, otherwise.
+	Required bool
+	// AgentNamespace is that of the agent which is asked; empty on a hub. On a cluster the template is each target's own, so that the rule speaks of those
+	// alone that are named.
+	AgentNamespace string
+
+	book catalog.Book
+}
+
+// Rule that refuses what neither the hub nor any cluster would run. Where that depends on what only they know, they look.
+func (f *Follows) Rule(ctx context.Context, q Question) field.ErrorList {
+	op, isOperation := q.Object.(*opsv1alpha1.Operation)
+	if !isOperation || q.Request.Operation != admissionv1.Create {
+		return nil // what is asked for never changes
+	}
+	if wrong := f.wrong(ctx, q.Cache, op); len(wrong) == 0 {
 		return nil
 	}
+	return f.wrong(ctx, q.Live, op) // nothing is refused for what has been put right since
+}
+
+func (f *Follows) wrong(ctx context.Context, c client.Reader, op *opsv1alpha1.Operation) field.ErrorList {
+	instance, err := targetOf(ctx, c, op)
+	switch ref := op.Spec.TemplateRef; {
+	case err != nil:
+		return nil
+	case ref == nil && f.AgentNamespace != "":
+		return nil
+	case ref == nil && op.Spec.TargetRef != nil && op.Spec.Placement == nil && instance == nil:
+		return nil // whose target is to come, may be for another template
+	}
+	list := &opsv1alpha1.OperationTemplateList{}
+	if err := c.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+		return nil
+	}
+	_, problem := f.book.Follow(catalog.NewRequest(op, instance), list.Items)
+	spec := field.NewPath("spec")
+	switch {
+	case problem == nil:
+		return nil
+	case len(problem.Fields) > 0:
+		return problem.Fields
+	case problem.Reason == opsv1alpha1.ReasonNamespaceNotAllowed && op.Namespace != f.AgentNamespace: // from there it may reach the targets of others, who may use it
+		return field.ErrorList{field.Forbidden(spec.Child("templateRef", "name"), problem.Message)}
+	case problem.Reason == opsv1alpha1.ReasonNoTemplate && f.Required:
+		return field.ErrorList{field.Forbidden(spec, problem.Message)}
+	}
+	return nil
 }
 
 // targetOf reads the instance that an Operation names; nil when there is none.
@@ -71,8 +90,8 @@ func targetOf(ctx context.Context, c client.Reader, op *opsv1alpha1.Operation) (
 func SoundClaim(keys client.ObjectKey, clock clock.PassiveClock) Rule {
 	return func(ctx context.Context, q Question) field.ErrorList {
 		op, isOperation := q.Object.(*opsv1alpha1.Operation)
-		if !isOperation || !approvals.ByClaim(op) {
-			return nil
+		if !isOperation || !approvals.ByClaim(op) || op.Spec.DryRun {
+			return nil // a dry run does nothing that anybody has to agree to
 		}
 		var old opsv1alpha1.Operation
 		if err := json.Unmarshal(q.Request.OldObject.Raw, &old); err == nil && approvals.ByClaim(&old) && old.Spec.Approvals.Claim == op.Spec.Approvals.Claim {

@@ -48,38 +48,56 @@ func TestFollows(t *testing.T) {
 		s.Defaults = &runtime.RawExtension{Raw: []byte(`{"ttl":"24h"}`)}
 	})
 	listed(t, "others", func(s *opsv1alpha1.OperationTemplateSpec) { s.AllowedNamespaces = []string{"gardens"} })
+	shop := instance("shop", "")
+	shop.Annotations = map[string]string{opsv1alpha1.TypeBackup.Capability(): string(opsv1alpha1.EngineVelero)}
+	if err := admin.Create(t.Context(), shop); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = admin.Delete(context.Background(), shop) })
 	const canary = "for-ever-5f0c1a"
 	for _, side := range []struct {
-		name     string
-		side     side
-		required bool
-	}{{"hub", hubSide, false}, {"agent", agentSide, false}, {"hub that requires templates", hubSide, true}} {
+		name string
+		side side
+		rule *admission.Follows
+	}{
+		{"hub", hubSide, &admission.Follows{}}, {"hub that requires templates", hubSide, &admission.Follows{Required: true}},
+		{"agent", agentSide, &admission.Follows{AgentNamespace: agentSide.namespace}},
+	} {
 		t.Run(side.name, func(t *testing.T) {
-			servedBy(t, side.side, func(o *admission.Options) { o.Operations = []admission.Rule{admission.Follows(side.required)} })
-			noTemplate := ""
-			if side.required {
+			servedBy(t, side.side, func(o *admission.Options) { o.Operations = []admission.Rule{side.rule.Rule} })
+			noTemplate, ofTheOnly := "", "spec.parameters.ttl"
+			if side.rule.AgentNamespace != "" {
+				ofTheOnly = "" // a target may have its own
+			}
+			if side.rule.Required {
 				noTemplate = `spec: Forbidden: spec.templateRef.name: there is no OperationTemplate "absent"`
 			}
 			for name, c := range map[string]struct {
 				template, parameters string
+				target               string
 				engine               opsv1alpha1.OperationEngine
 				refusal              string
 			}{
-				"right":             {"strict", `{"ttl":"24h"}`, "", ""},
-				"filled in":         {"filled", ``, "", ""},
-				"missing":           {"strict", ``, "", "spec.parameters.ttl: Required value"},
-				"wrong":             {"strict", `{"ttl":"` + canary + `"}`, "", "spec.parameters.ttl: Invalid value: must match ^[0-9]+h$"},
-				"misspelt":          {"strict", `{"ttl":"24h","tttl":"` + canary + `"}`, "", "spec.parameters.tttl"},
-				"too deep":          {"filled", `{"a":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`, "", "spec.parameters: Invalid value: objects and lists may be at most 32 deep"},
-				"another engine":    {"filled", ``, opsv1alpha1.EngineVolsync, "spec.engine: Forbidden: OperationTemplate filled runs on velero, not on volsync: leave spec.engine out"},
-				"for others":        {"others", ``, "", "spec.templateRef.name: Forbidden: OperationTemplate others may not be used in namespace shops: it is for gardens"},
-				"not there yet":     {"absent", ``, "", noTemplate},
-				"clusters know":     {"", `{"anything":"goes"}`, "", ""},
-				"the only template": {"", `{"ttl":` + `5}`, opsv1alpha1.EngineVelero, "spec.parameters.ttl"},
+				"right":             {"strict", `{"ttl":"24h"}`, "", "", ""},
+				"filled in":         {"filled", ``, "", "", ""},
+				"missing":           {"strict", ``, "", "", "spec.parameters.ttl: Required value"},
+				"wrong":             {"strict", `{"ttl":"` + canary + `"}`, "", "", "spec.parameters.ttl: Invalid value: must match ^[0-9]+h$"},
+				"misspelt":          {"strict", `{"ttl":"24h","tttl":"` + canary + `"}`, "", "", "spec.parameters.tttl"},
+				"too deep":          {"filled", `{"a":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`, "", "", "spec.parameters: Invalid value: objects and lists may be at most 32 deep"},
+				"another engine":    {"filled", ``, "", opsv1alpha1.EngineVolsync, "spec.engine: Forbidden: OperationTemplate filled runs on velero, not on volsync: leave spec.engine out"},
+				"for others":        {"others", ``, "", "", "spec.templateRef.name: Forbidden: OperationTemplate others may not be used in namespace shops: it is for gardens"},
+				"not there yet":     {"absent", ``, "", "", noTemplate},
+				"clusters know":     {"", `{"anything":"goes"}`, "later", "", ""},
+				"a target to come":  {"", `{"ttl":5}`, "later", opsv1alpha1.EngineVelero, ""},
+				"the only template": {"", `{"ttl":5}`, "", opsv1alpha1.EngineVelero, ofTheOnly},
 			} {
 				op := operation(func(op *opsv1alpha1.Operation) {
 					op.Spec.Engine = c.engine
+					if c.target != "" {
+						op.Spec.TargetRef.Name = c.target
+					}
 					if c.template != "" {
+						op.Spec.TargetRef.Name = "later" // the templates are not for the shop
 						op.Spec.TemplateRef = &opsv1alpha1.TemplateRef{Name: c.template}
 					}
 					if c.parameters != "" {
@@ -114,7 +132,7 @@ func TestFollowsWhatIsChanged(t *testing.T) {
 	listed(t, "later", func(s *opsv1alpha1.OperationTemplateSpec) {
 		s.InputSchema = &runtime.RawExtension{Raw: []byte(`{"required":["ttl"]}`)}
 	})
-	servedBy(t, hubSide, func(o *admission.Options) { o.Operations = []admission.Rule{admission.Follows(true)} })
+	servedBy(t, hubSide, func(o *admission.Options) { o.Operations = []admission.Rule{(&admission.Follows{Required: true}).Rule} })
 	before := op.DeepCopy()
 	op.Spec.Cancel = true
 	if err := alice(t).Patch(t.Context(), op, client.MergeFrom(before)); err != nil {

@@ -117,15 +117,10 @@ func (e *Entry) Validate(filled *runtime.RawExtension) field.ErrorList {
 	return complain(e.schema, filled)
 }
 
-// Reference to this very template.
+// Reference to this very template; nil for none.
 func (e *Entry) Reference() *opsv1alpha1.TemplateRef {
-	return &opsv1alpha1.TemplateRef{Name: e.Template.Name, Digest: e.Digest}
-}
-
-// Approval that the template asks for.
-func (e *Entry) Approval() opsv1alpha1.ApprovalPolicy {
-	if a := e.Template.Spec.Approval; a != nil {
-		return *a
+	if e == nil {
+		return nil
 	}
-	return opsv1alpha1.ApprovalPolicy{}
+	return &opsv1alpha1.TemplateRef{Name: e.Template.Name, Digest: e.Digest}
 }

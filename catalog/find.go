@@ -41,6 +41,8 @@ type Request struct {
 	Instance *appsv1alpha1.ApplicationInstance
 	// Release is the HelmRelease of the instance; nil when that is not known or there is none.
 	Release *metav1.ObjectMeta
+	// ChartDecides tells that Engine is empty because the chart of the instance's release says which it is, which is known on its cluster.
+	ChartDecides bool
 	// AgentKnows tells that Release is nil because there is none. The hub does not know releases, and leaves what is said of them to the agents.
 	AgentKnows bool
 }
@@ -62,7 +64,11 @@ func invalid(fields field.ErrorList) *Problem {
 // NewRequest is what is asked where an Operation was created, with the instance that its spec.targetRef names; nil where there is none.
 func NewRequest(op *opsv1alpha1.Operation, instance *appsv1alpha1.ApplicationInstance) Request {
 	request := Request{Operation: op, Engine: op.Spec.Engine, Instance: instance}
-	if instance != nil && request.Engine == "" && !instance.ChartMayAdvertise() { // what the chart says is known where it is deployed
+	switch {
+	case instance == nil || request.Engine != "":
+	case instance.ChartMayAdvertise():
+		request.ChartDecides = true
+	default:
 		request.Engine = opsv1alpha1.OperationEngine(instance.Annotations[op.Spec.Type.Capability()])
 	}
 	return request
@@ -70,61 +76,87 @@ func NewRequest(op *opsv1alpha1.Operation, instance *appsv1alpha1.ApplicationIns
 
 // Follow finds the templates that an Operation follows, as Find does, and has the one, if it is one, look at the parameters; which of several it will be,
 // each cluster knows, and looks then. With a problem of the parameters comes the template that has it.
-func (b *Book) Follow(r Request, templates []opsv1alpha1.OperationTemplate) ([]*Entry, *Problem) {
-	entries, problem := b.Find(r, templates)
-	if problem != nil || len(entries) > 1 {
-		return entries, problem
+func (b *Book) Follow(r Request, templates []opsv1alpha1.OperationTemplate) (Choice, *Problem) {
+	choice, problem := b.Find(r, templates)
+	one := choice.One()
+	if problem != nil || one == nil {
+		return choice, problem
 	}
-	filled, wrong := Fill(r.Operation.Spec.Parameters, entries[0].Template.Spec.Defaults)
+	filled, wrong := Fill(r.Operation.Spec.Parameters, one.Template.Spec.Defaults)
 	if wrong != nil {
-		return entries, invalid(field.ErrorList{wrong})
+		return choice, invalid(field.ErrorList{wrong})
 	}
-	if errs := entries[0].Validate(filled); len(errs) > 0 {
-		return entries, invalid(errs)
+	if errs := one.Validate(filled); len(errs) > 0 {
+		return choice, invalid(errs)
 	}
-	return entries, nil
+	return choice, nil
 }
 
-// Find the template that an Operation follows. Where the instance is not known and the Operation leaves open which engine it runs on, there may be one
-// for each engine; otherwise there is one, or a problem.
-func (b *Book) Find(r Request, templates []opsv1alpha1.OperationTemplate) ([]*Entry, *Problem) {
+// Choice are the templates that an Operation may follow.
+type Choice struct {
+	// Entries that it is, for all that is known; several are for an engine each.
+	Entries []*Entry
+	// Perhaps are those that are some targets' own, where it is open which targets there are.
+	Perhaps []*Entry
+	// Open tells that each cluster chooses, by what it knows of its targets.
+	Open bool
+}
+
+// All that an Operation may follow: whoever may not run one of them, may not run it.
+func (c Choice) All() []*Entry { return slices.Concat(c.Entries, c.Perhaps) }
+
+// One that is followed, whoever looks; nil where that is open, or there is none.
+func (c Choice) One() *Entry {
+	if c.Open || len(c.Entries) != 1 {
+		return nil
+	}
+	return c.Entries[0]
+}
+
+// Find the template that an Operation follows. Where the engine that it runs on is not known here, each cluster chooses, and there may be several; otherwise there
+// is one, or a problem.
+func (b *Book) Find(r Request, templates []opsv1alpha1.OperationTemplate) (Choice, *Problem) {
 	if ref := r.Operation.Spec.TemplateRef; ref != nil {
 		return b.named(r, ref, templates)
 	}
-	found, broken := b.matching(r, templates)
+	general, special, broken := b.matching(r, templates)
+	found := general
+	if len(special) > 0 && r.Instance != nil {
+		found = special
+	}
 	switch {
+	case r.Engine == "" && (r.ChartDecides || r.Instance == nil && len(general) > 1) && oneForEach(general) && len(general)+len(special) > 0:
+		return Choice{Entries: general, Perhaps: special, Open: true}, nil
 	case len(found) == 1:
-		return found, nil
-	case len(found) > 1 && r.Instance == nil && r.Engine == "" && oneForEach(found):
-		return found, nil
+		return Choice{Entries: found}, nil
 	case len(found) > 1:
-		return nil, &Problem{Reason: opsv1alpha1.ReasonAmbiguousTemplate, Message: fmt.Sprintf(
+		return Choice{}, &Problem{Reason: opsv1alpha1.ReasonAmbiguousTemplate, Message: fmt.Sprintf(
 			"several OperationTemplates are for %s: name one in spec.templateRef.name of a new Operation: %s", describe(r), names(found))}
 	case broken != nil:
-		return nil, broken
+		return Choice{}, broken
 	}
-	return nil, &Problem{Reason: opsv1alpha1.ReasonNoTemplate, Message: fmt.Sprintf(
+	return Choice{}, &Problem{Reason: opsv1alpha1.ReasonNoTemplate, Message: fmt.Sprintf(
 		"no OperationTemplate is for %s%s", describe(r), others(r, templates))}
 }
 
 // named is the template of spec.templateRef.
-func (b *Book) named(r Request, ref *opsv1alpha1.TemplateRef, templates []opsv1alpha1.OperationTemplate) ([]*Entry, *Problem) {
+func (b *Book) named(r Request, ref *opsv1alpha1.TemplateRef, templates []opsv1alpha1.OperationTemplate) (Choice, *Problem) {
 	i := slices.IndexFunc(templates, func(t opsv1alpha1.OperationTemplate) bool { return t.Name == ref.Name })
 	if i < 0 {
-		return nil, &Problem{Reason: opsv1alpha1.ReasonNoTemplate, Message: fmt.Sprintf(
+		return Choice{}, &Problem{Reason: opsv1alpha1.ReasonNoTemplate, Message: fmt.Sprintf(
 			"spec.templateRef.name: there is no OperationTemplate %q%s", ref.Name, others(r, templates))}
 	}
 	t := &templates[i]
 	entry, wrong := b.compile(t)
 	spec := &r.Operation.Spec
-	refused := func(name, format string, args ...any) ([]*Entry, *Problem) {
-		return nil, invalid(field.ErrorList{field.Forbidden(field.NewPath("spec", name), fmt.Sprintf(format, args...))})
+	refused := func(name, format string, args ...any) (Choice, *Problem) {
+		return Choice{}, invalid(field.ErrorList{field.Forbidden(field.NewPath("spec", name), fmt.Sprintf(format, args...))})
 	}
 	switch {
 	case len(wrong) > 0:
-		return nil, brokenTemplate(t, wrong)
+		return Choice{}, brokenTemplate(t, wrong)
 	case ref.Digest != "" && ref.Digest != entry.Digest:
-		return nil, &Problem{Reason: opsv1alpha1.ReasonTemplateChanged, Message: fmt.Sprintf(
+		return Choice{}, &Problem{Reason: opsv1alpha1.ReasonTemplateChanged, Message: fmt.Sprintf(
 			"OperationTemplate %s is not the one that was asked for: its digest is %.12s..., and spec.templateRef.digest is %.12s...; "+
 				"bring the two catalogs together, or create a new Operation", ref.Name, entry.Digest, ref.Digest)}
 	case t.Spec.Type != spec.Type:
@@ -132,19 +164,18 @@ func (b *Book) named(r Request, ref *opsv1alpha1.TemplateRef, templates []opsv1a
 	case spec.Engine != "" && t.Spec.Engine != spec.Engine:
 		return refused("engine", "OperationTemplate %s runs on %s, not on %s: leave spec.engine out", ref.Name, t.Spec.Engine, spec.Engine)
 	case !entry.allows(r.Operation.Namespace, r.Instance):
-		return nil, &Problem{Reason: opsv1alpha1.ReasonNamespaceNotAllowed, Message: fmt.Sprintf(
+		return Choice{}, &Problem{Reason: opsv1alpha1.ReasonNamespaceNotAllowed, Message: fmt.Sprintf(
 			"OperationTemplate %s may not be used in namespace %s: it is for %s", ref.Name, r.Operation.Namespace, strings.Join(t.Spec.AllowedNamespaces, ", "))}
 	case r.Instance != nil && !entry.isFor(r, true):
-		return nil, &Problem{Reason: opsv1alpha1.ReasonNoTemplate, Message: fmt.Sprintf(
+		return Choice{}, &Problem{Reason: opsv1alpha1.ReasonNoTemplate, Message: fmt.Sprintf(
 			"OperationTemplate %s is not for ApplicationInstance %s: see its spec.targetSelector", ref.Name, r.Instance.Name)}
 	}
-	return []*Entry{entry}, nil
+	return Choice{Entries: []*Entry{entry}}, nil
 }
 
-// matching are the templates of a type and an engine for a target; those with a selector alone, if there are any. broken is one that would be among them
-// if it made sense.
-func (b *Book) matching(r Request, templates []opsv1alpha1.OperationTemplate) (found []*Entry, broken *Problem) {
-	var special []*Entry
+// matching are the templates of a type and an engine for a target: those for all, and those with a selector that is its own, or that may be its own where the
+// target is not known and neither is the engine. broken is one that would be among them if it made sense.
+func (b *Book) matching(r Request, templates []opsv1alpha1.OperationTemplate) (general, special []*Entry, broken *Problem) {
 	for i := range templates {
 		t := &templates[i]
 		if t.Spec.Type != r.Operation.Spec.Type || (r.Engine != "" && t.Spec.Engine != r.Engine) {
@@ -156,15 +187,12 @@ func (b *Book) matching(r Request, templates []opsv1alpha1.OperationTemplate) (f
 			broken = brokenTemplate(t, wrong)
 		case !entry.allows(r.Operation.Namespace, r.Instance):
 		case t.Spec.TargetSelector == nil:
-			found = append(found, entry)
-		case r.Instance != nil && entry.isFor(r, false):
+			general = append(general, entry)
+		case r.Instance == nil && r.Engine == "", r.Instance != nil && entry.isFor(r, r.ChartDecides):
 			special = append(special, entry)
 		}
 	}
-	if len(special) > 0 {
-		return special, nil
-	}
-	return found, broken
+	return general, special, broken
 }
 
 func brokenTemplate(t *opsv1alpha1.OperationTemplate, wrong field.ErrorList) *Problem {

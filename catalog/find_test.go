@@ -61,14 +61,20 @@ func TestFind(t *testing.T) {
 		want      string // the names found, or the reason
 		message   string // a part of it
 	}{
-		"none at all":                {Request{Operation: operation(backup, velero, "")}, nil, "NoTemplate", "install one with spec.type Backup"},
-		"none of the engine":         {Request{Operation: operation(backup, job, ""), Engine: job}, []opsv1alpha1.OperationTemplate{general}, "NoTemplate", "for Backup there are: backup-velero"},
-		"by type and engine":         {Request{Operation: operation(backup, velero, ""), Engine: velero}, []opsv1alpha1.OperationTemplate{general, template("x", opsv1alpha1.TypeRestore, velero)}, "backup-velero", ""},
-		"the special one wins":       {Request{Operation: operation(backup, "", ""), Engine: velero, Instance: nextcloud}, []opsv1alpha1.OperationTemplate{general, special}, "nextcloud-backup", ""},
-		"but not for others":         {Request{Operation: operation(backup, "", ""), Engine: velero, Instance: odoo}, []opsv1alpha1.OperationTemplate{general, special}, "backup-velero", ""},
-		"nor where nobody knows":     {Request{Operation: operation(backup, velero, ""), Engine: velero}, []opsv1alpha1.OperationTemplate{general, special}, "backup-velero", ""},
-		"two of a kind":              {Request{Operation: operation(backup, velero, ""), Engine: velero}, []opsv1alpha1.OperationTemplate{general, template("another", backup, velero)}, "AmbiguousTemplate", "another, backup-velero"},
-		"one for each engine":        {Request{Operation: operation(backup, "", "")}, []opsv1alpha1.OperationTemplate{general, template("backup-volsync", backup, volsync)}, "backup-velero, backup-volsync", ""},
+		"none at all":            {Request{Operation: operation(backup, velero, "")}, nil, "NoTemplate", "install one with spec.type Backup"},
+		"none of the engine":     {Request{Operation: operation(backup, job, ""), Engine: job}, []opsv1alpha1.OperationTemplate{general}, "NoTemplate", "for Backup there are: backup-velero"},
+		"by type and engine":     {Request{Operation: operation(backup, velero, ""), Engine: velero}, []opsv1alpha1.OperationTemplate{general, template("x", opsv1alpha1.TypeRestore, velero)}, "backup-velero", ""},
+		"the special one wins":   {Request{Operation: operation(backup, "", ""), Engine: velero, Instance: nextcloud}, []opsv1alpha1.OperationTemplate{general, special}, "nextcloud-backup", ""},
+		"but not for others":     {Request{Operation: operation(backup, "", ""), Engine: velero, Instance: odoo}, []opsv1alpha1.OperationTemplate{general, special}, "backup-velero", ""},
+		"nor where nobody knows": {Request{Operation: operation(backup, velero, ""), Engine: velero}, []opsv1alpha1.OperationTemplate{general, special}, "backup-velero", ""},
+		"two of a kind":          {Request{Operation: operation(backup, velero, ""), Engine: velero}, []opsv1alpha1.OperationTemplate{general, template("another", backup, velero)}, "AmbiguousTemplate", "another, backup-velero"},
+		"one for each engine":    {Request{Operation: operation(backup, "", "")}, []opsv1alpha1.OperationTemplate{general, template("backup-volsync", backup, volsync)}, "any of backup-velero, backup-volsync", ""},
+		"one for each engine, and one that may be a target's own": {Request{Operation: operation(backup, "", "")}, []opsv1alpha1.OperationTemplate{general, special, template("backup-volsync", backup, volsync)}, "any of backup-velero, backup-volsync, nextcloud-backup", ""},
+		"one engine, and one that may be a target's own":          {Request{Operation: operation(backup, "", "")}, []opsv1alpha1.OperationTemplate{general, special}, "backup-velero", ""},
+		"as the chart says": {Request{Operation: operation(backup, "", ""), Instance: nextcloud, ChartDecides: true},
+			[]opsv1alpha1.OperationTemplate{general, special, template("backup-volsync", backup, volsync)}, "any of backup-velero, backup-volsync, nextcloud-backup", ""},
+		"as the chart of another says": {Request{Operation: operation(backup, "", ""), Instance: odoo, ChartDecides: true},
+			[]opsv1alpha1.OperationTemplate{general, special, template("gold", backup, velero, forGold)}, "any of backup-velero, gold", ""},
 		"two for one of the engines": {Request{Operation: operation(backup, "", "")}, []opsv1alpha1.OperationTemplate{general, template("b", backup, volsync), template("c", backup, volsync)}, "AmbiguousTemplate", "b, backup-velero, c"},
 		"by name":                    {Request{Operation: operation(backup, "", "nextcloud-backup")}, []opsv1alpha1.OperationTemplate{general, special}, "nextcloud-backup", ""},
 		"by a name that is not":      {Request{Operation: operation(backup, "", "nextclout-backup")}, []opsv1alpha1.OperationTemplate{general, special}, "NoTemplate", `spec.templateRef.name: there is no OperationTemplate "nextclout-backup"; for Backup there are: backup-velero, nextcloud-backup`},
@@ -93,7 +99,10 @@ func TestFind(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			found, problem := new(Book).Find(c.request, c.templates)
-			got := names(found)
+			got := names(found.All())
+			if found.Open {
+				got = "any of " + got
+			}
 			if problem != nil {
 				got = problem.Reason
 				if !strings.Contains(problem.Message, c.message) {
@@ -116,7 +125,7 @@ func TestFindByDigest(t *testing.T) {
 		t.Fatal(problem)
 	}
 	op := operation(opsv1alpha1.TypeBackup, "", "")
-	op.Spec.TemplateRef = found[0].Reference()
+	op.Spec.TemplateRef = found.One().Reference()
 	if _, problem := book.Find(Request{Operation: op}, []opsv1alpha1.OperationTemplate{before}); problem != nil {
 		t.Errorf("the same template: %v", problem)
 	}

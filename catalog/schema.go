@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -157,11 +159,38 @@ func explain(e *jsonschema.ValidationError, known []string) field.ErrorList {
 		return invalid("must match %s", k.Want)
 	case *kind.Format:
 		return invalid("must be a %s", k.Want)
+	case *kind.PropertyNames:
+		return invalid("the name of one of its fields is not allowed")
 	case *kind.FalseSchema, *kind.Not:
 		return invalid("the template does not allow it")
-	default:
-		return invalid("%s", e.ErrorKind.LocalizedString(message.NewPrinter(language.English)))
 	}
+	if bound := boundOf(e.ErrorKind); bound != "" {
+		return invalid("must be %s", bound)
+	}
+	return invalid("%s", e.ErrorKind.LocalizedString(message.NewPrinter(language.English)))
+}
+
+// boundOf a number, without the number that is out of bounds, which the library's own words repeat.
+func boundOf(k jsonschema.ErrorKind) string {
+	switch k := k.(type) {
+	case *kind.Minimum:
+		return "at least " + number(k.Want)
+	case *kind.Maximum:
+		return "at most " + number(k.Want)
+	case *kind.ExclusiveMinimum:
+		return "more than " + number(k.Want)
+	case *kind.ExclusiveMaximum:
+		return "less than " + number(k.Want)
+	case *kind.MultipleOf:
+		return "a multiple of " + number(k.Want)
+	}
+	return ""
+}
+
+// number as people write it.
+func number(n *big.Rat) string {
+	f, _ := n.Float64()
+	return strconv.FormatFloat(f, 'f', -1, 64)
 }
 
 // locate a place within the parameters.

@@ -39,7 +39,7 @@ func TestValidate(t *testing.T) {
 		`{"image":7}`:                        "spec.parameters.image: Invalid value: must be of type string, not number",
 		`{"image":"registry.example.com/a","imgae":"` + canary + `"}`:                      "spec.parameters.imgae: Forbidden: unknown parameter: known are count, fixed, image, mode, nested",
 		`{"image":"registry.example.com/a","mode":"` + canary + `"}`:                       `spec.parameters.mode: Invalid value: must be one of "fast", "safe"`,
-		`{"image":"registry.example.com/a","count":0}`:                                     "spec.parameters.count",
+		`{"image":"registry.example.com/a","count":0}`:                                     "spec.parameters.count: Invalid value: must be at least 1",
 		`{"image":"registry.example.com/a","fixed":"` + canary + `"}`:                      "spec.parameters.fixed: Invalid value: must be 7",
 		`{"image":"registry.example.com/a","nested":{"deep":"` + canary + `"}}`:            "spec.parameters.nested.deep",
 		`{"image":"registry.example.com/a","nested":{"` + "other" + `":"` + canary + `"}}`: "spec.parameters.nested.other: Forbidden: unknown field",

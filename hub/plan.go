@@ -43,12 +43,12 @@ func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
 		p.transition().Cancel(opsv1alpha1.ReasonUserCancelled, "cancelled before anything was begun")
 		return nil
 	}
-	entries, err := r.allowed(ctx, p)
-	if err != nil || entries == nil {
+	choice, err := r.allowed(ctx, p)
+	if err != nil || len(choice.All()) == 0 {
 		return err
 	}
-	policy := catalog.Approval(entries...)
-	plan, stored, err := r.plan(ctx, p, theOne(entries))
+	policy := catalog.Approval(choice.All()...)
+	plan, stored, err := r.plan(ctx, p, choice.One().Reference())
 	if err != nil || stored == nil {
 		return err
 	}
@@ -68,23 +68,24 @@ func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
 
 // allowed are the templates that an Operation follows, when they take it, its requester may run them, and those have agreed who have to. None and no error means
 // that something stands in the way, which is then in the status. It costs nothing that a plan costs.
-func (r *OperationReconciler) allowed(ctx context.Context, p *pass) ([]*catalog.Entry, error) {
-	entries, err := r.follow(ctx, p)
-	if err != nil || entries == nil {
-		return nil, err
+func (r *OperationReconciler) allowed(ctx context.Context, p *pass) (catalog.Choice, error) {
+	var none catalog.Choice
+	choice, err := r.follow(ctx, p)
+	if err != nil || len(choice.All()) == 0 {
+		return none, err
 	}
 	// Before an approval is waited for: nobody is to be asked to approve what is not allowed.
-	if allowed, err := r.authorize(ctx, p, entries); err != nil || !allowed {
-		return nil, err
+	if allowed, err := r.authorize(ctx, p, choice.All()); err != nil || !allowed {
+		return none, err
 	}
-	if _, agreed, err := r.agreed(ctx, p, catalog.Approval(entries...)); err != nil || !agreed {
-		return nil, err
+	if _, agreed, err := r.agreed(ctx, p, catalog.Approval(choice.All()...)); err != nil || !agreed {
+		return none, err
 	}
-	if current, err := r.current(ctx, theOne(entries)); err != nil || !current {
+	if current, err := r.current(ctx, choice.One().Reference()); err != nil || !current {
 		p.after(templateAgain)
-		return nil, err
+		return none, err
 	}
-	return entries, nil
+	return choice, nil
 }
 
 // fence marks the Operation as running. The finalizer comes first, so that from the first ManifestWork on the Operation cannot

@@ -39,22 +39,22 @@ func (n *NoTemplate) Set(text string) error {
 
 // follow finds the templates that an Operation follows, and checks its parameters against the one, if it is one. None and no error means that
 // something stands in the way, which is then in the status.
-func (r *OperationReconciler) follow(ctx context.Context, p *pass) ([]*catalog.Entry, error) {
+func (r *OperationReconciler) follow(ctx context.Context, p *pass) (catalog.Choice, error) {
 	instance, err := r.targetOf(ctx, p.op)
 	if err != nil {
-		return nil, err
+		return catalog.Choice{}, err
 	}
 	list := &opsv1alpha1.OperationTemplateList{}
 	if err := r.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("read the catalog: %w", err)
+		return catalog.Choice{}, fmt.Errorf("read the catalog: %w", err)
 	}
-	entries, problem := r.book.Follow(catalog.NewRequest(p.op, instance), list.Items)
-	p.status(entries)
+	choice, problem := r.book.Follow(catalog.NewRequest(p.op, instance), list.Items)
+	p.status(choice.One())
 	if problem != nil {
 		p.refuse(problem, r.NoTemplate)
-		return nil, nil
+		return catalog.Choice{}, nil
 	}
-	return entries, nil
+	return choice, nil
 }
 
 // targetOf is an Operation's target, if it is one that the hub has delivered.
@@ -70,19 +70,11 @@ func (r *OperationReconciler) targetOf(ctx context.Context, op *opsv1alpha1.Oper
 }
 
 // status records the template, if it is one for all clusters.
-func (p *pass) status(entries []*catalog.Entry) {
+func (p *pass) status(one *catalog.Entry) {
 	p.op.Status.Template = nil
-	if len(entries) == 1 {
-		p.op.Status.Template = &opsv1alpha1.TemplateStatus{Name: entries[0].Template.Name, Digest: entries[0].Digest}
+	if one != nil {
+		p.op.Status.Template = &opsv1alpha1.TemplateStatus{Name: one.Template.Name, Digest: one.Digest}
 	}
-}
-
-// theOne that all clusters follow; nil when each has its own.
-func theOne(entries []*catalog.Entry) *opsv1alpha1.TemplateRef {
-	if len(entries) != 1 {
-		return nil
-	}
-	return entries[0].Reference()
 }
 
 // templateAgain is how soon the cache is asked again that had an old form of a template.
@@ -102,7 +94,10 @@ func (r *OperationReconciler) current(ctx context.Context, ref *opsv1alpha1.Temp
 		return false, nil
 	}
 	digest, err := catalog.Digest(&template.Spec)
-	return err == nil && digest == ref.Digest, nil
+	if err != nil {
+		return false, fmt.Errorf("OperationTemplate %s: %w", ref.Name, err)
+	}
+	return digest == ref.Digest, nil
 }
 
 // refuse says that no template is followed, and why.

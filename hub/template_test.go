@@ -152,3 +152,22 @@ func TestTemplateOfAnOldCacheIsNotSent(t *testing.T) {
 	f.must(api.Delete(f.ctx, template))
 	is(old, false)
 }
+
+// TestWhatClustersChooseFrom: where an Operation leaves its engine open, it takes what every template takes that a cluster may choose, those for some targets too.
+func TestWhatClustersChooseFrom(t *testing.T) {
+	f := newFleet(t, 1)
+	f.startHub()
+	f.place("all", f.clusters...)
+	f.listed("careful", func(s *opsv1alpha1.OperationTemplateSpec) {
+		s.AllowedNamespaces, s.Approval = []string{f.ns}, &opsv1alpha1.ApprovalPolicy{Required: true}
+	})
+	open := func(op *opsv1alpha1.Operation) {
+		op.Spec.Type, op.Spec.Engine, op.Spec.TemplateRef, op.Spec.Parameters = opsv1alpha1.TypeBackup, "", nil, nil
+	}
+	f.await(f.operation("open", "all", open), opsv1alpha1.PhasePending, opsv1alpha1.ReasonAwaitingApproval)
+	settled := f.operation("settled", "all", func(op *opsv1alpha1.Operation) { open(op); op.Spec.Engine = opsv1alpha1.EngineVelero })
+	f.awaitWorks(settled, 1)
+	if s := f.get(settled).Status.Template; s == nil || s.Name != "backup-velero" {
+		t.Errorf("status.template is %+v", s)
+	}
+}

@@ -72,8 +72,8 @@ func (r *operationReconciler) agreedBelow(ctx context.Context, v *visit) (*block
 		if err := v.List(ctx, &templates, client.UnsafeDisableDeepCopy); err != nil {
 			return nil, fmt.Errorf("read the catalog: %w", err)
 		}
-		entries, _ := r.book.Find(catalog.Request{Operation: v.op, Engine: v.op.Spec.Engine}, templates.Items)
-		f.approvalPolicy = catalog.Approval(entries...)
+		choice, _ := r.book.Find(catalog.Request{Operation: v.op, Engine: v.op.Spec.Engine}, templates.Items)
+		f.approvalPolicy = catalog.Approval(choice.Entries...)
 	}
 	return r.agreed(ctx, v, f)
 }

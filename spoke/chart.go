@@ -44,7 +44,7 @@ func (s *site) charted(ctx context.Context, f *facts) error {
 	}
 	revision := helmrecord.InForce(hr.Status.History)
 	if revision == nil {
-		wait("no revision of HelmRelease %s is deployed: see its conditions", hr.Name)
+		wait("no revision of HelmRelease %s is deployed: see its conditions, or remove that annotation", hr.Name)
 		return nil
 	}
 	if storage := cmp.Or(hr.Status.StorageNamespace, hr.GetStorageNamespace()); storage != f.target.Namespace {

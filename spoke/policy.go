@@ -58,7 +58,10 @@ func engineAllowed(f facts) *blocker {
 	if b := unlisted("engines", f.policy.Engines, f.engine.Name(), "this Operation needs "+string(f.engine.Name())); b != nil {
 		return b
 	}
-	return profileAllowed(f.policy, f.profile())
+	if b := profileAllowed(f.policy, f.profile()); b != nil || !(suspension{f.target}).needed(f.op) {
+		return b
+	}
+	return profileAllowed(f.policy, suspending)
 }
 
 // profileAllowed: with whose rights anything is done, be it for the run itself or for what goes before it. Profiles are told apart without regard to case,

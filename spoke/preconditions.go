@@ -112,6 +112,10 @@ func capabilityAdvertised(f facts) *blocker {
 	if wanted == "" && f.template != nil {
 		wanted = f.engine.Name()
 	}
+	if f.target.ChartMayAdvertise() && (advertised == "" || wanted != "" && wanted != advertised) {
+		return blocked(opsv1alpha1.ReasonCapabilityMissing, "ApplicationInstance %s leaves it to its chart which engine does a %s (annotation %s), and that is %q here: "+
+			"have the chart's Chart.yaml say another in %s, or remove the instance's annotation", f.target.Name, f.op.Spec.Type, appsv1alpha1.AnnotationChartCapabilities, advertised, key)
+	}
 	switch {
 	case advertised == "":
 		if wanted == "" {

@@ -72,13 +72,6 @@ func (v *visit) unequipped(ctx context.Context, profile string, changes []engine
 	if err != nil || len(rights) == 0 {
 		return nil, err
 	}
-	owners, err := policy(ctx, v)
-	if err != nil {
-		return nil, err
-	}
-	if b := profileAllowed(owners, profile); b != nil {
-		return b, nil
-	}
 	question := fmt.Sprint(v.op.Spec.DryRun, rights)
 	if b, known := v.verdicts.recall(question, v.now); known {
 		return b, nil

@@ -40,9 +40,14 @@ func (suspension) manager(v *visit) client.FieldOwner {
 	return client.FieldOwner(opsv1alpha1.FieldManager + "-" + string(v.op.UID))
 }
 
+// needed tells whether an Operation would have it done, as far as the target tells.
+func (s suspension) needed(op *opsv1alpha1.Operation) bool {
+	return op.Spec.Type == opsv1alpha1.TypeRestore && s.target != nil && s.target.Spec.Release != nil && s.target.Spec.Mode != appsv1alpha1.ModePlaceholder
+}
+
 // release is the target's HelmRelease, or nil when it has none.
 func (s suspension) release(ctx context.Context, v *visit) (*helmv2.HelmRelease, error) {
-	if s.target == nil || s.target.Spec.Release == nil || s.target.Spec.Mode == appsv1alpha1.ModePlaceholder {
+	if !s.needed(v.op) {
 		return nil, nil
 	}
 	return s.read(ctx, v, s.target.Spec.Release.Name)

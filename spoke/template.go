@@ -35,12 +35,12 @@ func (r *operationReconciler) follow(ctx context.Context, v *visit, f *facts) er
 	if request.Release, err = v.releaseOf(ctx, f.target, list.Items); err != nil {
 		return err
 	}
-	entries, problem := r.book.Find(request, list.Items)
+	choice, problem := r.book.Find(request, list.Items)
 	if problem != nil {
 		f.problem, v.op.Status.Template = problem, nil
 		return nil
 	}
-	f.template = entries[0]
+	f.template = choice.One()
 	v.op.Status.Template = r.snapshot(f)
 	v.redaction = redact.Of(v.op) // before anything is said of the parameters
 	filled, wrong := catalog.Fill(v.op.Spec.Parameters, f.template.Template.Spec.Defaults)

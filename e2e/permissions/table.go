@@ -82,6 +82,7 @@ var permissions = []permission{
 	{theHub, "execute-as", "manifestworks.work.open-cluster-management.io=system:serviceaccount:vworkspace-agent:vworkspace-operations", "spoke1", true, "as the executor of Operations"},
 	{theHub, "execute-as", "manifestworks.work.open-cluster-management.io=system:serviceaccount:vworkspace-agent:vworkspace-catalog", "spoke1", true, "as the executor of the catalog"},
 	{theHub, "watch", "operationtemplates.ops.vworkspace.io", "*", true, "what an Operation may be, and goes to the clusters"},
+	{theHub, "get", "operationtemplates.ops.vworkspace.io", "*", true, "what is about to be sent is still so"},
 	{theHub, "patch", "operationtemplates.ops.vworkspace.io", "*", false, "the catalog is the platform team's"},
 	{theHub, "execute-as", "manifestworks.work.open-cluster-management.io=system:serviceaccount:kube-system:default", "spoke1", false, "as nobody else"},
 	{theHub, "create", "configmaps", gated, true, "keep a plan beside its Operation"},

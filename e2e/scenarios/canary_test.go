@@ -4,9 +4,13 @@ package scenarios
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
+	"encoding/base64"
 	"encoding/json"
+	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,8 +22,8 @@ import (
 	"vworkspace.io/fleet/e2e/testbed"
 )
 
-// TestCanaries: a password in a parameter that the template redacts is in the specs that carry it to the executor, and nowhere else: not in the status of anything
-// on the hub or on a cluster, nor in an Event, a plan, a result or a log - although pods shout it, a mistake repeats it, and a claim that nobody signed holds one.
+// TestCanaries: a password in a parameter that the template redacts is in the specs and the plan that carry it to the executor, and nowhere else: not in the status
+// of anything on the hub or on a cluster, nor in an Event, a result or a log - although pods shout it, a mistake repeats it, and a claim that nobody signed holds one.
 func TestCanaries(t *testing.T) {
 	const shouted, mistaken, claimed = "canary-shouted-4711", "canary-mistaken-4712", "canary-claimed-4713"
 	template := &opsv1alpha1.OperationTemplate{
@@ -76,7 +80,7 @@ func TestCanaries(t *testing.T) {
 // silent holds that nothing on a cluster has the words, but the specs that carry them and the pods that were told.
 func silent(t *testing.T, c *testbed.Cluster, words ...string) {
 	t.Helper()
-	sung := 0
+	sung, packed := 0, 0
 	all, err := testbed.Everything(t.Context(), c.Config())
 	if err != nil {
 		t.Fatal(err)
@@ -85,25 +89,59 @@ func silent(t *testing.T, c *testbed.Cluster, words ...string) {
 		carried := o.DeepCopy()
 		delete(carried.Object, "spec")
 		carried.SetManagedFields(nil)
+		if o.GetLabels()[opsv1alpha1.LabelPart] == opsv1alpha1.PartPlan {
+			delete(carried.Object, "binaryData")
+		}
 		for _, word := range words {
 			if holds(t, o, word) {
 				sung++
+				if o.GetKind() == "ConfigMap" {
+					packed++
+				}
 			}
 			if o.GetKind() != "Pod" && holds(t, carried, word) {
 				t.Errorf("%s on %s has it: %v", name, c.Name, carried.Object)
 			}
 		}
 	}
+	if c == fleet.Fleet.Hub && packed == 0 {
+		t.Error("no plan has any of it: this test does not see into what is packed")
+	}
 	if sung == 0 {
 		t.Errorf("nothing on %s has any of it: this test looks in the wrong place", c.Name)
 	}
 }
 
+// holds tells whether an object has a word in it, also where it is encoded or packed, as in results and in Helm's records.
 func holds(t *testing.T, o *unstructured.Unstructured, word string) bool {
 	t.Helper()
 	raw, err := json.Marshal(o.Object)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return bytes.Contains(raw, []byte(word))
+	texts := [][]byte{raw}
+	for _, of := range []string{"data", "binaryData"} {
+		values, _, _ := unstructured.NestedStringMap(o.Object, of)
+		for _, v := range values {
+			texts = append(texts, unpacked([]byte(v))...)
+		}
+	}
+	return slices.ContainsFunc(texts, func(text []byte) bool { return bytes.Contains(text, []byte(word)) })
+}
+
+// unpacked is what a value holds, as often as it is base64 or gzip.
+func unpacked(value []byte) (texts [][]byte) {
+	for range 4 {
+		texts = append(texts, value)
+		if z, err := gzip.NewReader(bytes.NewReader(value)); err == nil {
+			value, _ = io.ReadAll(z)
+			continue
+		}
+		decoded, err := base64.StdEncoding.DecodeString(string(value))
+		if err != nil {
+			return texts
+		}
+		value = decoded
+	}
+	return append(texts, value)
 }
