@@ -203,4 +203,13 @@ func TestSoundClaim(t *testing.T) {
 	if err := alice(t).Patch(t.Context(), old, client.MergeFrom(before)); err != nil {
 		t.Errorf("cancel beside a bad claim: %v", err)
 	}
+	if err := admin.Delete(t.Context(), keys); err != nil {
+		t.Fatal(err)
+	}
+	for claim, refusal := range map[string]string{
+		"canary": "spec.approvals.claim: Forbidden: it is not a signed token", signer.MustSign(t, map[string]any{"aud": approvals.Audience}): "",
+	} {
+		op := operation(func(op *opsv1alpha1.Operation) { op.Spec.Approvals = &opsv1alpha1.ApprovalsSpec{Required: true, Claim: claim} })
+		refused(t, "without keys", alice(t).Create(t.Context(), op, client.DryRunAll), refusal, "canary")
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -134,8 +135,14 @@ func history(o *unstructured.Unstructured, old []any, version string) []any {
 	}}, old...)
 }
 
-// wantChart makes the HelmChart of a release, or asks it for another version.
+// wantChart makes the HelmChart of a release, or asks it for another version; but not for a release that has gone since it was seen, which a finalizer keeps the
+// real one from.
 func (p *players) wantChart(o *unstructured.Unstructured) {
+	live := o.DeepCopy()
+	err := p.w.Spoke.Get(p.w.ctx, client.ObjectKeyFromObject(o), live)
+	if apierrors.IsNotFound(err) || live.GetUID() != o.GetUID() || live.GetDeletionTimestamp() != nil {
+		return // looked at again when that is seen
+	}
 	spec, _, _ := unstructured.NestedMap(o.Object, "spec", "chart", "spec")
 	chart := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "HelmChart",

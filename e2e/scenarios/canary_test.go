@@ -29,7 +29,7 @@ func TestCanaries(t *testing.T) {
 	template := &opsv1alpha1.OperationTemplate{
 		ObjectMeta: metav1.ObjectMeta{Name: "sing"},
 		Spec: opsv1alpha1.OperationTemplateSpec{
-			Type: opsv1alpha1.TypeRunCommand, Engine: opsv1alpha1.EngineJob, Redact: []string{"args", "podAnnotations"},
+			Type: opsv1alpha1.TypeRunCommand, Engine: opsv1alpha1.EngineJob, Redact: []string{"args"},
 			TargetSelector: &opsv1alpha1.TargetSelector{CatalogIDs: []string{"shop"}}, Defaults: asParameters(t, command(0)),
 			InputSchema: asParameters(t, map[string]any{"properties": map[string]any{"args": map[string]any{"type": "array"}}}),
 		},
@@ -43,7 +43,7 @@ func TestCanaries(t *testing.T) {
 		op.Spec.Parameters = asParameters(t, parameters)
 		return op
 	}
-	shout := with("shout", map[string]any{"args": []string{"--password=" + shouted}, "podAnnotations": map[string]string{
+	shout := with("shout", map[string]any{"args": []string{"--password", shouted}, "podAnnotations": map[string]string{
 		testbed.AnnotationOutcome: testbed.OutcomeFail, testbed.AnnotationMessage: "cannot log in with " + shouted}})
 	create(t, shout)
 	ended(t, shout, opsv1alpha1.PhaseFailed)
