@@ -99,6 +99,7 @@ func (t task) operation() *opsv1alpha1.Operation {
 
 func (t task) done(w *World) error {
 	return inTurn(
+		w.Installed, // or an upgrade is of what was never there before
 		func() error { return w.Create(OnHub, t.operation()) },
 		func() error { return w.Reaches("op", opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded) },
 	)
