@@ -5,12 +5,14 @@ package scenarios
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	clusterv1 "open-cluster-management.io/api/cluster/v1"
 	clusterv1alpha1 "open-cluster-management.io/api/cluster/v1alpha1"
@@ -22,12 +24,27 @@ import (
 	"vworkspace.io/fleet/e2e/demo"
 )
 
+// ofClusters is a client of the hub that knows Open Cluster Management's kinds of clusters.
+func ofClusters(t *testing.T) client.Client {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clusterv1.Install(scheme), clusterv1beta1.Install(scheme)); err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New(fleet.Fleet.Hub.Config(), client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 // TestRollout: the decision groups of a real Placement are gone through as the rollout says: the canary first, and then one cluster after the other.
 func TestRollout(t *testing.T) {
 	const canary = "spoke2"
 	labelled := &clusterv1.ManagedCluster{ObjectMeta: metav1.ObjectMeta{Name: canary}}
+	hub := ofClusters(t)
 	patch := func(ctx context.Context, value string) error {
-		return fleet.Hub.Patch(ctx, labelled, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"canary":`+value+`}}}`)))
+		return hub.Patch(ctx, labelled, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"canary":`+value+`}}}`)))
 	}
 	if err := patch(t.Context(), `"yes"`); err != nil {
 		t.Fatal(err)
@@ -38,11 +55,11 @@ func TestRollout(t *testing.T) {
 			ClusterSelector: clusterv1beta1.GroupClusterSelector{LabelSelector: metav1.LabelSelector{MatchLabels: map[string]string{"canary": "yes"}}},
 		}}}},
 	}}
-	if err := fleet.Hub.Create(t.Context(), placement); err != nil {
+	if err := hub.Create(t.Context(), placement); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = fleet.Hub.Delete(context.Background(), placement)
+		_ = hub.Delete(context.Background(), placement)
 		_ = patch(context.Background(), "null")
 	})
 	op := fleetOperation("rollout", func(s *opsv1alpha1.OperationSpec) {
