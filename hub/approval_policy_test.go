@@ -3,6 +3,7 @@
 package hub
 
 import (
+	"context"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -29,8 +30,9 @@ func (f *fleet) guard() {
 }
 
 func (f *fleet) unguard() {
-	_ = api.Delete(f.t.Context(), &admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: approvals.Policy}})
-	_ = api.Delete(f.t.Context(), &admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: approvals.Policy}})
+	ctx := context.Background() // that of a test is over when it cleans up
+	_ = api.Delete(ctx, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: approvals.Policy}})
+	_ = api.Delete(ctx, &admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: approvals.Policy}})
 }
 
 // as is a client of a user who may write Operations in the fleet's namespace, and has the other verbs on those that are named.
@@ -131,6 +133,16 @@ func TestApprovalByName(t *testing.T) {
 	f.unguard()
 	f.startHub()
 	f.place("all", f.clusters...)
+	f.eventually("the API server to have forgotten the policy", func() (string, error) {
+		op := &opsv1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{Namespace: f.ns, Name: "backup"}, Spec: opsv1alpha1.OperationSpec{
+			Placement: &opsv1alpha1.PlacementSpec{PlacementRef: opsv1alpha1.PlacementRef{Name: "all"}}, Selector: &opsv1alpha1.InstanceSelector{},
+			Type: opsv1alpha1.TypeBackup, Approvals: &opsv1alpha1.ApprovalsSpec{ApprovedBy: "somebody"},
+		}}
+		if err := api.Create(f.ctx, op, client.DryRunAll); err != nil {
+			return err.Error(), nil
+		}
+		return "", nil
+	})
 	alice := f.as("alice", []string{"approve"})
 	op := f.operation("backup", "all", asksFor(opsv1alpha1.ApprovalsSpec{ApprovedBy: "somebody"}))
 	got := f.await(op, opsv1alpha1.PhasePending, opsv1alpha1.ReasonApprovalInvalid)
