@@ -151,8 +151,18 @@ func names(err error, a Attempt) bool {
 	return false
 }
 
-// explained waits until every object says where it stands, and why.
-func explained(w *World, api API, kind string, taken map[string]Attempt) error {
+// explained waits until every object says where it stands, and why. There are many, so it has the patience of several waits.
+func explained(w *World, api API, kind string, taken map[string]Attempt) (err error) {
+	const waits = 4
+	for range waits {
+		if err = unexplained(w, api, kind, taken); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+func unexplained(w *World, api API, kind string, taken map[string]Attempt) error {
 	return w.await("everything that was taken to say where it stands", func() string {
 		for name, a := range taken {
 			o := w.mirror.get(api, kind, apps, name)
