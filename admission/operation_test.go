@@ -209,7 +209,9 @@ func TestSoundClaim(t *testing.T) {
 	for claim, refusal := range map[string]string{
 		"canary": "spec.approvals.claim: Forbidden: it is not a signed token", signer.MustSign(t, map[string]any{"aud": approvals.Audience}): "",
 	} {
-		op := operation(func(op *opsv1alpha1.Operation) { op.Spec.Approvals = &opsv1alpha1.ApprovalsSpec{Required: true, Claim: claim} })
+		op := operation(func(op *opsv1alpha1.Operation) {
+			op.Spec.Approvals = &opsv1alpha1.ApprovalsSpec{Required: true, Claim: claim}
+		})
 		refused(t, "without keys", alice(t).Create(t.Context(), op, client.DryRunAll), refusal, "canary")
 	}
 }
