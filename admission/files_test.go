@@ -3,6 +3,7 @@
 package admission
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -50,14 +52,14 @@ func TestFiles(t *testing.T) {
 	go func() { _ = mgr.Start(t.Context()) }()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(c.authorities)
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		conn, err := tls.Dial("tcp", address, &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12})
-		if err == nil {
-			_ = conn.Close()
-			return
+	var last error
+	if err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
+		var conn *tls.Conn
+		if conn, last = tls.Dial("tcp", address, &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}); last != nil {
+			return false, nil
 		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
+		return true, conn.Close()
+	}); err != nil {
+		t.Fatal(err, last)
 	}
 }

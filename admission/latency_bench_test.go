@@ -36,11 +36,10 @@ func BenchmarkCreate(b *testing.B) {
 			mutex sync.Mutex
 			took  []time.Duration
 		)
-		due := time.Now()
+		due := time.NewTicker(every)
+		defer due.Stop()
 		for i := 0; b.Loop(); i++ {
-			time.Sleep(time.Until(due)) // each has its time, however long those before it take
-			begun := due
-			due = due.Add(every)
+			begun := <-due.C // each has its time, however long those before it take
 			wait.Go(func() {
 				op := operation(func(op *opsv1alpha1.Operation) {
 					op.Spec.TemplateRef = &opsv1alpha1.TemplateRef{Name: fmt.Sprintf("bench-%03d", i%templates)}

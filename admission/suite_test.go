@@ -252,14 +252,14 @@ func servedBy(t testing.TB, on side, change func(*admission.Options)) (stop func
 // eventually waits until nothing is missing.
 func eventually(t testing.TB, missing func() string) {
 	t.Helper()
-	last, deadline := "", time.Now().Add(patience)
-	for time.Now().Before(deadline) {
-		if last = missing(); last == "" {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
+	last := ""
+	err := wait.PollUntilContextTimeout(context.Background(), 20*time.Millisecond, patience, true, func(context.Context) (bool, error) {
+		last = missing()
+		return last == "", nil
+	})
+	if err != nil {
+		t.Fatal("last seen: " + last)
 	}
-	t.Fatal("last seen: " + last)
 }
 
 // allow binds a ClusterRole to an account until the test ends.

@@ -40,14 +40,14 @@ func TestEventsAreHelms(t *testing.T) {
 }
 
 func TestRecordsThatAreNone(t *testing.T) {
-	good := pack(t, []byte(`{"name":"shop"}`))
+	good := enginetest.PackRecord(t, []byte(`{"name":"shop"}`))
 	for name, secret := range map[string]*corev1.Secret{
 		"not base64":   secretOf("apps", "r", "1", []byte("hunter2 hunter2")),
-		"not JSON":     secretOf("apps", "r", "1", pack(t, []byte("hunter2"))),
-		"wrong types":  secretOf("apps", "r", "1", pack(t, []byte(`{"hooks":"hunter2"}`))),
+		"not JSON":     secretOf("apps", "r", "1", enginetest.PackRecord(t, []byte("hunter2"))),
+		"wrong types":  secretOf("apps", "r", "1", enginetest.PackRecord(t, []byte(`{"hooks":"hunter2"}`))),
 		"cut":          secretOf("apps", "r", "1", good[:len(good)/2]),
 		"nothing":      secretOf("apps", "r", "1", nil),
-		"a bomb":       secretOf("apps", "r", "1", pack(t, append(append([]byte(`{"name":"`), bytes.Repeat([]byte("a"), helmrecord.MaxRecord)...), `"}`...))),
+		"a bomb":       secretOf("apps", "r", "1", enginetest.PackRecord(t, append(append([]byte(`{"name":"`), bytes.Repeat([]byte("a"), helmrecord.MaxRecord)...), `"}`...))),
 		"another type": {ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "r"}, Type: corev1.SecretTypeOpaque, Data: map[string][]byte{helmrecord.SecretKey: good}},
 	} {
 		r := enginetest.NewCluster(t, secret).Reader()

@@ -4,8 +4,6 @@ package helmhookjob
 
 import (
 	"bytes"
-	"compress/gzip"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
+	"vworkspace.io/fleet/engines/enginetest"
 	"vworkspace.io/fleet/engines/helmrecord"
 )
 
@@ -45,7 +44,7 @@ func records(t testing.TB, folder string) []client.Object {
 			t.Fatal(err)
 		}
 		objects = append(objects, secretOf(rls.Namespace, fmt.Sprintf("sh.helm.release.v1.%s.v%d", rls.Name, rls.Version),
-			fmt.Sprintf("record-%d", rls.Version), pack(t, text)))
+			fmt.Sprintf("record-%d", rls.Version), enginetest.PackRecord(t, text)))
 	}
 	return objects
 }
@@ -56,18 +55,4 @@ func secretOf(namespace, name, uid string, data []byte) *corev1.Secret {
 		Type:       helmrecord.SecretType,
 		Data:       map[string][]byte{helmrecord.SecretKey: data},
 	}
-}
-
-// pack stores a record the way Helm does.
-func pack(t testing.TB, text []byte) []byte {
-	t.Helper()
-	var packed bytes.Buffer
-	w := gzip.NewWriter(&packed)
-	if _, err := w.Write(text); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return []byte(base64.StdEncoding.EncodeToString(packed.Bytes()))
 }

@@ -3,8 +3,6 @@
 package helmrecord
 
 import (
-	"bytes"
-	"compress/gzip"
 	"encoding/base64"
 	"testing"
 
@@ -31,7 +29,7 @@ func TestRecordsOfEveryHelm(t *testing.T) {
 		"of no chart": `{"name":"shop","version":3,"chart":7,"hooks":[{"name":"m","kind":"Job","events":["post-upgrade"],"weight":-5}]}`,
 		"4":           `{"name":"shop","version":3,"apply_method":"ssa","chart":{"metadata":{"name":"shop","annotations":{"ops.vworkspace.io/backup":"velero"}},"templates":[{"data":"aGk="}]},"hooks":[{"name":"m","kind":"Job","events":["post-upgrade"],"weight":-5,"last_run":{"phase":""}}]}`,
 	} {
-		for how, stored := range map[string][]byte{"gzip": pack(t, []byte(text)), "plain": []byte(base64.StdEncoding.EncodeToString([]byte(text)))} {
+		for how, stored := range map[string][]byte{"gzip": enginetest.PackRecord(t, []byte(text)), "plain": []byte(base64.StdEncoding.EncodeToString([]byte(text)))} {
 			rec := &Record{}
 			if err := unpack(stored, rec); err != nil {
 				t.Errorf("Helm %s, %s: %v", name, how, err)
@@ -45,18 +43,4 @@ func TestRecordsOfEveryHelm(t *testing.T) {
 			}
 		}
 	}
-}
-
-// pack stores a record the way Helm does.
-func pack(t testing.TB, text []byte) []byte {
-	t.Helper()
-	var packed bytes.Buffer
-	w := gzip.NewWriter(&packed)
-	if _, err := w.Write(text); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return []byte(base64.StdEncoding.EncodeToString(packed.Bytes()))
 }
