@@ -54,11 +54,12 @@ func TestFiles(t *testing.T) {
 	roots.AppendCertsFromPEM(c.authorities)
 	var last error
 	if err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
-		var conn *tls.Conn
-		if conn, last = tls.Dial("tcp", address, &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}); last != nil {
-			return false, nil
+		conn, err := tls.Dial("tcp", address, &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12})
+		if last = err; err == nil {
+			err = conn.Close()
+			return true, err
 		}
-		return true, conn.Close()
+		return false, nil // not yet
 	}); err != nil {
 		t.Fatal(err, last)
 	}
