@@ -9,6 +9,7 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/clock"
@@ -18,6 +19,7 @@ import (
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/approvals"
 	"vworkspace.io/fleet/catalog"
+	"vworkspace.io/fleet/placement"
 )
 
 // Follows is the rule that an Operation asks for what its template takes, in a namespace that may use it.
@@ -83,6 +85,19 @@ func targetOf(ctx context.Context, c client.Reader, op *opsv1alpha1.Operation) (
 		return nil, nil
 	}
 	return instance, err
+}
+
+// SoundRollout is the rule that a rollout makes sense, also when it is changed while the Operation runs.
+func SoundRollout(_ context.Context, q Question) field.ErrorList {
+	op, isOperation := q.Object.(*opsv1alpha1.Operation)
+	if !isOperation {
+		return nil
+	}
+	var old opsv1alpha1.Operation
+	if err := json.Unmarshal(q.Request.OldObject.Raw, &old); err == nil && equality.Semantic.DeepEqual(old.Spec.Rollout, op.Spec.Rollout) {
+		return nil // whoever changes something else has not brought it
+	}
+	return placement.ValidateRollout(op.Spec)
 }
 
 // SoundClaim is the rule that an approval's claim, when it is written, is one that may count: it is signed with a key of the Secret, for this Operation, and has not

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/clock"
+	clusterv1alpha1 "open-cluster-management.io/api/cluster/v1alpha1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"vworkspace.io/fleet/admission"
@@ -138,6 +139,34 @@ func TestFollowsWhatIsChanged(t *testing.T) {
 	if err := alice(t).Patch(t.Context(), op, client.MergeFrom(before)); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestSoundRollout: a rollout that makes no sense is refused by its field, also when it comes later; and what was stored with one can still be cancelled.
+func TestSoundRollout(t *testing.T) {
+	of := func(deadline string) func(*opsv1alpha1.Operation) {
+		return func(op *opsv1alpha1.Operation) {
+			op.Spec.TargetRef, op.Spec.Selector = nil, &opsv1alpha1.InstanceSelector{}
+			op.Spec.Placement = &opsv1alpha1.PlacementSpec{PlacementRef: opsv1alpha1.PlacementRef{Name: "all"}}
+			op.Spec.Rollout = &opsv1alpha1.RolloutSpec{RolloutStrategy: clusterv1alpha1.RolloutStrategy{
+				Type: clusterv1alpha1.All, All: &clusterv1alpha1.RolloutAll{RolloutConfig: clusterv1alpha1.RolloutConfig{ProgressDeadline: deadline}},
+			}}
+		}
+	}
+	old := operation(of("0s")) // stored while nobody was asked
+	if err := alice(t).Create(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	servedBy(t, hubSide, func(o *admission.Options) { o.Operations = []admission.Rule{admission.SoundRollout} })
+	const words = `spec.rollout.all.progressDeadline: Invalid value: "0s": must be None, or a duration of more than 0 such as 90m`
+	refused(t, "created", alice(t).Create(t.Context(), operation(of("0s"))), words, "canary")
+	good := operation(of("1h"))
+	refused(t, "good", alice(t).Create(t.Context(), good), "", "")
+	before := good.DeepCopy()
+	good.Spec.Rollout.All.ProgressDeadline = "0s"
+	refused(t, "changed", alice(t).Patch(t.Context(), good, client.MergeFrom(before)), words, "canary")
+	before = old.DeepCopy()
+	old.Spec.Cancel = true
+	refused(t, "cancelled", alice(t).Patch(t.Context(), old, client.MergeFrom(before)), "", "")
 }
 
 // TestSoundClaim: a claim that cannot count is refused when it is written; one whose time or key may come is stored, and so is whatever else is changed beside a bad one.

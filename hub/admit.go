@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/placement"
 )
 
 // belongsToSpoke tells whether an Operation was delivered by a hub, or made below one: its agent acts on it, not the hub.
@@ -22,6 +23,9 @@ func (o Options) refusal(op *opsv1alpha1.Operation) (reason, message string) {
 	if op.Spec.Placement == nil && op.Spec.TargetRef == nil {
 		return opsv1alpha1.ReasonValidationFailed,
 			"spec.placement is required on the hub: name a Placement in spec.placement.placementRef.name, or one delivered instance in spec.targetRef"
+	}
+	if errs := placement.ValidateRollout(op.Spec); len(errs) > 0 {
+		return opsv1alpha1.ReasonValidationFailed, errs.ToAggregate().Error()
 	}
 	if op.Namespace == o.PlatformNamespace || op.Spec.Selector == nil {
 		return "", ""
@@ -47,7 +51,7 @@ func (o Options) sentSpec(op *opsv1alpha1.Operation, template *opsv1alpha1.Templ
 		spec.TemplateRef = template
 	}
 	spec.Placement, spec.Rollout, spec.Approvals = nil, nil, nil
-	spec.DryRun, spec.Cancel = false, false
+	spec.DryRun, spec.Cancel, spec.Suspend = false, false, false
 	if spec.TTLSecondsAfterFinished == nil {
 		spec.TTLSecondsAfterFinished = ptr.To(defaultTTL)
 	}

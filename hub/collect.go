@@ -89,7 +89,7 @@ func silence(name string, work *workv1.ManifestWork, cluster *clusterv1.ManagedC
 	r := placement.ClusterResult{Cluster: name, State: placement.Failed, Withdrawn: true}
 	switch {
 	case cluster == nil:
-		r.Reason = opsv1alpha1.ReasonClusterNotFound
+		r.State, r.Reason = placement.Skipped, opsv1alpha1.ReasonClusterNotFound
 		r.Message = fmt.Sprintf("the ManagedCluster %s does not exist any more", name)
 	case !meta.IsStatusConditionTrue(cluster.Status.Conditions, clusterv1.ManagedClusterConditionAvailable):
 		r.Reason = opsv1alpha1.ReasonClusterUnreachable
@@ -128,7 +128,11 @@ func (r *OperationReconciler) expire(ctx context.Context, p *pass) error {
 		if work != nil && answered(work) {
 			continue // answered this very moment; its event is on the way
 		}
-		p.run.settle(silence(name, work, cluster, deadline))
+		verdict := silence(name, work, cluster, deadline)
+		if verdict.Reason == opsv1alpha1.ReasonClusterUnreachable {
+			verdict.State = placement.Unreachable(p.op.Spec)
+		}
+		p.run.settle(verdict)
 	}
 	for _, name := range gone {
 		p.run.settle(placement.ClusterResult{

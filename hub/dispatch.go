@@ -39,6 +39,12 @@ func (r *OperationReconciler) dispatch(ctx context.Context, p *pass) error {
 			Cluster: cluster, State: placement.Cancelled, Reason: opsv1alpha1.ReasonUserCancelled, Message: "cancelled before it was begun",
 		})
 	}
+	for _, cluster := range d.Late {
+		run.settle(placement.ClusterResult{
+			Cluster: cluster, State: placement.Failed, Reason: opsv1alpha1.ReasonProgressDeadlineExceeded, Withdrawn: true,
+			Message: "it has not ended within the progressDeadline of spec.rollout, and is told to stop",
+		})
+	}
 	c := newCourier(p.op, spec, r.AgentNamespace, p.now)
 	troubles := 0
 	err := each(ctx, d.Start, r.Workers, func(ctx context.Context, cluster string) error {
@@ -77,7 +83,7 @@ func (r *OperationReconciler) send(ctx context.Context, p *pass, c courier, clus
 		return r.recognise(ctx, p, cluster)
 	case noNamespace(err):
 		p.run.settle(placement.ClusterResult{
-			Cluster: cluster, State: placement.Failed, Reason: opsv1alpha1.ReasonClusterNotFound,
+			Cluster: cluster, State: placement.Skipped, Reason: opsv1alpha1.ReasonClusterNotFound,
 			Message: fmt.Sprintf("the hub has no namespace for cluster %s: it does not exist any more", cluster),
 		})
 		return nil

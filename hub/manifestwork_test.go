@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1alpha1 "open-cluster-management.io/api/cluster/v1alpha1"
 	workv1 "open-cluster-management.io/api/work/v1"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
@@ -53,7 +54,7 @@ func TestManifestWorks(t *testing.T) {
 			Annotations: map[string]string{opsv1alpha1.AnnotationRequestedBy: "alice", opsv1alpha1.AnnotationRequestedByGroups: "staff\nsystem:authenticated"}},
 		Spec: opsv1alpha1.OperationSpec{
 			Placement:  &opsv1alpha1.PlacementSpec{PlacementRef: opsv1alpha1.PlacementRef{Name: "all"}},
-			Rollout:    &opsv1alpha1.RolloutSpec{Type: opsv1alpha1.RolloutAll},
+			Rollout:    &opsv1alpha1.RolloutSpec{RolloutStrategy: clusterv1alpha1.RolloutStrategy{Type: clusterv1alpha1.All}},
 			Selector:   &opsv1alpha1.InstanceSelector{LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"tier": "web"}}},
 			Type:       opsv1alpha1.TypeBackup,
 			Engine:     opsv1alpha1.EngineVelero,

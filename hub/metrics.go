@@ -17,6 +17,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1 "open-cluster-management.io/api/cluster/v1"
+	clusterv1alpha1 "open-cluster-management.io/api/cluster/v1alpha1"
 	workv1 "open-cluster-management.io/api/work/v1"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -117,20 +118,30 @@ func (m *Metrics) wrote(p *pass, before opsv1alpha1.OperationStatus, now time.Ti
 	if !p.heard.IsZero() {
 		m.rollUp.Observe(max(0, now.Sub(p.heard).Seconds()))
 	}
-	if before.ExpandedAt == nil && s.ExpandedAt != nil && p.run != nil {
+	if before.ExpandedAt == nil && s.ExpandedAt != nil && p.run != nil && atOnce(p.op) {
 		last := p.run.lastDispatch(s.ExpandedAt.Time)
 		m.fanOut.WithLabelValues(strconv.FormatBool(hasWaited(s.History))).Observe(max(0, last.Sub(p.op.CreationTimestamp.Time).Seconds()))
 	}
 	if !m.operations.Ended(p.op, before.Phase) || s.Summary == nil || s.Summary.Clusters == nil {
 		return
 	}
-	for phase, n := range map[opsv1alpha1.OperationPhase]int32{
-		opsv1alpha1.PhaseSucceeded: s.Summary.Clusters.Succeeded,
-		opsv1alpha1.PhaseFailed:    s.Summary.Clusters.Failed,
-		opsv1alpha1.PhaseCancelled: s.Summary.Clusters.Cancelled,
+	for phase, n := range map[string]int32{
+		string(opsv1alpha1.PhaseSucceeded): s.Summary.Clusters.Succeeded,
+		string(opsv1alpha1.PhaseFailed):    s.Summary.Clusters.Failed,
+		string(opsv1alpha1.PhaseCancelled): s.Summary.Clusters.Cancelled,
+		phaseSkipped:                       s.Summary.Clusters.Skipped,
 	} {
-		m.clustersEnded.WithLabelValues(string(p.op.Spec.Type), string(phase)).Add(float64(n))
+		m.clustersEnded.WithLabelValues(string(p.op.Spec.Type), phase).Add(float64(n))
 	}
+}
+
+// phaseSkipped is that of clusters that were left out.
+const phaseSkipped = "Skipped"
+
+// atOnce tells whether every cluster was to be started as soon as it could be.
+func atOnce(op *opsv1alpha1.Operation) bool {
+	r := op.Spec.Rollout
+	return !op.Spec.Suspend && (r == nil || r.Type == "" || r.Type == clusterv1alpha1.All)
 }
 
 // lastDispatch is when this process created works last, or else the time that is on record.

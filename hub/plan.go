@@ -136,7 +136,7 @@ func (r *OperationReconciler) plan(ctx context.Context, p *pass, template *opsv1
 		p.meet(*obstacle)
 		return plan, nil, nil
 	}
-	plan = placement.Plan{Spec: r.sentSpec(p.op, template), Groups: groups}
+	plan = placement.Plan{Spec: r.sentSpec(p.op, template), Groups: placement.Order(groups, p.op.Spec)}
 	stored, err = r.freeze(ctx, p.op, plan)
 	return plan, stored, err
 }

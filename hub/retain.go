@@ -78,8 +78,10 @@ func (r *OperationReconciler) load(ctx context.Context, p *pass) (bool, error) {
 	for i := range works {
 		run.observe(&works[i], works[i].CreationTimestamp.Time, p.now)
 	}
-	if p.op.Status.ExpandedAt != nil {
-		run.missing("its ManifestWork was deleted before its result was kept; what was begun on the cluster goes on there")
+	if started := p.op.Status.Rollout; started != nil {
+		run.missing(int(started.Started), "its ManifestWork was deleted before its result was kept; what was begun on the cluster goes on there")
+	} else if p.op.Status.ExpandedAt != nil { // by a hub of before there were rollouts
+		run.missing(plan.Len(), "its ManifestWork was deleted before its result was kept; what was begun on the cluster goes on there")
 	}
 	return true, nil
 }
@@ -100,11 +102,14 @@ func giveUpAll(s *opsv1alpha1.OperationStatus) {
 	}
 }
 
-// missing gives up the clusters of which nothing is known although all had been started.
-func (r *run) missing(message string) {
+// missing gives up those of the first clusters of the plan of which nothing is known although they had been started.
+func (r *run) missing(first int, message string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, cluster := range r.tally.NotStarted(0) {
+		if r.tally.Index(cluster) >= first {
+			break
+		}
 		r.note(placement.ClusterResult{
 			Cluster: cluster, State: placement.Failed, Reason: opsv1alpha1.ReasonResultLost, Message: message,
 		})

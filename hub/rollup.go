@@ -24,6 +24,7 @@ func (r *OperationReconciler) rollUp(ctx context.Context, p *pass) error {
 	failures := run.tally.Failures()
 	started := run.tally.Started()
 	trouble := run.trouble()
+	progress := rolloutStatus(run.plan, run.tally, d)
 	p.heard, run.heard = run.heard, time.Time{}
 	run.mu.Unlock()
 
@@ -34,6 +35,7 @@ func (r *OperationReconciler) rollUp(ctx context.Context, p *pass) error {
 	}
 	s.Failures = failures
 	s.SetProgress(clusters)
+	s.Rollout = progress
 	err := r.keep(ctx, p, d.Done)
 	if err == nil && started && s.ExpandedAt == nil {
 		// Whoever reads this later takes a cluster without a work and without a kept result for one whose work was deleted.
@@ -44,8 +46,15 @@ func (r *OperationReconciler) rollUp(ctx context.Context, p *pass) error {
 		if d.Done {
 			message = "every cluster has ended; storing the results"
 		}
-		p.transition().Run(opsv1alpha1.ReasonRollingOut, message+trouble)
+		if d.Hold != "" && !d.Done {
+			p.transition().Await(d.Hold, opsv1alpha1.ReasonRollingOut, message+trouble)
+		} else {
+			p.transition().Run(opsv1alpha1.ReasonRollingOut, message+trouble)
+		}
 		return err
+	}
+	if clusters.Skipped > 0 {
+		p.transition().Degrade(opsv1alpha1.ReasonSomeSkipped, fmt.Sprintf("%d of %d clusters were left out", clusters.Skipped, clusters.Total))
 	}
 	switch t := p.transition(); d.Phase {
 	case opsv1alpha1.PhaseSucceeded:
@@ -58,6 +67,18 @@ func (r *OperationReconciler) rollUp(ctx context.Context, p *pass) error {
 		return errors.New("a run that is done must have a final phase, not " + string(d.Phase))
 	}
 	return nil
+}
+
+// rolloutStatus is how far a rollout has come.
+func rolloutStatus(plan placement.Plan, tally *placement.Tally, d placement.Decision) *opsv1alpha1.RolloutStatus {
+	s := &opsv1alpha1.RolloutStatus{Started: int32(tally.Prefix()), Groups: int32(len(plan.Groups))}
+	if !d.Done && len(plan.Groups) > 0 {
+		s.Group = plan.GroupName(d.Group)
+	}
+	if !d.SoakingUntil.IsZero() {
+		s.SoakingUntil = &metav1.Time{Time: placement.At(d.SoakingUntil)}
+	}
+	return s
 }
 
 // trouble sums up what keeps ManifestWorks from being created; empty when nothing does.

@@ -77,6 +77,10 @@ func (r *run) observe(work *workv1.ManifestWork, told, now time.Time) bool {
 	if known, planned := r.tally.Result(cluster); !planned || known.State.Terminal() {
 		return false
 	}
+	if result.State.Terminal() {
+		result.EndedAt = placement.At(now)
+	}
+	r.tally.Told(cluster, told)
 	changed := r.tally.Apply(result)
 	switch {
 	case !answered(work):
@@ -141,6 +145,7 @@ func (r *run) sent(cluster string, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.troubles, cluster)
+	r.tally.Told(cluster, at)
 	if r.tally.Apply(notYetReported(cluster, "")) {
 		r.silent[cluster] = at
 	}

@@ -18,6 +18,8 @@ import (
 type Group struct {
 	// Name of the group; empty when the Placement does not name it.
 	Name string `json:"name,omitempty"`
+	// Decision is the number of the decision group in the Placement.
+	Decision int `json:"decision,omitempty"`
 	// Clusters of the group, sorted.
 	Clusters []string `json:"clusters"`
 }
@@ -66,7 +68,7 @@ func Resolve(p *clusterv1beta1.Placement, decisions []clusterv1beta1.PlacementDe
 		index := groupIndex(d)
 		g := byIndex[index]
 		if g == nil {
-			g = &indexed{index: index, Group: Group{Name: d.Labels[clusterv1beta1.DecisionGroupNameLabel]}}
+			g = &indexed{index: index, Group: Group{Name: d.Labels[clusterv1beta1.DecisionGroupNameLabel], Decision: index}}
 			byIndex[index] = g
 		}
 		for _, c := range d.Status.Decisions {

@@ -104,7 +104,7 @@ func split(groups []Group) [][]chunkGroup {
 			}
 			n := min(room, len(rest))
 			last := len(parts) - 1
-			parts[last] = append(parts[last], chunkGroup{Index: i, Group: Group{Name: g.Name, Clusters: rest[:n]}})
+			parts[last] = append(parts[last], chunkGroup{Index: i, Group: Group{Name: g.Name, Decision: g.Decision, Clusters: rest[:n]}})
 			rest, room = rest[n:], room-n
 		}
 	}

@@ -68,14 +68,14 @@ func TestResolve(t *testing.T) {
 				decision("all-decision-1", "0", "canary", "m"),
 				decision("all-decision-3", "2", "rest", "a"),
 			},
-			want: []Group{{Name: "canary", Clusters: []string{"m"}}, {Name: "rest", Clusters: []string{"a", "b", "z"}}, {Clusters: []string{"late"}}},
+			want: []Group{{Name: "canary", Clusters: []string{"m"}}, {Name: "rest", Decision: 2, Clusters: []string{"a", "b", "z"}}, {Decision: 10, Clusters: []string{"late"}}},
 		},
 		{
 			name: "a cluster that is decided twice counts once, in its first group", placement: decided(2),
 			decisions: []clusterv1beta1.PlacementDecision{
 				decision("all-decision-1", "0", "", "a", "a"), decision("all-decision-2", "1", "", "b", "a"),
 			},
-			want: []Group{{Clusters: []string{"a"}}, {Clusters: []string{"b"}}},
+			want: []Group{{Clusters: []string{"a"}}, {Decision: 1, Clusters: []string{"b"}}},
 		},
 		{
 			name: "an empty decision is a cluster that was not found", placement: decided(1),
@@ -109,7 +109,7 @@ func planOf(sizes ...int) Plan {
 	}}
 	n := 0
 	for i, size := range sizes {
-		g := Group{Name: fmt.Sprintf("g%d", i)}
+		g := Group{Name: fmt.Sprintf("g%d", i), Decision: i}
 		for range size {
 			g.Clusters = append(g.Clusters, fmt.Sprintf("cluster-%05d", n))
 			n++

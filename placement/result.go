@@ -24,10 +24,14 @@ const (
 	Failed State = "failed"
 	// Cancelled was stopped, or never begun, because a person asked. Final.
 	Cancelled State = "cancelled"
+	// Skipped was left out: it is gone, or did not answer and may be left out. Final.
+	Skipped State = "skipped"
 )
 
 // Terminal tells whether a state is final.
-func (s State) Terminal() bool { return s == Succeeded || s == Failed || s == Cancelled }
+func (s State) Terminal() bool {
+	return s == Succeeded || s == Failed || s == Cancelled || s == Skipped
+}
 
 // rank orders states by how far a cluster has come. A state never goes back to a lower rank: feedback that arrives late, twice or
 // out of order tells of the past.
@@ -59,6 +63,8 @@ type ClusterResult struct {
 	StartedAt time.Time `json:"startedAt,omitzero"`
 	// FinishedAt is when the cluster ended; zero when unknown.
 	FinishedAt time.Time `json:"finishedAt,omitzero"`
+	// EndedAt is when the hub heard that it had ended, by the hub's clock; zero when it was not there to hear it.
+	EndedAt time.Time `json:"endedAt,omitzero"`
 	// Instances of the cluster by state.
 	Instances opsv1alpha1.Counts `json:"instances,omitzero"`
 	// Waiting tells that the cluster runs, and that something in it waits: for a precondition, or for a person. Message says for what.

@@ -3,7 +3,10 @@
 package placement
 
 import (
+	"fmt"
 	"time"
+
+	clusterv1alpha1 "open-cluster-management.io/api/cluster/v1alpha1"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
@@ -16,14 +19,22 @@ type Strategy interface {
 
 // Decision is what to do next in a run.
 type Decision struct {
-	// Start these clusters now, in this order.
+	// Start these clusters now, in this order, which is the plan's.
 	Start []string
 	// Skip these clusters: they are never started, and end as Cancelled.
 	Skip []string
+	// Late are clusters that are still at work past the rollout's deadline: they have failed, and are told to stop.
+	Late []string
 	// More tells that clusters are left to start as soon as those in Start were.
 	More bool
 	// RequeueAfter asks for another decision at the latest after that time, also when no cluster reports anything. 0 does not.
 	RequeueAfter time.Duration
+	// Hold is why no other cluster is started before a person says so; empty when that is not so.
+	Hold string
+	// Group is the index of the plan's group that is at work; that of the last one when all have ended.
+	Group int
+	// SoakingUntil is when the next cluster has been well for long enough, where nothing else is waited for.
+	SoakingUntil time.Time
 	// Done tells that the run is over and that Phase, which is terminal, Reason and Message say how. Otherwise Phase is Running.
 	Done    bool
 	Phase   opsv1alpha1.OperationPhase
@@ -36,26 +47,17 @@ func For(spec opsv1alpha1.OperationSpec) Strategy {
 	if spec.Cancel {
 		return Stop{}
 	}
-	return All{}
-}
-
-// All starts every cluster at once.
-type All struct{}
-
-// Decide implements Strategy.
-func (All) Decide(_ Plan, tally *Tally, _ time.Time, limit int) Decision {
-	d := decide(tally)
-	d.Start = tally.NotStarted(limit)
-	d.More = limit > 0 && len(d.Start) == limit
-	return d
+	r, _ := readRules(spec) // what is wrong was refused before the run began; a change that is wrong counts as if it left the field out
+	return Rollout{r}
 }
 
 // Stop starts nothing any more: the run was cancelled. It is over when the clusters that were started have ended.
 type Stop struct{}
 
 // Decide implements Strategy.
-func (Stop) Decide(_ Plan, tally *Tally, _ time.Time, _ int) Decision {
-	d := decide(tally)
+func (Stop) Decide(plan Plan, tally *Tally, _ time.Time, _ int) Decision {
+	d := Decision{Group: max(0, len(plan.Groups)-1)}
+	d.conclude(tally)
 	d.Skip = tally.NotStarted(0)
 	if !d.Done {
 		d.Message = "cancelling: " + d.Message
@@ -63,11 +65,182 @@ func (Stop) Decide(_ Plan, tally *Tally, _ time.Time, _ int) Decision {
 	return d
 }
 
-// decide says whether the run is over.
-func decide(tally *Tally) Decision {
+// conclude says whether the run is over.
+func (d *Decision) conclude(tally *Tally) {
 	if !tally.Done() {
-		return Decision{Phase: opsv1alpha1.PhaseRunning, Reason: opsv1alpha1.ReasonRollingOut, Message: tally.Progress()}
+		d.Phase, d.Reason, d.Message = opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonRollingOut, tally.Progress()
+		return
 	}
-	phase, reason, message := tally.Verdict()
-	return Decision{Done: true, Phase: phase, Reason: reason, Message: message}
+	d.Done = true
+	d.Phase, d.Reason, d.Message = tally.Verdict()
+}
+
+// Rollout starts clusters in the order of the plan, as its rules say.
+//
+// It is not Open Cluster Management's own decision (sdk-go, RolloutHandler), with which it agrees where both say something: there a cluster that failed keeps
+// its place among those at work until the deadline, so that one failure of those that are tolerated stops a rollout of one at a time for good; a cluster that
+// does not answer is one that failed; and nothing but the budget of failures stops it.
+type Rollout struct{ rules rules }
+
+// Decide implements Strategy.
+func (r Rollout) Decide(plan Plan, tally *Tally, now time.Time, limit int) Decision {
+	d := Decision{Group: max(0, len(plan.Groups)-1)}
+	d.conclude(tally)
+	stages := r.rules.stages(plan)
+	for i := range stages {
+		c := r.rules.count(tally, stages[i], now)
+		d.Late = append(d.Late, c.late...)
+		d.wait(c.next, now)
+		if c.ended && !c.breached(stages[i], r.rules) {
+			continue
+		}
+		d.Group = plan.groupAt(stages[i].first, c.at)
+		r.start(&d, tally, stages[i], c, limit)
+		if d.SoakingUntil = c.soaks; c.active > 0 {
+			d.SoakingUntil = time.Time{}
+		}
+		break
+	}
+	if d.SoakingUntil.IsZero() || d.Hold != "" {
+		return d
+	}
+	if d.Done { // but for the soak
+		d.Done, d.Phase, d.Reason, d.Message = false, opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonRollingOut, tally.Progress()
+	}
+	d.Message += "; soaking until " + d.SoakingUntil.UTC().Format(time.RFC3339)
+	return d
+}
+
+// start what may be started in the stage that is at work, or say why not.
+func (r Rollout) start(d *Decision, tally *Tally, s stage, c count, limit int) {
+	switch {
+	case !tally.leftFrom(s.from):
+	case c.breached(s, r.rules):
+		d.Hold, d.Message = opsv1alpha1.ReasonRolloutHalted, s.breach(c.failed, c.away, c.first)
+	case r.rules.suspended:
+		d.Hold, d.Message = opsv1alpha1.ReasonSuspended, "held back by spec.suspend: "+d.Message
+	default:
+		room := s.to - s.from
+		if s.atOnce >= 0 {
+			room = max(0, s.atOnce-c.active-c.soaking)
+		}
+		d.More = limit > 0 && room >= limit
+		if d.More {
+			room = limit
+		}
+		d.Start = tally.notStartedIn(s.from, s.to, room)
+		d.More = d.More && len(d.Start) == limit
+	}
+}
+
+// count is how the clusters of a stage stand.
+type count struct {
+	// active are at work, soaking have succeeded not long enough ago, failed and away count against the budgets.
+	active, soaking, failed, away int
+	// first that counts against a budget.
+	first ClusterResult
+	// late are past their deadline.
+	late []string
+	// ended: none is at work, soaks or is left to be started.
+	ended bool
+	// at is the index of the first that has not ended.
+	at int
+	// next is when the next of them soaked long enough, or is late; soaks is the first of the former.
+	next, soaks time.Time
+}
+
+func (r rules) count(tally *Tally, s stage, now time.Time) count {
+	c := count{at: -1, ended: true}
+	for i := s.from; i < s.to; i++ {
+		open := true
+		switch result := &tally.results[i]; result.State {
+		case "":
+		case Succeeded:
+			if open = r.soaking(result, now); open {
+				c.soaking++
+				c.soaks = earliest(c.soaks, result.EndedAt.Add(r.soak))
+			}
+		case Failed:
+			open = false
+			c.blame(result, r.policy)
+		case Cancelled, Skipped:
+			open = false
+		default:
+			c.active++
+			c.watch(result, tally.told[i], r.deadline, now)
+		}
+		if open && c.at < 0 {
+			c.at = i
+		}
+		c.ended = c.ended && !open
+	}
+	c.next = earliest(c.next, c.soaks)
+	return c
+}
+
+// soaking tells whether a cluster that succeeded has not been well for long enough. Only strategies that go on from there ask for it.
+func (r rules) soaking(result *ClusterResult, now time.Time) bool {
+	return r.kind != clusterv1alpha1.All && r.soak > 0 && result.EndedAt.Add(r.soak).After(now)
+}
+
+// blame a cluster that has not succeeded.
+func (c *count) blame(result *ClusterResult, policy opsv1alpha1.UnreachablePolicy) {
+	if result.Reason == opsv1alpha1.ReasonClusterUnreachable && policy == opsv1alpha1.UnreachableWait {
+		c.away++
+	} else {
+		c.failed++
+	}
+	if c.first.Cluster == "" {
+		c.first = *result
+	}
+}
+
+// watch a cluster that is at work.
+func (c *count) watch(result *ClusterResult, told time.Time, deadline time.Duration, now time.Time) {
+	if deadline == 0 || told.IsZero() {
+		return
+	}
+	if due := told.Add(deadline); due.After(now) {
+		c.next = earliest(c.next, due)
+	} else {
+		c.late = append(c.late, result.Cluster)
+	}
+}
+
+// breached tells whether a budget is used up, where that counts.
+func (c count) breached(s stage, r rules) bool {
+	return !r.goOn && (s.failures >= 0 && c.failed > s.failures || s.unreachable >= 0 && c.away > s.unreachable)
+}
+
+// wait asks for another decision at a time.
+func (d *Decision) wait(until, now time.Time) {
+	if until.IsZero() {
+		return
+	}
+	if left := until.Sub(now); d.RequeueAfter == 0 || left < d.RequeueAfter {
+		d.RequeueAfter = max(left, time.Nanosecond)
+	}
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// groupAt is the index of the group of the cluster with an index in the plan, or first when there is none.
+func (p Plan) groupAt(first, cluster int) int {
+	to := 0
+	for i, g := range p.Groups {
+		if to += len(g.Clusters); cluster >= 0 && cluster < to {
+			return i
+		}
+	}
+	return first
+}
+
+// String is for messages about a decision.
+func (d Decision) String() string {
+	return fmt.Sprintf("start %d, skip %d, late %d, hold %q, again after %s, %s/%s: %s", len(d.Start), len(d.Skip), len(d.Late), d.Hold, d.RequeueAfter, d.Phase, d.Reason, d.Message)
 }

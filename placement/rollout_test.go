@@ -7,6 +7,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1alpha1 "open-cluster-management.io/api/cluster/v1alpha1"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
@@ -74,5 +78,32 @@ func BenchmarkTallyApply(b *testing.B) {
 	states := []State{Pending, Running}
 	for i := 0; b.Loop(); i++ {
 		tally.Apply(ClusterResult{Cluster: clusters[i%len(clusters)], State: states[i/len(clusters)%2], Message: "m"})
+	}
+}
+
+// BenchmarkDecide is what a decision takes on a fleet of 10,000 clusters in a hundred groups, half of which are done.
+func BenchmarkDecide(b *testing.B) {
+	sizes := make([]int, 100)
+	for i := range sizes {
+		sizes[i] = 100
+	}
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	for _, kind := range []clusterv1alpha1.RolloutType{clusterv1alpha1.All, clusterv1alpha1.Progressive, clusterv1alpha1.ProgressivePerGroup} {
+		b.Run(string(kind), func(b *testing.B) {
+			plan := planOf(sizes...)
+			tally := NewTally(plan)
+			for _, c := range plan.Clusters()[:5000] {
+				tally.Apply(ClusterResult{Cluster: c, State: Succeeded, EndedAt: now})
+			}
+			spec := opsv1alpha1.OperationSpec{Rollout: &opsv1alpha1.RolloutSpec{RolloutStrategy: clusterv1alpha1.RolloutStrategy{Type: kind}}}
+			if kind == clusterv1alpha1.Progressive {
+				spec.Rollout.Progressive = &clusterv1alpha1.RolloutProgressive{MaxConcurrency: intstr.FromString("10%"), RolloutConfig: clusterv1alpha1.RolloutConfig{MinSuccessTime: metav1.Duration{Duration: time.Minute}}}
+			}
+			for b.Loop() {
+				if d := For(spec).Decide(plan, tally, now.Add(time.Second), 256); d.Done {
+					b.Fatal(d)
+				}
+			}
+		})
 	}
 }

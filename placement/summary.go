@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
@@ -18,6 +19,7 @@ type Tally struct {
 	clusters  []string
 	index     map[string]int
 	results   []ClusterResult
+	told      []time.Time // when each was told, by the hub's clock
 	counts    opsv1alpha1.Counts
 	instances opsv1alpha1.Counts
 	noTargets int32
@@ -33,6 +35,7 @@ func NewTally(p Plan) *Tally {
 		clusters: clusters,
 		index:    make(map[string]int, len(clusters)),
 		results:  make([]ClusterResult, len(clusters)),
+		told:     make([]time.Time, len(clusters)),
 		held:     map[int]bool{},
 	}
 	for i, c := range clusters {
@@ -103,6 +106,8 @@ func (t *Tally) counter(s State) *int32 {
 		return &t.counts.Failed
 	case Cancelled:
 		return &t.counts.Cancelled
+	case Skipped:
+		return &t.counts.Skipped
 	case Pending:
 		return &t.counts.Pending
 	default:
@@ -118,6 +123,7 @@ func add(sum *opsv1alpha1.Counts, c opsv1alpha1.Counts, sign int32) {
 	sum.Succeeded += sign * c.Succeeded
 	sum.Failed += sign * c.Failed
 	sum.Cancelled += sign * c.Cancelled
+	sum.Skipped += sign * c.Skipped
 }
 
 // Clusters by state.
@@ -164,6 +170,37 @@ func (t *Tally) NotStarted(limit int) []string {
 	return names
 }
 
+// notStartedIn are up to limit clusters with indexes in [from, to) of which nothing is known.
+func (t *Tally) notStartedIn(from, to, limit int) []string {
+	var names []string
+	for i := from; i < to && len(names) < limit; i++ {
+		if t.results[i].State == "" {
+			names = append(names, t.clusters[i])
+		}
+	}
+	return names
+}
+
+// leftFrom tells whether a cluster from an index on was not started.
+func (t *Tally) leftFrom(from int) bool {
+	return t.started < len(t.clusters) && slices.ContainsFunc(t.results[from:], func(r ClusterResult) bool { return r.State == "" })
+}
+
+// Told takes note of when a cluster was told; the first time counts.
+func (t *Tally) Told(cluster string, at time.Time) {
+	if i, planned := t.index[cluster]; planned && t.told[i].IsZero() {
+		t.told[i] = at
+	}
+}
+
+// Prefix is how many clusters, from the first of the plan on, were started.
+func (t *Tally) Prefix() int {
+	if t.started == len(t.clusters) {
+		return t.started
+	}
+	return slices.IndexFunc(t.results, func(r ClusterResult) bool { return r.State == "" })
+}
+
 // Started tells whether something is known of every cluster.
 func (t *Tally) Started() bool { return t.started == len(t.clusters) }
 
@@ -201,7 +238,7 @@ func (t *Tally) Progress() string {
 	for _, part := range []struct {
 		n    int32
 		what string
-	}{{c.Running, "running"}, {c.Blocked, "blocked"}, {c.Pending, "pending"}, {c.Failed, "failed"}} {
+	}{{c.Running, "running"}, {c.Blocked, "blocked"}, {c.Pending, "pending"}, {c.Failed, "failed"}, {c.Skipped, "skipped"}} {
 		if part.n > 0 {
 			s += fmt.Sprintf(", %d %s", part.n, part.what)
 		}
@@ -230,6 +267,13 @@ func (t *Tally) Verdict() (phase opsv1alpha1.OperationPhase, reason, message str
 	case c.Total > 0 && t.noTargets == c.Total:
 		message = fmt.Sprintf("no ApplicationInstance matches the selector on any of %d clusters", c.Total)
 		return opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonNoTargets, message
+	case c.Skipped > 0:
+		first := t.results[slices.IndexFunc(t.results, func(r ClusterResult) bool { return r.State == Skipped })]
+		message = fmt.Sprintf("%d of %d clusters succeeded, %d were left out: %s: %s", c.Succeeded, c.Total, c.Skipped, first.Cluster, first.Cause())
+		if c.Succeeded == 0 { // so that nothing was done
+			return opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonSomeSkipped, message
+		}
+		return opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonSomeSkipped, message
 	default:
 		message = fmt.Sprintf("%d of %d clusters succeeded", c.Succeeded, c.Total)
 		return opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded, message

@@ -62,7 +62,7 @@ func counts(c opsv1alpha1.Counts) string {
 	for _, n := range []struct {
 		count int32
 		word  string
-	}{{c.Running, "running"}, {c.Blocked, "blocked"}, {c.Failed, "failed"}, {c.Cancelled, "cancelled"}} {
+	}{{c.Running, "running"}, {c.Blocked, "blocked"}, {c.Failed, "failed"}, {c.Cancelled, "cancelled"}, {c.Skipped, "skipped"}} {
 		if n.count > 0 {
 			out += fmt.Sprintf(" (%d %s)", n.count, n.word)
 		}

@@ -57,7 +57,7 @@ func (a audit) close(o *unstructured.Unstructured) {
 		return int32(n)
 	}
 	a.ended[o.GetUID()] = closing{o.GetName(), int32(planned), opsv1alpha1.Counts{
-		Total: count("total"), Succeeded: count("succeeded"), Failed: count("failed"), Cancelled: count("cancelled"),
+		Total: count("total"), Succeeded: count("succeeded"), Failed: count("failed"), Cancelled: count("cancelled"), Skipped: count("skipped"),
 	}}
 }
 
@@ -84,6 +84,8 @@ func (a audit) file(o *unstructured.Unstructured) {
 				counts.Failed++
 			case placement.Cancelled:
 				counts.Cancelled++
+			case placement.Skipped:
+				counts.Skipped++
 			case placement.Pending, placement.Blocked, placement.Running:
 			}
 		}
@@ -104,6 +106,7 @@ func (a audit) gaps() (all []string) {
 		var kept opsv1alpha1.Counts
 		for _, c := range a.results[uid] {
 			kept.Total, kept.Succeeded, kept.Failed, kept.Cancelled = kept.Total+c.Total, kept.Succeeded+c.Succeeded, kept.Failed+c.Failed, kept.Cancelled+c.Cancelled
+			kept.Skipped += c.Skipped
 		}
 		if kept != end.counts {
 			all = append(all, fmt.Sprintf("Operation %s ended with %+v, and the results that were kept are %+v", end.name, end.counts, kept))

@@ -5,7 +5,9 @@ package faults
 import (
 	"cmp"
 
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
+	clusterv1alpha1 "open-cluster-management.io/api/cluster/v1alpha1"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -77,6 +79,24 @@ var stories = append(toldOf(tasks), []Story{
 				func() error { return w.Gone(OnHub, "Operation", apps, "op") },
 				func() error { return w.Create(OnHub, approvedTool("op")) },
 				func() error { return w.Reaches("op", opsv1alpha1.PhasePending, opsv1alpha1.ReasonApprovalInvalid) },
+			)
+		},
+	},
+	{
+		// Held back before it begins, and then one cluster after the other: none begins before its turn, and none twice.
+		Name:   "rollout",
+		Before: instances(opsv1alpha1.EngineJob),
+		Tell: func(w *World) error {
+			op := tool("op")
+			op.Spec.Suspend = true
+			op.Spec.Rollout = &opsv1alpha1.RolloutSpec{RolloutStrategy: clusterv1alpha1.RolloutStrategy{
+				Type: clusterv1alpha1.Progressive, Progressive: &clusterv1alpha1.RolloutProgressive{MaxConcurrency: intstr.FromInt32(1)},
+			}}
+			return inTurn(
+				func() error { return w.Create(OnHub, op) },
+				func() error { return w.Reaches("op", opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonRollingOut) },
+				func() error { return w.Change(OnHub, op, func() { op.Spec.Suspend = false }) },
+				func() error { return w.Reaches("op", opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded) },
 			)
 		},
 	},

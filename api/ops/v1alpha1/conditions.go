@@ -38,6 +38,14 @@ const (
 	ReasonAllSucceeded = "AllSucceeded"
 	// ReasonSomeFailed: something below failed.
 	ReasonSomeFailed = "SomeFailed"
+	// ReasonSomeSkipped: whatever was not left out succeeded.
+	ReasonSomeSkipped = "SomeSkipped"
+	// ReasonRolloutHalted: more clusters failed, or did not answer, than may; a person decides how to go on.
+	ReasonRolloutHalted = "RolloutHalted"
+	// ReasonSuspended: spec.suspend is set.
+	ReasonSuspended = "Suspended"
+	// ReasonProgressDeadlineExceeded: the cluster has not ended within the progressDeadline of the rollout.
+	ReasonProgressDeadlineExceeded = "ProgressDeadlineExceeded"
 	// ReasonNoTargets: no ApplicationInstance matches the selector.
 	ReasonNoTargets = "NoTargets"
 

@@ -137,10 +137,14 @@ type Counts struct {
 	// Cancelled were stopped.
 	// +kubebuilder:validation:Maximum=2147483647
 	Cancelled int32 `json:"cancelled"`
+	// Skipped were left out: they are gone, or did not answer and may be left out.
+	// +optional
+	// +kubebuilder:validation:Maximum=2147483647
+	Skipped int32 `json:"skipped,omitempty"`
 }
 
 // Done is how many have ended.
-func (c Counts) Done() int32 { return c.Succeeded + c.Failed + c.Cancelled }
+func (c Counts) Done() int32 { return c.Succeeded + c.Failed + c.Cancelled + c.Skipped }
 
 // Summary counts what lies below an expanding Operation.
 type Summary struct {
@@ -217,6 +221,22 @@ type TemplateStatus struct {
 	// Exclusive runs beside no other Operation on the target; on an instance only.
 	// +optional
 	Exclusive bool `json:"exclusive,omitempty"`
+}
+
+// RolloutStatus is how far a rollout has come.
+type RolloutStatus struct {
+	// Started is how many clusters, from the first of the plan on, have been started. None of them is started again.
+	// +kubebuilder:validation:Maximum=2147483647
+	Started int32 `json:"started"`
+	// Group that is at work: its name, or its number from 0 where the Placement gives it none. Empty when all have ended.
+	// +optional
+	Group string `json:"group,omitempty"`
+	// Groups of the plan.
+	// +kubebuilder:validation:Maximum=2147483647
+	Groups int32 `json:"groups"`
+	// SoakingUntil is when the next cluster has been well for as long as minSuccessTime asks, when nothing else is waited for.
+	// +optional
+	SoakingUntil *metav1.Time `json:"soakingUntil,omitempty"`
 }
 
 // OperationStatus is where an Operation stands. It has the same shape on the hub, on a cluster and on an instance.
@@ -299,6 +319,9 @@ type OperationStatus struct {
 	// Plan describes the frozen plan; on the hub only.
 	// +optional
 	Plan *PlanStatus `json:"plan,omitempty"`
+	// Rollout is how far it has come through the plan; on the hub only.
+	// +optional
+	Rollout *RolloutStatus `json:"rollout,omitempty"`
 	// ExpandedAt is when all Operations of the level below existed; none is created after that.
 	// +optional
 	ExpandedAt *metav1.Time `json:"expandedAt,omitempty"`

@@ -5,6 +5,8 @@ package v1alpha1
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	clusterv1alpha1 "open-cluster-management.io/api/cluster/v1alpha1"
 )
 
 // OperationType is what an Operation does.
@@ -165,24 +167,68 @@ type ApprovalsSpec struct {
 	ApprovedAt string `json:"approvedAt,omitempty"`
 }
 
-// RolloutType is the order in which clusters are acted on.
-// +kubebuilder:validation:Enum=All
-type RolloutType string
-
-// RolloutAll acts on all clusters at once.
-const RolloutAll RolloutType = "All"
-
-// RolloutSpec says in which order clusters are acted on. Its shape is that of Open Cluster Management's RolloutStrategy.
+// RolloutSpec says in which order clusters are acted on, how many at a time, and what stops it. Its strategies are those of Open Cluster Management's
+// RolloutStrategy; all of it may be changed while the Operation runs.
+//
+// Clusters are started in the order of the plan: the Placement's decision groups, those that are mandatory first, and within a group by name.
+// +kubebuilder:validation:XValidation:rule="!has(self.all) || self.type == 'All'",message="all is for type All"
+// +kubebuilder:validation:XValidation:rule="!has(self.progressive) || self.type == 'Progressive'",message="progressive is for type Progressive"
+// +kubebuilder:validation:XValidation:rule="!has(self.progressivePerGroup) || self.type == 'ProgressivePerGroup'",message="progressivePerGroup is for type ProgressivePerGroup"
 type RolloutSpec struct {
-	// Type is All: every cluster at once.
+	clusterv1alpha1.RolloutStrategy `json:",inline"`
+	// Unreachable says what becomes of clusters that do not answer. They have not failed: nobody knows.
 	// +optional
-	// +kubebuilder:default=All
-	Type RolloutType `json:"type,omitempty"`
+	Unreachable *UnreachableSpec `json:"unreachable,omitempty"`
+	// OnBreach is what happens when more clusters failed, or did not answer, than may: Halt starts no other cluster until a person raises the budget,
+	// says Continue, or cancels; Continue goes on. Types Progressive and ProgressivePerGroup only; with All there is nothing left to stop.
+	// +optional
+	// +kubebuilder:default=Halt
+	OnBreach BreachPolicy `json:"onBreach,omitempty"`
 }
+
+// BreachPolicy is what happens when a budget is used up.
+// +kubebuilder:validation:Enum=Halt;Continue
+type BreachPolicy string
+
+const (
+	// BreachHalt starts no other cluster.
+	BreachHalt BreachPolicy = "Halt"
+	// BreachContinue goes on.
+	BreachContinue BreachPolicy = "Continue"
+)
+
+// UnreachableSpec is what becomes of clusters that do not answer.
+type UnreachableSpec struct {
+	// Policy after startDeadline: Wait counts them against maxClusters; Skip leaves them out, and reports them as skipped; Fail counts them as failed.
+	// Whatever it is, what was sent to them is taken back, so that it does not run late.
+	// +optional
+	// +kubebuilder:default=Wait
+	Policy UnreachablePolicy `json:"policy,omitempty"`
+	// MaxClusters is how many may not answer, as a number or as a percentage of the clusters that maxFailures is a percentage of. Default 0. Policy
+	// Wait only.
+	// +optional
+	// +kubebuilder:validation:Pattern="^((100|[0-9]{1,2})%|[0-9]+)$"
+	// +kubebuilder:validation:XIntOrString
+	MaxClusters intstr.IntOrString `json:"maxClusters,omitempty"`
+}
+
+// UnreachablePolicy is what becomes of clusters that do not answer.
+// +kubebuilder:validation:Enum=Wait;Skip;Fail
+type UnreachablePolicy string
+
+const (
+	// UnreachableWait counts them apart.
+	UnreachableWait UnreachablePolicy = "Wait"
+	// UnreachableSkip leaves them out.
+	UnreachableSkip UnreachablePolicy = "Skip"
+	// UnreachableFail counts them as failed.
+	UnreachableFail UnreachablePolicy = "Fail"
+)
 
 // OperationSpec is what shall be done, and to what.
 // +kubebuilder:validation:XValidation:rule="has(self.targetRef) != has(self.selector)",message="set exactly one of targetRef and selector"
 // +kubebuilder:validation:XValidation:rule="has(self.placement) || !has(self.rollout)",message="rollout needs placement: it orders clusters"
+// +kubebuilder:validation:XValidation:rule="has(self.placement) || !has(self.suspend) || !self.suspend",message="suspend needs placement: it holds clusters back"
 // +kubebuilder:validation:XValidation:rule="has(self.targetRef) == has(oldSelf.targetRef) && (!has(self.targetRef) || self.targetRef == oldSelf.targetRef)",message="targetRef is immutable: create a new Operation"
 // +kubebuilder:validation:XValidation:rule="has(self.selector) == has(oldSelf.selector) && (!has(self.selector) || self.selector == oldSelf.selector)",message="selector is immutable: create a new Operation"
 // +kubebuilder:validation:XValidation:rule="has(self.placement) == has(oldSelf.placement) && (!has(self.placement) || self.placement.placementRef == oldSelf.placement.placementRef)",message="placement.placementRef is immutable: create a new Operation"
@@ -238,6 +284,9 @@ type OperationSpec struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Type=string
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
+	// Suspend starts no other cluster while it is set. What runs goes on. It may be taken back at any time.
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
 	// Cancel stops the run as far as its engine can. It cannot be taken back. Deleting the Operation does the same.
 	// +optional
 	Cancel bool `json:"cancel,omitempty"`
