@@ -23,7 +23,7 @@ type window struct {
 // scheduleParser takes the five fields of cron, and @daily and the like. Not a time zone: that is a field of its own.
 var scheduleParser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
 
-func compileWindow(w *opsv1alpha1.MaintenanceWindow) (*window, error) {
+func compileWindow(w *opsv1alpha1.Window) (*window, error) {
 	if w == nil {
 		return nil, nil
 	}

@@ -17,7 +17,7 @@ func window1(schedule, duration, zone string) func(*opsv1alpha1.OperationTemplat
 		if err != nil {
 			panic(err)
 		}
-		s.MaintenanceWindow = &opsv1alpha1.MaintenanceWindow{Schedule: schedule, Duration: metav1.Duration{Duration: d}, TimeZone: zone}
+		s.MaintenanceWindow = &opsv1alpha1.Window{Schedule: schedule, Duration: metav1.Duration{Duration: d}, TimeZone: zone}
 	}
 }
 
@@ -60,7 +60,7 @@ func FuzzWindow(f *testing.F) {
 		if len(schedule) > 128 || len(zone) > 64 || seconds < 60 || seconds > 168*3600 {
 			return // the API server refuses it
 		}
-		w, err := compileWindow(&opsv1alpha1.MaintenanceWindow{Schedule: schedule, TimeZone: zone, Duration: metav1.Duration{Duration: time.Duration(seconds) * time.Second}})
+		w, err := compileWindow(&opsv1alpha1.Window{Schedule: schedule, TimeZone: zone, Duration: metav1.Duration{Duration: time.Duration(seconds) * time.Second}})
 		if err != nil {
 			return
 		}

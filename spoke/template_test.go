@@ -223,7 +223,7 @@ func TestTemplateWindow(t *testing.T) {
 	ns := gatedNamespace(t)
 	opens := agentClock.Now().UTC().Add(2 * time.Hour)
 	template := listed(t, func(s *opsv1alpha1.OperationTemplateSpec) {
-		s.MaintenanceWindow = &opsv1alpha1.MaintenanceWindow{Schedule: fmt.Sprintf("%d %d * * *", opens.Minute(), opens.Hour()), Duration: *seconds(3600)}
+		s.MaintenanceWindow = &opsv1alpha1.Window{Schedule: fmt.Sprintf("%d %d * * *", opens.Minute(), opens.Hour()), Duration: *seconds(3600)}
 	})
 	instanceOf(t, ns, template)
 	op := following(ns, template)

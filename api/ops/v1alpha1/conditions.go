@@ -44,6 +44,16 @@ const (
 	ReasonRolloutHalted = "RolloutHalted"
 	// ReasonSuspended: spec.suspend is set.
 	ReasonSuspended = "Suspended"
+	// ReasonAwaitingGroupApproval: the next group waits until a person has named it in spec.rollout.approvedGroups.
+	ReasonAwaitingGroupApproval = "AwaitingGroupApproval"
+	// ReasonFrozen: a Freeze holds it.
+	ReasonFrozen = "Frozen"
+	// ReasonRollingBack: a budget is used up, and what was changed is put back by another Operation.
+	ReasonRollingBack = "RollingBack"
+	// ReasonSupersededByOperation: a newer Operation of the same spec.concurrencyKey took its place.
+	ReasonSupersededByOperation = "SupersededByOperation"
+	// ReasonLeftPlacement: the Placement selected the cluster no more, and spec.placement.onChange is Follow.
+	ReasonLeftPlacement = "LeftPlacement"
 	// ReasonProgressDeadlineExceeded: the cluster has not ended within the progressDeadline of the rollout.
 	ReasonProgressDeadlineExceeded = "ProgressDeadlineExceeded"
 	// ReasonNoTargets: no ApplicationInstance matches the selector.
@@ -90,7 +100,7 @@ const (
 	ReasonPreconditionFailed = "PreconditionFailed"
 	// ReasonMissingSecret: a Secret that the OperationTemplate asks for does not exist.
 	ReasonMissingSecret = "MissingSecret"
-	// ReasonOutsideMaintenanceWindow: the window of the OperationTemplate is closed.
+	// ReasonOutsideMaintenanceWindow: the window of the cluster, of the Operation or of its template is closed.
 	ReasonOutsideMaintenanceWindow = "OutsideMaintenanceWindow"
 	// ReasonLocalVeto: the AgentPolicy of the cluster does not allow it.
 	ReasonLocalVeto = "LocalVeto"

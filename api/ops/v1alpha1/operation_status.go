@@ -237,6 +237,36 @@ type RolloutStatus struct {
 	// SoakingUntil is when the next cluster has been well for as long as minSuccessTime asks, when nothing else is waited for.
 	// +optional
 	SoakingUntil *metav1.Time `json:"soakingUntil,omitempty"`
+	// ExpectedEnd is when the run will have ended, by how long its clusters have taken so far. Empty while none has ended, and while nothing is started.
+	// +optional
+	ExpectedEnd *metav1.Time `json:"expectedEnd,omitempty"`
+	// Attempt is the last retry that was begun; 0 when there was none.
+	// +optional
+	// +kubebuilder:validation:Maximum=2147483647
+	Attempt int32 `json:"attempt,omitempty"`
+	// StartedAgain is how many clusters of that attempt, from the first of the plan on, have been started again.
+	// +optional
+	// +kubebuilder:validation:Maximum=2147483647
+	StartedAgain int32 `json:"startedAgain,omitempty"`
+	// ByGroup is how the groups went that have been begun, in the order of the plan: the last 32 of them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	ByGroup []GroupStatus `json:"byGroup,omitempty"`
+}
+
+// GroupStatus is how a group of a rollout went.
+type GroupStatus struct {
+	// Name of the group, or its number.
+	Name string `json:"name"`
+	// Clusters of the group by state.
+	Clusters Counts `json:"clusters"`
+	// StartedAt is when its first cluster began.
+	// +optional
+	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+	// FinishedAt is when its last cluster ended. Empty while one has not.
+	// +optional
+	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
 }
 
 // OperationStatus is where an Operation stands. It has the same shape on the hub, on a cluster and on an instance.
@@ -322,6 +352,10 @@ type OperationStatus struct {
 	// Rollout is how far it has come through the plan; on the hub only.
 	// +optional
 	Rollout *RolloutStatus `json:"rollout,omitempty"`
+	// RolledBackBy names the Operation that puts back what this one changed; on the hub only.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	RolledBackBy string `json:"rolledBackBy,omitempty"`
 	// ExpandedAt is when all Operations of the level below existed; none is created after that.
 	// +optional
 	ExpandedAt *metav1.Time `json:"expandedAt,omitempty"`

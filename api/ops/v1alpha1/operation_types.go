@@ -114,15 +114,36 @@ type InstanceSelector struct {
 	// because on most fleets not every cluster runs every application.
 	// +optional
 	Required bool `json:"required,omitempty"`
+	// MaxConcurrency is how many of the instances of one cluster are at work at a time; all when left out.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
+	MaxConcurrency *int32 `json:"maxConcurrency,omitempty"`
 }
 
 // PlacementSpec picks the clusters of a fleet Operation.
 type PlacementSpec struct {
-	// PlacementRef names an Open Cluster Management Placement in the Operation's namespace. Its decisions are read once,
+	// PlacementRef names an Open Cluster Management Placement in the Operation's namespace. Its decisions are read
 	// when the Operation is planned, and frozen.
 	// +required
 	PlacementRef PlacementRef `json:"placementRef"`
+	// OnChange is what becomes of clusters that the Placement selects, or selects no more, after that: Freeze keeps to the plan; Follow adds those that are
+	// selected now to its end, and leaves those out that are not, as long as they have not been started. It may be changed while the Operation runs.
+	// +optional
+	// +kubebuilder:default=Freeze
+	OnChange ChangePolicy `json:"onChange,omitempty"`
 }
+
+// ChangePolicy is what becomes of clusters that join or leave a Placement after a plan was made.
+// +kubebuilder:validation:Enum=Freeze;Follow
+type ChangePolicy string
+
+const (
+	// ChangeFreeze keeps to the plan.
+	ChangeFreeze ChangePolicy = "Freeze"
+	// ChangeFollow follows the Placement.
+	ChangeFollow ChangePolicy = "Follow"
+)
 
 // PlacementRef names a Placement.
 type PlacementRef struct {
@@ -174,20 +195,61 @@ type ApprovalsSpec struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.all) || self.type == 'All'",message="all is for type All"
 // +kubebuilder:validation:XValidation:rule="!has(self.progressive) || self.type == 'Progressive'",message="progressive is for type Progressive"
 // +kubebuilder:validation:XValidation:rule="!has(self.progressivePerGroup) || self.type == 'ProgressivePerGroup'",message="progressivePerGroup is for type ProgressivePerGroup"
+// +kubebuilder:validation:XValidation:rule="!has(self.all) || !has(self.all.minSuccessTime) || self.all.minSuccessTime.matches('^(0|([0-9]{1,5}(h|m|s|ms)){1,4})$')",fieldPath=".all.minSuccessTime",message="must be a duration such as 15m or 1h30m"
+// +kubebuilder:validation:XValidation:rule="!has(self.all) || !has(self.all.maxFailures) || type(self.all.maxFailures) == string || self.all.maxFailures <= 2147483647",fieldPath=".all.maxFailures",message="must be at most 2147483647"
+// +kubebuilder:validation:XValidation:rule="!has(self.progressive) || !has(self.progressive.minSuccessTime) || self.progressive.minSuccessTime.matches('^(0|([0-9]{1,5}(h|m|s|ms)){1,4})$')",fieldPath=".progressive.minSuccessTime",message="must be a duration such as 15m or 1h30m"
+// +kubebuilder:validation:XValidation:rule="!has(self.progressive) || !has(self.progressive.maxFailures) || type(self.progressive.maxFailures) == string || self.progressive.maxFailures <= 2147483647",fieldPath=".progressive.maxFailures",message="must be at most 2147483647"
+// +kubebuilder:validation:XValidation:rule="!has(self.progressivePerGroup) || !has(self.progressivePerGroup.minSuccessTime) || self.progressivePerGroup.minSuccessTime.matches('^(0|([0-9]{1,5}(h|m|s|ms)){1,4})$')",fieldPath=".progressivePerGroup.minSuccessTime",message="must be a duration such as 15m or 1h30m"
+// +kubebuilder:validation:XValidation:rule="!has(self.progressivePerGroup) || !has(self.progressivePerGroup.maxFailures) || type(self.progressivePerGroup.maxFailures) == string || self.progressivePerGroup.maxFailures <= 2147483647",fieldPath=".progressivePerGroup.maxFailures",message="must be at most 2147483647"
+// +kubebuilder:validation:XValidation:rule="!has(self.progressive) || !has(self.progressive.maxConcurrency) || type(self.progressive.maxConcurrency) == string || self.progressive.maxConcurrency <= 2147483647",fieldPath=".progressive.maxConcurrency",message="must be at most 2147483647"
+// +kubebuilder:validation:XValidation:rule="!has(self.progressive) || !has(self.progressive.mandatoryDecisionGroups) || self.progressive.mandatoryDecisionGroups.all(g, !has(g.groupIndex) || g.groupIndex / 2147483648 == 0)",fieldPath=".progressive.mandatoryDecisionGroups",message="each groupIndex must be from 0 to 2147483647"
+// +kubebuilder:validation:XValidation:rule="!has(self.progressivePerGroup) || !has(self.progressivePerGroup.mandatoryDecisionGroups) || self.progressivePerGroup.mandatoryDecisionGroups.all(g, !has(g.groupIndex) || g.groupIndex / 2147483648 == 0)",fieldPath=".progressivePerGroup.mandatoryDecisionGroups",message="each groupIndex must be from 0 to 2147483647"
+// +kubebuilder:validation:XValidation:rule="!has(self.unreachable) || !has(self.unreachable.maxClusters) || type(self.unreachable.maxClusters) == string || self.unreachable.maxClusters <= 2147483647",fieldPath=".unreachable.maxClusters",message="must be at most 2147483647"
 type RolloutSpec struct {
 	clusterv1alpha1.RolloutStrategy `json:",inline"`
 	// Unreachable says what becomes of clusters that do not answer. They have not failed: nobody knows.
 	// +optional
 	Unreachable *UnreachableSpec `json:"unreachable,omitempty"`
 	// OnBreach is what happens when more clusters failed, or did not answer, than may: Halt starts no other cluster until a person raises the budget,
-	// says Continue, or cancels; Continue goes on. Types Progressive and ProgressivePerGroup only; with All there is nothing left to stop.
+	// says Continue, or cancels; Continue goes on; Rollback, of an Upgrade, starts no other cluster, waits for those that are at work, and puts the versions
+	// back by an Operation of its own. Types Progressive and ProgressivePerGroup only; with All there is nothing left to stop.
 	// +optional
 	// +kubebuilder:default=Halt
 	OnBreach BreachPolicy `json:"onBreach,omitempty"`
+	// Gate is PerGroup when each group but the first waits until a person has named it in approvedGroups. Default None.
+	// +optional
+	// +kubebuilder:default=None
+	Gate RolloutGate `json:"gate,omitempty"`
+	// ApprovedGroups may begin: their names, or their numbers where the Placement gives them none, as in status.rollout.group. To add one needs the verb
+	// approve on the Operation.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	ApprovedGroups []string `json:"approvedGroups,omitempty"`
+	// PromotedGroups soak no longer: a cluster of theirs is done as soon as it has succeeded. Named as in approvedGroups.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	PromotedGroups []string `json:"promotedGroups,omitempty"`
 }
 
+// RolloutGate says whether groups wait for a person.
+// +kubebuilder:validation:Enum=None;PerGroup
+type RolloutGate string
+
+const (
+	// GateNone lets each group begin when the one before it is done.
+	GateNone RolloutGate = "None"
+	// GatePerGroup asks for each but the first.
+	GatePerGroup RolloutGate = "PerGroup"
+)
+
 // BreachPolicy is what happens when a budget is used up.
-// +kubebuilder:validation:Enum=Halt;Continue
+// +kubebuilder:validation:Enum=Halt;Continue;Rollback
 type BreachPolicy string
 
 const (
@@ -195,6 +257,8 @@ const (
 	BreachHalt BreachPolicy = "Halt"
 	// BreachContinue goes on.
 	BreachContinue BreachPolicy = "Continue"
+	// BreachRollback puts back what was changed.
+	BreachRollback BreachPolicy = "Rollback"
 )
 
 // UnreachableSpec is what becomes of clusters that do not answer.
@@ -225,6 +289,84 @@ const (
 	UnreachableFail UnreachablePolicy = "Fail"
 )
 
+// DryRunScope is how far a dry run goes.
+// +kubebuilder:validation:Enum=Hub;Clusters
+type DryRunScope string
+
+const (
+	// DryRunHub stays on the hub.
+	DryRunHub DryRunScope = "Hub"
+	// DryRunClusters asks the clusters.
+	DryRunClusters DryRunScope = "Clusters"
+)
+
+// RetrySpec starts clusters again in a run that has not ended.
+type RetrySpec struct {
+	// Attempt is raised by one to ask for it; the first retry is 1. Clusters that have ended in one of these ways by then are started again, with what was
+	// frozen in the plan; what they came to before is kept beside the results.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	Attempt int32 `json:"attempt"`
+	// Of are the ways to have ended: Failed, Skipped, Unreachable. All of them when left out.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=3
+	Of []RetryOutcome `json:"of,omitempty"`
+}
+
+// RetryOutcome is a way to have ended that a retry may follow.
+// +kubebuilder:validation:Enum=Failed;Skipped;Unreachable
+type RetryOutcome string
+
+const (
+	// RetryFailed are clusters that answered, and failed.
+	RetryFailed RetryOutcome = "Failed"
+	// RetrySkipped were left out.
+	RetrySkipped RetryOutcome = "Skipped"
+	// RetryUnreachable did not answer.
+	RetryUnreachable RetryOutcome = "Unreachable"
+)
+
+// RetryOfSpec names a run that has ended, whose clusters are started again.
+type RetryOfSpec struct {
+	// Name of the fleet Operation, in the same namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// Of are the ways to have ended: Failed, Skipped, Unreachable. All of them when left out, and those that were not started because the run was
+	// cancelled or halted besides.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=3
+	Of []RetryOutcome `json:"of,omitempty"`
+}
+
+// RollbackOfSpec names an Upgrade whose versions are put back.
+type RollbackOfSpec struct {
+	// Name of the fleet Operation, in the same namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// UID of it: what it did is found by that.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	UID string `json:"uid,omitempty"`
+}
+
+// ConcurrencyPolicy is what an Operation does about older ones of its concurrencyKey.
+// +kubebuilder:validation:Enum=Queue;Supersede
+type ConcurrencyPolicy string
+
+const (
+	// ConcurrencyQueue waits for all of them.
+	ConcurrencyQueue ConcurrencyPolicy = "Queue"
+	// ConcurrencySupersede takes the place of those that have not begun.
+	ConcurrencySupersede ConcurrencyPolicy = "Supersede"
+)
+
 // OperationSpec is what shall be done, and to what.
 // +kubebuilder:validation:XValidation:rule="has(self.targetRef) != has(self.selector)",message="set exactly one of targetRef and selector"
 // +kubebuilder:validation:XValidation:rule="has(self.placement) || !has(self.rollout)",message="rollout needs placement: it orders clusters"
@@ -236,6 +378,17 @@ const (
 // +kubebuilder:validation:XValidation:rule="has(self.engine) == has(oldSelf.engine) && (!has(self.engine) || self.engine == oldSelf.engine)",message="engine is immutable: create a new Operation"
 // +kubebuilder:validation:XValidation:rule="has(self.parameters) == has(oldSelf.parameters) && (!has(self.parameters) || self.parameters == oldSelf.parameters)",message="parameters is immutable: create a new Operation"
 // +kubebuilder:validation:XValidation:rule="has(self.templateRef) == has(oldSelf.templateRef) && (!has(self.templateRef) || self.templateRef == oldSelf.templateRef)",message="templateRef is immutable: create a new Operation"
+// +kubebuilder:validation:XValidation:rule="has(self.concurrencyKey) == has(oldSelf.concurrencyKey) && (!has(self.concurrencyKey) || self.concurrencyKey == oldSelf.concurrencyKey)",message="concurrencyKey is immutable: create a new Operation"
+// +kubebuilder:validation:XValidation:rule="has(self.concurrencyPolicy) == has(oldSelf.concurrencyPolicy) && (!has(self.concurrencyPolicy) || self.concurrencyPolicy == oldSelf.concurrencyPolicy)",message="concurrencyPolicy is immutable: create a new Operation"
+// +kubebuilder:validation:XValidation:rule="has(self.retryOf) == has(oldSelf.retryOf) && (!has(self.retryOf) || self.retryOf == oldSelf.retryOf)",message="retryOf is immutable: create a new Operation"
+// +kubebuilder:validation:XValidation:rule="has(self.rollbackOf) == has(oldSelf.rollbackOf) && (!has(self.rollbackOf) || self.rollbackOf == oldSelf.rollbackOf)",message="rollbackOf is immutable: create a new Operation"
+// +kubebuilder:validation:XValidation:rule="has(self.dryRunScope) == has(oldSelf.dryRunScope) && (!has(self.dryRunScope) || self.dryRunScope == oldSelf.dryRunScope)",message="dryRunScope is immutable: create a new Operation"
+// +kubebuilder:validation:XValidation:rule="!has(self.concurrencyPolicy) || has(self.concurrencyKey)",message="concurrencyPolicy needs concurrencyKey: it is about older Operations of the same key"
+// +kubebuilder:validation:XValidation:rule="!has(self.retry) || has(self.placement)",message="retry needs placement: it starts clusters again"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.retry) || has(self.retry) && self.retry.attempt >= oldSelf.retry.attempt",message="retry.attempt only grows: raise it by one to start clusters again"
+// +kubebuilder:validation:XValidation:rule="!has(self.retryOf) || has(self.placement) && !has(self.rollbackOf)",message="retryOf needs placement, and no rollbackOf"
+// +kubebuilder:validation:XValidation:rule="!has(self.rollbackOf) || self.type == 'Upgrade'",message="rollbackOf is for type Upgrade"
+// +kubebuilder:validation:XValidation:rule="!has(self.rollout) || !has(self.rollout.onBreach) || self.rollout.onBreach != 'Rollback' || self.type == 'Upgrade' && !has(self.rollbackOf)",message="rollout.onBreach Rollback is for type Upgrade, and not for one that rolls back"
 // +kubebuilder:validation:XValidation:rule="(has(self.dryRun) && self.dryRun) == (has(oldSelf.dryRun) && oldSelf.dryRun)",message="dryRun is immutable: create a new Operation"
 // +kubebuilder:validation:XValidation:rule="!(has(oldSelf.cancel) && oldSelf.cancel) || (has(self.cancel) && self.cancel)",message="cancel cannot be taken back: create a new Operation"
 type OperationSpec struct {
@@ -252,6 +405,32 @@ type OperationSpec struct {
 	// Rollout is the order in which clusters are acted on; All when left out.
 	// +optional
 	Rollout *RolloutSpec `json:"rollout,omitempty"`
+	// MaintenanceWindow is when clusters, and instances, may be started. It holds instead of the template's, and the one that a cluster is labelled with
+	// holds instead of it. May be changed while the Operation runs; clusters that were told keep theirs. Waiting for it does not count against the start
+	// deadline.
+	// +optional
+	MaintenanceWindow *Window `json:"maintenanceWindow,omitempty"`
+	// ConcurrencyKey is a name for what must not run twice at a time: Operations of a namespace that have the same run one after the other, in the order
+	// in which they were created.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	ConcurrencyKey string `json:"concurrencyKey,omitempty"`
+	// ConcurrencyPolicy is what becomes of older ones of the same concurrencyKey that have not begun: Queue (default) waits for them too; Supersede ends
+	// them as Cancelled, with reason SupersededByOperation.
+	// +optional
+	ConcurrencyPolicy ConcurrencyPolicy `json:"concurrencyPolicy,omitempty"`
+	// Retry starts clusters again while the Operation runs, or is halted.
+	// +optional
+	Retry *RetrySpec `json:"retry,omitempty"`
+	// RetryOf starts the clusters again in which another Operation, that has ended, did not succeed; with what was frozen in its plan. All that says what is
+	// done, and where, has to be the same.
+	// +optional
+	RetryOf *RetryOfSpec `json:"retryOf,omitempty"`
+	// RollbackOf puts the versions back that an Upgrade changed, and found before it: on the clusters of that run, on those instances that it changed. The
+	// hub makes such an Operation for spec.rollout.onBreach Rollback, and so may anybody.
+	// +optional
+	RollbackOf *RollbackOfSpec `json:"rollbackOf,omitempty"`
 	// Type is what is done.
 	// +required
 	Type OperationType `json:"type"`
@@ -293,6 +472,10 @@ type OperationSpec struct {
 	// DryRun stops after planning: the status says what would be done, nothing is done.
 	// +optional
 	DryRun bool `json:"dryRun,omitempty"`
+	// DryRunScope is how far a dry run of a fleet Operation goes: Hub (default) asks no cluster, and tells what is known of them; Clusters has each of them
+	// say which instances it would act on.
+	// +optional
+	DryRunScope DryRunScope `json:"dryRunScope,omitempty"`
 	// TTLSecondsAfterFinished deletes the Operation that many seconds after it ended. Never when left out.
 	// +optional
 	// +kubebuilder:validation:Minimum=0

@@ -104,25 +104,6 @@ type ApprovalPolicy struct {
 	FourEyes bool `json:"fourEyes,omitempty"`
 }
 
-// MaintenanceWindow is when runs may start.
-type MaintenanceWindow struct {
-	// Schedule is when the window opens: five cron fields, or one of @hourly, @daily, @weekly, @monthly.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=128
-	Schedule string `json:"schedule"`
-	// Duration is for how long it stays open.
-	// +required
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('168h')",message="must be at least 1m and at most 168h"
-	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:Type=string
-	Duration metav1.Duration `json:"duration"`
-	// TimeZone of the schedule, such as Europe/Zurich. Default UTC.
-	// +optional
-	// +kubebuilder:validation:MaxLength=64
-	TimeZone string `json:"timeZone,omitempty"`
-}
-
 // OperationTemplateSpec is what an Operation may be.
 type OperationTemplateSpec struct {
 	// Description for people: what a run does, and when one would want it.
@@ -177,7 +158,14 @@ type OperationTemplateSpec struct {
 	Approval *ApprovalPolicy `json:"approval,omitempty"`
 	// MaintenanceWindow is when runs may start; always when left out. Waiting for it does not count against the start deadline.
 	// +optional
-	MaintenanceWindow *MaintenanceWindow `json:"maintenanceWindow,omitempty"`
+	MaintenanceWindow *Window `json:"maintenanceWindow,omitempty"`
+	// ExpectedDuration of a run on one instance. One that would go on past the end of its maintenance window is not started in it. A fleet Operation goes by
+	// how long its clusters have taken, as soon as some have ended.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s') && duration(self) <= duration('168h')",message="must be more than 0 and at most 168h"
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Type=string
+	ExpectedDuration *metav1.Duration `json:"expectedDuration,omitempty"`
 	// Exclusive runs beside no other Operation on its target.
 	// +optional
 	Exclusive bool `json:"exclusive,omitempty"`
