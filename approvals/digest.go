@@ -33,7 +33,7 @@ func Digest(op *opsv1alpha1.Operation) (string, error) {
 // canonicalForm is JSON that everybody writes in the same way.
 func canonicalForm(op *opsv1alpha1.Operation) ([]byte, error) {
 	what := request{Namespace: op.Namespace, Name: op.Name, Spec: *op.Spec.DeepCopy()}
-	what.Spec.Approvals, what.Spec.Rollout, what.Spec.Cancel, what.Spec.Suspend = nil, nil, false, false // which may be changed while it runs
+	what.Spec.Approvals, what.Spec.Rollout, what.Spec.Retry, what.Spec.Cancel, what.Spec.Suspend = nil, nil, nil, false, false // which may be changed while it runs
 	raw, err := json.Marshal(what)
 	if err != nil {
 		return nil, fmt.Errorf("encode the Operation: %w", err)

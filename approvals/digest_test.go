@@ -69,7 +69,7 @@ func TestDigestCoversTheSpec(t *testing.T) {
 		return d
 	}
 	plain := digest(operation())
-	free := map[string]bool{"Approvals": true, "Cancel": true, "Suspend": true, "Rollout": true}
+	free := map[string]bool{"Approvals": true, "Cancel": true, "Suspend": true, "Rollout": true, "Retry": true}
 	spec := reflect.TypeFor[opsv1alpha1.OperationSpec]()
 	for i := range spec.NumField() {
 		op := operation()

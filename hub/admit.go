@@ -52,6 +52,7 @@ func (o Options) sentSpec(op *opsv1alpha1.Operation, template *opsv1alpha1.Templ
 	}
 	spec.Placement, spec.Rollout, spec.Approvals = nil, nil, nil
 	spec.DryRun, spec.Cancel, spec.Suspend = false, false, false
+	spec.Retry, spec.ConcurrencyKey, spec.ConcurrencyPolicy = nil, "", ""
 	if spec.TTLSecondsAfterFinished == nil {
 		spec.TTLSecondsAfterFinished = ptr.To(defaultTTL)
 	}
@@ -65,8 +66,11 @@ func (o Options) sentSpec(op *opsv1alpha1.Operation, template *opsv1alpha1.Templ
 	return spec
 }
 
-// waitsForPeople are the reasons for which an Operation may be blocked without end.
-var waitsForPeople = []string{opsv1alpha1.ReasonAwaitingApproval, opsv1alpha1.ReasonApprovalInvalid, opsv1alpha1.ReasonAdmissionPassed}
+// waitsForPeople, or for others, are the reasons for which an Operation may be blocked without end.
+var waitsForPeople = []string{
+	opsv1alpha1.ReasonAwaitingApproval, opsv1alpha1.ReasonApprovalInvalid, opsv1alpha1.ReasonAdmissionPassed,
+	opsv1alpha1.ReasonFrozen, opsv1alpha1.ReasonConflictingOperation,
+}
 
 // blockedSince is when the present run of blocks began that the start deadline bounds: now, unless the history tells of an earlier one.
 func blockedSince(s *opsv1alpha1.OperationStatus, now time.Time) time.Time {

@@ -65,7 +65,12 @@ func (f *fleet) report(op *opsv1alpha1.Operation, cluster string, r report) {
 }
 
 func (f *fleet) tryReport(op *opsv1alpha1.Operation, cluster string, r report) error {
-	return f.tryReportOn(types.NamespacedName{Namespace: cluster, Name: opsv1alpha1.RunName(op.Name, op.UID)}, func(w *workv1.ManifestWork) bool {
+	return f.reportOn(firstWork(op, cluster), r)
+}
+
+// reportOn writes a report into a ManifestWork.
+func (f *fleet) reportOn(key types.NamespacedName, r report) error {
+	return f.tryReportOn(key, func(w *workv1.ManifestWork) bool {
 		fill(w, r)
 		return !r.seen
 	})

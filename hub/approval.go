@@ -128,3 +128,11 @@ func (r *OperationReconciler) unguarded(ctx context.Context) (string, error) {
 	}
 	return approvals.Unguarded(policy, binding), nil
 }
+
+// unapproved says why spec.rollout.approvedGroups cannot be believed; empty when it can, or is not asked for.
+func (r *OperationReconciler) unapproved(ctx context.Context, op *opsv1alpha1.Operation) (string, error) {
+	if op.Spec.Rollout == nil || op.Spec.Rollout.Gate != opsv1alpha1.GatePerGroup || len(op.Spec.Rollout.ApprovedGroups) == 0 {
+		return "", nil
+	}
+	return r.unguarded(ctx)
+}

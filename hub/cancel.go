@@ -25,7 +25,8 @@ func (r *OperationReconciler) cancel(ctx context.Context, p *pass) error {
 	}
 	var errs []error
 	err := each(ctx, p.run.untold(), r.Workers, func(ctx context.Context, cluster string) error {
-		work := &workv1.ManifestWork{ObjectMeta: metav1.ObjectMeta{Namespace: cluster, Name: p.run.name}}
+		key := p.run.workOf(cluster)
+		work := &workv1.ManifestWork{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
 		err := r.Patch(ctx, work, client.RawPatch(types.JSONPatchType, []byte("["+setCancel+"]")))
 		if client.IgnoreNotFound(err) != nil {
 			return err

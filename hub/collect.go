@@ -119,7 +119,7 @@ func (r *OperationReconciler) expire(ctx context.Context, p *pass) error {
 	for _, name := range silent {
 		work, cluster := &workv1.ManifestWork{}, &clusterv1.ManagedCluster{}
 		var err error
-		if work, err = find(ctx, r.Client, types.NamespacedName{Namespace: name, Name: p.run.name}, work); err != nil {
+		if work, err = find(ctx, r.Client, p.run.workOf(name), work); err != nil {
 			return fmt.Errorf("read the ManifestWork of cluster %s: %w", name, err)
 		}
 		if cluster, err = find(ctx, r.Client, types.NamespacedName{Name: name}, cluster); err != nil {
@@ -197,8 +197,8 @@ func (r *OperationReconciler) workEvents() handler.EventHandler {
 		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { observe(e.Object, q) },
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) { observe(e.ObjectNew, q) },
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) {
-			if run := runOf(e.Object); run != nil && run.name == e.Object.GetName() {
-				run.lost(e.Object.GetNamespace(), "its ManifestWork was deleted before it had reported its end; what was begun on the cluster goes on there")
+			if run := runOf(e.Object); run != nil {
+				run.lost(client.ObjectKeyFromObject(e.Object), "its ManifestWork was deleted before it had reported its end; what was begun on the cluster goes on there")
 				ask(run, q)
 			}
 		},

@@ -254,7 +254,7 @@ func TestMemoryOfAWork(t *testing.T) {
 	works := make([]*workv1.ManifestWork, n)
 	before := heap()
 	for i := range works {
-		w, err := c.manifestWork("cluster-1")
+		w, err := c.manifestWork(firstWork(op, "cluster-1"))
 		if err != nil {
 			t.Fatal(err)
 		}

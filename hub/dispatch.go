@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"k8s.io/apimachinery/pkg/types"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	corev1 "k8s.io/api/core/v1"
@@ -30,7 +29,7 @@ const reasonDispatchFailed = "DispatchFailed"
 func (r *OperationReconciler) dispatch(ctx context.Context, p *pass) error {
 	run := p.run
 	run.mu.Lock()
-	d := placement.For(p.op.Spec).Decide(run.plan, run.tally, p.now, dispatchBatch)
+	d := placement.For(p.op.Spec).Decide(run.plan, run.tally, p.gates, p.now, dispatchBatch)
 	spec := run.plan.Spec
 	run.mu.Unlock()
 
@@ -70,7 +69,11 @@ func (r *OperationReconciler) dispatch(ctx context.Context, p *pass) error {
 
 // send creates the ManifestWork of one cluster, or finds out why there can be none.
 func (r *OperationReconciler) send(ctx context.Context, p *pass, c courier, cluster string) error {
-	work, err := c.manifestWork(cluster)
+	var err error
+	if c.spec.MaintenanceWindow, err = r.window(ctx, p.op, cluster); err != nil {
+		return err
+	}
+	work, err := c.manifestWork(p.run.workOf(cluster))
 	if err != nil {
 		return err
 	}
@@ -101,7 +104,8 @@ func (r *run) dispatched(at time.Time) {
 
 // recognise takes up a ManifestWork that exists under the run's name, if it is the run's.
 func (r *OperationReconciler) recognise(ctx context.Context, p *pass, cluster string) error {
-	work, err := find(ctx, r.Live, types.NamespacedName{Namespace: cluster, Name: p.run.name}, &workv1.ManifestWork{})
+	key := p.run.workOf(cluster)
+	work, err := find(ctx, r.Live, key, &workv1.ManifestWork{})
 	switch {
 	case err != nil:
 		return err
@@ -110,7 +114,7 @@ func (r *OperationReconciler) recognise(ctx context.Context, p *pass, cluster st
 	case work.Labels[opsv1alpha1.LabelOperation] != string(p.op.UID):
 		p.run.settle(placement.ClusterResult{
 			Cluster: cluster, State: placement.Failed, Reason: opsv1alpha1.ReasonNameConflict,
-			Message: fmt.Sprintf("the ManifestWork %s/%s exists and is not of this Operation", cluster, p.run.name),
+			Message: fmt.Sprintf("the ManifestWork %s exists and is not of this Operation", key),
 		})
 		return nil
 	}

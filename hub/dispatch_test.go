@@ -127,7 +127,7 @@ func TestWorkOfSomebodyElse(t *testing.T) {
 	f := newFleet(t, 2)
 	f.place("all", f.clusters...)
 	op := f.operation("backup", "all")
-	foreign, err := newCourier(op, Options{}.complete().sentSpec(op, nil), "elsewhere", time.Now()).manifestWork(f.clusters[0])
+	foreign, err := newCourier(op, Options{}.complete().sentSpec(op, nil), "elsewhere", time.Now()).manifestWork(firstWork(op, f.clusters[0]))
 	f.must(err)
 	foreign.Labels[opsv1alpha1.LabelOperation] = "somebody-else"
 	f.must(api.Create(f.ctx, foreign))

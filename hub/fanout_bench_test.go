@@ -57,7 +57,7 @@ func (f *fleet) plainFanOut(c client.Client, name string) time.Duration {
 	courier := newCourier(op, o.sentSpec(op, nil), o.AgentNamespace, time.Now())
 	start := time.Now()
 	f.must(each(f.ctx, f.clusters, 32, func(ctx context.Context, cluster string) error {
-		w, err := courier.manifestWork(cluster)
+		w, err := courier.manifestWork(firstWork(op, cluster))
 		if err != nil {
 			return err
 		}

@@ -33,7 +33,6 @@ type manifestMeta struct {
 // courier makes the ManifestWorks of one run. They differ only in the cluster.
 type courier struct {
 	agentNamespace string
-	name           string // of the ManifestWork, and of the Operation that it carries
 	uid            types.UID
 	origin         string
 	requestedBy    string // empty when it is not known
@@ -49,7 +48,6 @@ func newCourier(op *opsv1alpha1.Operation, spec opsv1alpha1.OperationSpec, agent
 	}
 	return courier{
 		agentNamespace: agentNamespace,
-		name:           opsv1alpha1.RunName(op.Name, op.UID),
 		uid:            op.UID,
 		origin:         op.Namespace + "/" + op.Name,
 		requestedBy:    op.Annotations[opsv1alpha1.AnnotationRequestedBy],
@@ -63,11 +61,14 @@ func newCourier(op *opsv1alpha1.Operation, spec opsv1alpha1.OperationSpec, agent
 // It is created with Orphan, so that the spoke's record outlives the ManifestWork; see withdraw for how it is taken back. Server-side
 // apply leaves finalizers and status to the spoke's controller; it is forced, because what the hub delivered is the hub's, and a field
 // that somebody edited on the spoke must not keep a cancel from arriving.
-func (c courier) manifestWork(cluster string) (*workv1.ManifestWork, error) {
+//
+// key names the ManifestWork; the Operation that it carries has the same name.
+func (c courier) manifestWork(key types.NamespacedName) (*workv1.ManifestWork, error) {
+	cluster := key.Namespace
 	raw, err := json.Marshal(manifest{
 		TypeMeta: metav1.TypeMeta{APIVersion: opsv1alpha1.GroupVersion.String(), Kind: "Operation"},
 		Metadata: manifestMeta{
-			Name:      c.name,
+			Name:      key.Name,
 			Namespace: c.agentNamespace,
 			Labels: map[string]string{
 				opsv1alpha1.LabelRoot:       string(c.uid),
@@ -83,7 +84,7 @@ func (c courier) manifestWork(cluster string) (*workv1.ManifestWork, error) {
 	}
 	work := &workv1.ManifestWork{
 		ObjectMeta: metav1.ObjectMeta{
-			Name:      c.name,
+			Name:      key.Name,
 			Namespace: cluster,
 			Labels: map[string]string{
 				opsv1alpha1.LabelOperation:  string(c.uid),
@@ -96,7 +97,7 @@ func (c courier) manifestWork(cluster string) (*workv1.ManifestWork, error) {
 			Executor:     executor(c.agentNamespace, opsv1alpha1.OperationExecutor),
 			ManifestConfigs: []workv1.ManifestConfigOption{{
 				ResourceIdentifier: workv1.ResourceIdentifier{
-					Group: opsv1alpha1.GroupVersion.Group, Resource: "operations", Namespace: c.agentNamespace, Name: c.name,
+					Group: opsv1alpha1.GroupVersion.Group, Resource: "operations", Namespace: c.agentNamespace, Name: key.Name,
 				},
 				UpdateStrategy: &workv1.UpdateStrategy{
 					Type:            workv1.UpdateStrategyTypeServerSideApply,

@@ -64,7 +64,7 @@ func TestManifestWorks(t *testing.T) {
 		Status: opsv1alpha1.OperationStatus{Phase: opsv1alpha1.PhaseRunning},
 	}
 	o := Options{}.complete()
-	work, err := newCourier(op, o.sentSpec(op, nil), o.AgentNamespace, time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)).manifestWork("spoke1")
+	work, err := newCourier(op, o.sentSpec(op, nil), o.AgentNamespace, time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)).manifestWork(firstWork(op, "spoke1"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"vworkspace.io/fleet/admission"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/catalog"
+	"vworkspace.io/fleet/placement"
 	"vworkspace.io/fleet/telemetry"
 )
 
@@ -43,7 +44,10 @@ type pass struct {
 	run    *run
 	again  time.Duration // when to look again; 0 when only an event needs to
 	wrote  bool          // the API server has accepted the status
-	heard  time.Time     // when the oldest news came that the status tells now; zero when it tells none
+	gates  placement.Gates
+	// retrying: clusters are about to be started again, so that the run does not end.
+	retrying bool
+	heard    time.Time // when the oldest news came that the status tells now; zero when it tells none
 }
 
 // after asks for another pass after d at the latest. The smallest wins; 0 does not ask.
@@ -119,6 +123,13 @@ func (r *OperationReconciler) step(ctx context.Context, p *pass) error {
 // roll moves a fenced run on: start clusters, collect what they say, roll it up, keep it.
 func (r *OperationReconciler) roll(ctx context.Context, p *pass) error {
 	if loaded, err := r.load(ctx, p); err != nil || !loaded {
+		return err
+	}
+	var err error
+	if p.retrying, err = r.retry(ctx, p); err != nil {
+		return err
+	}
+	if p.gates, err = r.gatesOf(ctx, p); err != nil {
 		return err
 	}
 	return errors.Join(

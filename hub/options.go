@@ -26,6 +26,8 @@ const (
 	lostGrace = 30 * time.Second
 	// policiesAgain is how soon a missing policy is looked for again.
 	policiesAgain = 10 * time.Second
+	// queueAgain is how soon an Operation looks again whether its turn has come; as a rule the end of the one before it says so at once.
+	queueAgain = 5 * time.Second
 	// releaseGrace is how long a deleted Operation waits for reachable clusters to take note.
 	releaseGrace = 30 * time.Second
 )

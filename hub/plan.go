@@ -43,8 +43,14 @@ func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
 		p.transition().Cancel(opsv1alpha1.ReasonUserCancelled, "cancelled before anything was begun")
 		return nil
 	}
+	if superseded, err := r.superseded(ctx, p); err != nil || superseded {
+		return err
+	}
 	choice, err := r.allowed(ctx, p)
 	if err != nil || len(choice.All()) == 0 {
+		return err
+	}
+	if free, err := r.free(ctx, p); err != nil || !free {
 		return err
 	}
 	policy := catalog.Approval(choice.All()...)
@@ -86,6 +92,19 @@ func (r *OperationReconciler) allowed(ctx context.Context, p *pass) (catalog.Cho
 		return none, err
 	}
 	return choice, nil
+}
+
+// free tells whether nothing holds an Operation that may begin: neither a Freeze nor another one of its concurrencyKey. What does is in the status.
+func (r *OperationReconciler) free(ctx context.Context, p *pass) (bool, error) {
+	frozen, err := r.frozen(ctx, p)
+	if err != nil {
+		return false, err
+	}
+	if frozen.Reason != "" {
+		p.blockedBy(frozen)
+		return false, nil
+	}
+	return r.turn(ctx, p)
 }
 
 // fence marks the Operation as running. The finalizer comes first, so that from the first ManifestWork on the Operation cannot

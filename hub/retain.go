@@ -40,6 +40,8 @@ func ResultName(op *opsv1alpha1.Operation) string {
 func (r *OperationReconciler) load(ctx context.Context, p *pass) (bool, error) {
 	run := r.runs.of(p.op)
 	p.run = run
+	run.loading.Lock() // by its own pass, or that of one that waits for it
+	defer run.loading.Unlock()
 	run.mu.Lock()
 	loaded := run.loaded
 	run.mu.Unlock()
@@ -63,11 +65,15 @@ func (r *OperationReconciler) load(ctx context.Context, p *pass) (bool, error) {
 	}
 	run.mu.Lock()
 	run.begin(plan)
+	var begun []string // by what is kept, and without a result
 	for i, results := range kept {
-		run.kept[i] = keptChunk{results: len(results), at: p.now}
 		for _, result := range results {
-			run.tally.Apply(result)
+			if run.tally.Apply(result) && result.State == placement.Pending {
+				begun = append(begun, result.Cluster)
+			}
 		}
+		_, final, _ := run.tally.Chunk(i)
+		run.kept[i] = keptChunk{final: final, entries: len(results), at: p.now}
 	}
 	run.mu.Unlock()
 	// From here on events count too: a work is seen by them, by the list, or by both.
@@ -78,10 +84,13 @@ func (r *OperationReconciler) load(ctx context.Context, p *pass) (bool, error) {
 	for i := range works {
 		run.observe(&works[i], works[i].CreationTimestamp.Time, p.now)
 	}
+	if err := r.findBegun(ctx, run, begun, p.now); err != nil {
+		return false, err
+	}
 	if started := p.op.Status.Rollout; started != nil {
-		run.missing(int(started.Started), "its ManifestWork was deleted before its result was kept; what was begun on the cluster goes on there")
+		run.missing(int(started.Started), workGone)
 	} else if p.op.Status.ExpandedAt != nil { // by a hub of before there were rollouts
-		run.missing(plan.Len(), "its ManifestWork was deleted before its result was kept; what was begun on the cluster goes on there")
+		run.missing(plan.Len(), workGone)
 	}
 	return true, nil
 }
@@ -102,6 +111,31 @@ func giveUpAll(s *opsv1alpha1.OperationStatus) {
 	}
 }
 
+// workGone is what became of a cluster that had been started, and of which nothing is known.
+const workGone = "its ManifestWork was deleted before its result was kept; what was begun on the cluster goes on there"
+
+// findBegun gives up the clusters that had been started and whose ManifestWork is gone.
+func (r *OperationReconciler) findBegun(ctx context.Context, run *run, begun []string, now time.Time) error {
+	for _, cluster := range begun {
+		key := run.workOf(cluster)
+		if work, err := find(ctx, r.Client, key, &workv1.ManifestWork{}); err != nil {
+			return fmt.Errorf("read ManifestWork %s: %w", key, err)
+		} else if work != nil {
+			continue
+		}
+		work, err := find(ctx, r.Live, key, &workv1.ManifestWork{}) // what was kept is newer than the cache may be
+		if err != nil {
+			return fmt.Errorf("read ManifestWork %s: %w", key, err)
+		}
+		if work != nil {
+			run.observe(work, work.CreationTimestamp.Time, now)
+			continue
+		}
+		run.lost(key, workGone)
+	}
+	return nil
+}
+
 // missing gives up those of the first clusters of the plan of which nothing is known although they had been started.
 func (r *run) missing(first int, message string) {
 	r.mu.Lock()
@@ -109,6 +143,9 @@ func (r *run) missing(first int, message string) {
 	for _, cluster := range r.tally.NotStarted(0) {
 		if r.tally.Index(cluster) >= first {
 			break
+		}
+		if known, _ := r.tally.Result(cluster); known.Attempt > 0 {
+			continue // it is to be started again
 		}
 		r.note(placement.ClusterResult{
 			Cluster: cluster, State: placement.Failed, Reason: opsv1alpha1.ReasonResultLost, Message: message,
@@ -139,12 +176,12 @@ func (r *OperationReconciler) keptResults(ctx context.Context, op *opsv1alpha1.O
 	return results, nil
 }
 
-// keep stores final results: every one that is not stored yet when all is set, else those that are due.
+// keep stores final results, and which clusters were started: every one that is not stored yet when all is set, else those that are due.
 func (r *OperationReconciler) keep(ctx context.Context, p *pass, all bool) error {
 	for i := range len(p.run.kept) {
-		results, due, wait := p.run.unkept(i, p.now, keepEvery*r.StatusInterval, all)
+		results, final, wait := p.run.unkept(i, p.now, keepEvery*r.StatusInterval, all)
 		p.after(wait)
-		if !due {
+		if results == nil {
 			continue
 		}
 		data, err := placement.EncodeResults(results)
@@ -154,35 +191,40 @@ func (r *OperationReconciler) keep(ctx context.Context, p *pass, all bool) error
 		if err := r.storeResults(ctx, p.op, i, data); err != nil {
 			return fmt.Errorf("store chunk %d of the results: %w", i, err)
 		}
-		p.run.stored(i, len(results), p.now)
+		p.run.stored(i, keptChunk{final: final, entries: len(results), at: p.now})
 	}
 	return nil
 }
 
-// unkept are the final results of a chunk, whether they are to be stored now, and if not, when.
-func (r *run) unkept(i int, now time.Time, every time.Duration, all bool) (results []placement.ClusterResult, due bool, wait time.Duration) {
+// unkept is what is to be stored of a chunk now, with how many final results; nil when nothing is, and if something will be, when.
+func (r *run) unkept(i int, now time.Time, every time.Duration, all bool) (results []placement.ClusterResult, final int, wait time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if i >= len(r.kept) {
-		return nil, false, 0
+		return nil, 0, 0
 	}
-	results, size := r.tally.Chunk(i)
-	if len(results) == r.kept[i].results {
-		return nil, false, 0
+	kept := &r.kept[i]
+	results, final, size := r.tally.Chunk(i)
+	switch {
+	case final == kept.final && len(results) == kept.entries && !kept.urgent:
+		return nil, 0, 0
+	case final == kept.final && kept.at.IsZero(): // nothing but starts, which a result that is on its way may save
+		kept.at = now
 	}
-	due = all || len(results) == size || r.kept[i].urgent
-	if left := r.kept[i].at.Add(every).Sub(now); !due && left > 0 {
-		return nil, false, left
+	due := final != kept.final && (all || final == size) || kept.urgent
+	if left := kept.at.Add(every).Sub(now); !due && left > 0 {
+		return nil, 0, left
 	}
-	return results, true, 0
+	return results, final, 0
 }
 
-// stored records that so many results of a chunk are stored. One that came while they were being written is still to be.
-func (r *run) stored(i, results int, now time.Time) {
+// stored records what of a chunk is stored. A result that came while it was being written is still to be.
+func (r *run) stored(i int, now keptChunk) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	final, _ := r.tally.Chunk(i)
-	r.kept[i] = keptChunk{results: results, at: now, urgent: r.kept[i].urgent && len(final) > results}
+	_, final, _ := r.tally.Chunk(i)
+	now.urgent = r.kept[i].urgent && final > now.final
+	r.kept[i] = now
 }
 
 func (r *OperationReconciler) storeResults(ctx context.Context, op *opsv1alpha1.Operation, i int, data []byte) error {

@@ -18,8 +18,14 @@ import (
 
 func (f *fleet) keptResults(op *opsv1alpha1.Operation) []placement.ClusterResult {
 	f.t.Helper()
+	return f.resultsIn(op, ResultName(op)+"-0")
+}
+
+// resultsIn a ConfigMap of an Operation.
+func (f *fleet) resultsIn(op *opsv1alpha1.Operation, name string) []placement.ClusterResult {
+	f.t.Helper()
 	chunk := &corev1.ConfigMap{}
-	f.must(api.Get(f.ctx, types.NamespacedName{Namespace: f.ns, Name: ResultName(op) + "-0"}, chunk))
+	f.must(api.Get(f.ctx, types.NamespacedName{Namespace: f.ns, Name: name}, chunk))
 	if chunk.Labels[opsv1alpha1.LabelPart] != opsv1alpha1.PartResult || chunk.Labels[opsv1alpha1.LabelOperation] != string(op.UID) || len(chunk.OwnerReferences) != 1 {
 		f.t.Errorf("%+v", chunk.ObjectMeta)
 	}

@@ -19,12 +19,16 @@ import (
 func (r *OperationReconciler) rollUp(ctx context.Context, p *pass) error {
 	run := p.run
 	run.mu.Lock()
-	d := placement.For(p.op.Spec).Decide(run.plan, run.tally, p.now, 1)
+	d := placement.For(p.op.Spec).Decide(run.plan, run.tally, p.gates, p.now, 1)
+	if p.retrying {
+		d.Done, d.Phase, d.Reason = false, opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonRollingOut
+	}
 	clusters, instances := run.tally.Clusters(), run.tally.Instances()
 	failures := run.tally.Failures()
 	started := run.tally.Started()
 	trouble := run.trouble()
-	progress := rolloutStatus(run.plan, run.tally, d)
+	progress := placement.Progress(p.op.Spec, run.plan, run.tally, d, p.now)
+	progress.Attempt = attemptOf(p.op.Status.Rollout)
 	p.heard, run.heard = run.heard, time.Time{}
 	run.mu.Unlock()
 
@@ -67,18 +71,6 @@ func (r *OperationReconciler) rollUp(ctx context.Context, p *pass) error {
 		return errors.New("a run that is done must have a final phase, not " + string(d.Phase))
 	}
 	return nil
-}
-
-// rolloutStatus is how far a rollout has come.
-func rolloutStatus(plan placement.Plan, tally *placement.Tally, d placement.Decision) *opsv1alpha1.RolloutStatus {
-	s := &opsv1alpha1.RolloutStatus{Started: int32(tally.Prefix()), Groups: int32(len(plan.Groups))}
-	if !d.Done && len(plan.Groups) > 0 {
-		s.Group = plan.GroupName(d.Group)
-	}
-	if !d.SoakingUntil.IsZero() {
-		s.SoakingUntil = &metav1.Time{Time: placement.At(d.SoakingUntil)}
-	}
-	return s
 }
 
 // trouble sums up what keeps ManifestWorks from being created; empty when nothing does.

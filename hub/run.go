@@ -3,6 +3,7 @@
 package hub
 
 import (
+	"strconv"
 	"sync"
 	"time"
 
@@ -19,7 +20,9 @@ import (
 type run struct {
 	key  types.NamespacedName
 	uid  types.UID
-	name string // of the ManifestWorks
+	name string // of the ManifestWorks of the first attempt; see nameOf
+
+	loading sync.Mutex // held while it is read; taken before mu
 
 	mu     sync.Mutex
 	loaded bool
@@ -51,10 +54,11 @@ type trouble struct {
 	err   error
 }
 
-// keptChunk says how much of a chunk's results is stored.
+// keptChunk says what of a chunk is stored.
 type keptChunk struct {
-	results int
-	at      time.Time
+	// final results, and entries in all: of clusters that were started too.
+	final, entries int
+	at             time.Time
 	// urgent is set when the chunk has a result that is not stored yet and that no ManifestWork tells.
 	urgent bool
 }
@@ -70,13 +74,15 @@ func (r *run) begin(plan placement.Plan) {
 func (r *run) observe(work *workv1.ManifestWork, told, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.loaded || work.Name != r.name {
+	if !r.loaded {
 		return false
 	}
 	cluster, result := work.Namespace, resultOf(work)
-	if known, planned := r.tally.Result(cluster); !planned || known.State.Terminal() {
+	known, planned := r.tally.Result(cluster)
+	if !planned || known.State.Terminal() || work.Name != r.nameOf(known.Attempt) {
 		return false
 	}
+	result.Attempt = known.Attempt
 	if result.State.Terminal() {
 		result.EndedAt = placement.At(now)
 	}
@@ -105,15 +111,32 @@ func (r *run) observe(work *workv1.ManifestWork, told, now time.Time) bool {
 	return changed
 }
 
-// lost takes note that a ManifestWork was deleted, and tells whether its cluster was still at work. It is never created again: what it
+// nameOf the ManifestWorks of an attempt: each has its own, so that a cluster never takes one attempt for another.
+func (r *run) nameOf(attempt int32) string {
+	if attempt == 0 {
+		return r.name
+	}
+	return opsv1alpha1.RunName(r.key.Name, r.uid, "retry", strconv.Itoa(int(attempt)))
+}
+
+// workOf is the ManifestWork of a cluster, by its present attempt.
+func (r *run) workOf(cluster string) types.NamespacedName {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known, _ := r.tally.Result(cluster)
+	return types.NamespacedName{Namespace: cluster, Name: r.nameOf(known.Attempt)}
+}
+
+// lost takes note that a ManifestWork was deleted, and tells whether its cluster was still at work on it. It is never created again: what it
 // carried may be running.
-func (r *run) lost(cluster, message string) bool {
+func (r *run) lost(work types.NamespacedName, message string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.loaded {
 		return false
 	}
-	if known, planned := r.tally.Result(cluster); !planned || known.State == "" {
+	cluster := work.Namespace
+	if known, planned := r.tally.Result(cluster); !planned || known.State == "" || work.Name != r.nameOf(known.Attempt) {
 		return false
 	}
 	return r.note(placement.ClusterResult{
@@ -133,6 +156,8 @@ func (r *run) note(result placement.ClusterResult) bool {
 	delete(r.silent, result.Cluster)
 	delete(r.gone, result.Cluster)
 	delete(r.troubles, result.Cluster)
+	known, _ := r.tally.Result(result.Cluster)
+	result.Attempt = known.Attempt
 	changed := r.tally.Apply(result)
 	if i := r.tally.Index(result.Cluster); changed && i >= 0 {
 		r.kept[i/placement.ChunkSize].urgent = true
@@ -146,7 +171,10 @@ func (r *run) sent(cluster string, at time.Time) {
 	defer r.mu.Unlock()
 	delete(r.troubles, cluster)
 	r.tally.Told(cluster, at)
-	if r.tally.Apply(notYetReported(cluster, "")) {
+	result := notYetReported(cluster, "")
+	known, _ := r.tally.Result(cluster)
+	result.Attempt = known.Attempt
+	if r.tally.Apply(result) {
 		r.silent[cluster] = at
 	}
 }

@@ -32,6 +32,8 @@ const (
 	indexPlacement = "hub.placement" // Operations that have not begun, by the name of their Placement
 	indexTarget    = "hub.target"    // Operations that have not begun, by the name of their target
 	indexUnstarted = "hub.unstarted" // all Operations that have not begun; its value is its name
+	indexRunning   = "hub.running"   // all Operations that have begun and not ended; its value is its name
+	indexKey       = "hub.key"       // Operations that have not ended, by their concurrencyKey
 )
 
 // concurrency is how many Operations, and how many ApplicationInstances, are looked after at once.
@@ -46,6 +48,7 @@ func ManagerOptions() manager.Options {
 func Kinds() []client.Object {
 	return []client.Object{
 		&opsv1alpha1.Operation{}, &opsv1alpha1.OperationTemplate{}, &appsv1alpha1.ApplicationInstance{},
+		&opsv1alpha1.MaintenanceWindow{}, &opsv1alpha1.Freeze{},
 		&workv1.ManifestWork{}, &clusterv1.ManagedCluster{}, &clusterv1beta1.Placement{}, &clusterv1beta1.PlacementDecision{},
 	}
 }
@@ -106,6 +109,24 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	if err != nil {
 		return err
 	}
+	err = indexer.IndexField(ctx, &opsv1alpha1.Operation{}, indexRunning, func(o client.Object) []string {
+		if op, isOperation := o.(*opsv1alpha1.Operation); isOperation && op.Status.Phase == opsv1alpha1.PhaseRunning && !belongsToSpoke(op) {
+			return []string{indexRunning}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = indexer.IndexField(ctx, &opsv1alpha1.Operation{}, indexKey, func(o client.Object) []string {
+		if op, isOperation := o.(*opsv1alpha1.Operation); isOperation && op.Spec.ConcurrencyKey != "" && !op.Status.Phase.Terminal() && !belongsToSpoke(op) {
+			return []string{op.Spec.ConcurrencyKey}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	return indexer.IndexField(ctx, &workv1.ManifestWork{}, indexOperation, func(o client.Object) []string {
 		if uid := o.GetLabels()[opsv1alpha1.LabelOperation]; uid != "" {
 			return []string{uid}
@@ -132,6 +153,10 @@ func setupOperations(ctx context.Context, mgr ctrl.Manager, options Options) err
 			return o.GetLabels()[clusterv1beta1.PlacementLabel]
 		})).
 		Watches(&opsv1alpha1.OperationTemplate{}, r.unstarted()).
+		Watches(&opsv1alpha1.Freeze{}, r.unended()).
+		Watches(&opsv1alpha1.MaintenanceWindow{}, r.unended()).
+		Watches(&clusterv1.ManagedCluster{}, r.unended(), builder.WithPredicates(newsOfWindow())).
+		Watches(&opsv1alpha1.Operation{}, r.ofKey()).
 		Watches(&appsv1alpha1.ApplicationInstance{}, r.waitingFor(indexTarget, func(o client.Object) string { return o.GetName() })).
 		Complete(r)
 }
@@ -160,6 +185,18 @@ func newsOfOperation() predicate.Predicate {
 			before.Status.Phase != after.Status.Phase ||
 			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero())
 	}}
+}
+
+// newsOfWindow lets through clusters that have come to name another MaintenanceWindow.
+func newsOfWindow() predicate.Predicate {
+	named := func(o client.Object) [2]string {
+		return [2]string{o.GetLabels()[opsv1alpha1.LabelMaintenanceWindow], o.GetAnnotations()[opsv1alpha1.LabelMaintenanceWindow]}
+	}
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		DeleteFunc: func(event.DeleteEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool { return named(e.ObjectOld) != named(e.ObjectNew) },
+	}
 }
 
 // waitingFor finds the Operations that have not begun and wait for what an object of the same namespace says.

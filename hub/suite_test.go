@@ -12,11 +12,13 @@ import (
 	"testing"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/e2e/testbed"
 )
 
@@ -87,4 +89,9 @@ func crdFolders(ctx context.Context) ([]string, error) {
 		filepath.Join("..", "deploy", "crds"),
 		filepath.Join(ocm, "work", "v1"), filepath.Join(ocm, "cluster", "v1"), filepath.Join(ocm, "cluster", "v1beta1"),
 	}, nil
+}
+
+// firstWork is the ManifestWork of the first attempt on a cluster.
+func firstWork(op *opsv1alpha1.Operation, cluster string) types.NamespacedName {
+	return types.NamespacedName{Namespace: cluster, Name: opsv1alpha1.RunName(op.Name, op.UID)}
 }

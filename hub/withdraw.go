@@ -105,7 +105,7 @@ func setupReaper(mgr ctrl.Manager) error {
 func (r *OperationReconciler) withdrawKept(ctx context.Context, p *pass) error {
 	var errs []error
 	err := each(ctx, p.run.toWithdraw(), r.Workers, func(ctx context.Context, cluster string) error {
-		if err := withdraw(ctx, r.Client, types.NamespacedName{Namespace: cluster, Name: p.run.name}); err != nil {
+		if err := withdraw(ctx, r.Client, p.run.workOf(cluster)); err != nil {
 			return err
 		}
 		p.run.mu.Lock()
@@ -124,8 +124,8 @@ func (r *run) toWithdraw() []string {
 	defer r.mu.Unlock()
 	var clusters []string
 	for i, kept := range r.kept {
-		results, _ := r.tally.Chunk(i)
-		if len(results) != kept.results {
+		results, final, _ := r.tally.Chunk(i)
+		if final != kept.final {
 			continue
 		}
 		for _, result := range results {

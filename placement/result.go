@@ -69,6 +69,8 @@ type ClusterResult struct {
 	Instances opsv1alpha1.Counts `json:"instances,omitzero"`
 	// Waiting tells that the cluster runs, and that something in it waits: for a precondition, or for a person. Message says for what.
 	Waiting bool `json:"waiting,omitempty"`
+	// Attempt that it is the result of: 0 is the first, and each retry is another.
+	Attempt int32 `json:"attempt,omitempty"`
 	// Withdrawn tells that the hub gave up on the cluster, so that what was sent there must be taken back before it runs late.
 	Withdrawn bool `json:"withdrawn,omitempty"`
 }

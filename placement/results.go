@@ -4,7 +4,8 @@ package placement
 
 import "fmt"
 
-// resultChunk is a chunk of kept results: those of the clusters that have the same chunk in the plan.
+// resultChunk is a chunk of kept results: those of the clusters that have the same chunk in the plan. A cluster that was started and has not ended is there
+// as Pending, one that is to be started again without a state.
 type resultChunk struct {
 	Results []ClusterResult `json:"results"`
 }

@@ -4,6 +4,7 @@ package placement
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	clusterv1alpha1 "open-cluster-management.io/api/cluster/v1alpha1"
@@ -13,8 +14,28 @@ import (
 
 // Strategy decides what a run does next. It keeps nothing between two calls, so that a hub that was restarted decides the same.
 type Strategy interface {
-	// Decide what to do now. limit bounds how many clusters may be started at once; 0 does not.
-	Decide(plan Plan, tally *Tally, now time.Time, limit int) Decision
+	// Decide what to do now. gates hold clusters back; limit bounds how many clusters may be started at once; 0 does not.
+	Decide(plan Plan, tally *Tally, gates Gates, now time.Time, limit int) Decision
+}
+
+// Gates are what holds clusters back beside the rules of a rollout.
+type Gates struct {
+	// All holds every cluster.
+	All Gate
+	// Groups says why spec.rollout.approvedGroups cannot be believed; empty when it can.
+	Groups string
+	// Of one cluster; nil holds none. It has to say the same for as long as one decision takes.
+	Of func(cluster string) Gate
+}
+
+// Gate holds a cluster back while it has a reason.
+type Gate struct {
+	// Reason in one word; empty when the gate is open.
+	Reason string
+	// Message for people: by what, and until when.
+	Message string
+	// Opens is when to look again; zero when only an event tells.
+	Opens time.Time
 }
 
 // Decision is what to do next in a run.
@@ -55,7 +76,7 @@ func For(spec opsv1alpha1.OperationSpec) Strategy {
 type Stop struct{}
 
 // Decide implements Strategy.
-func (Stop) Decide(plan Plan, tally *Tally, _ time.Time, _ int) Decision {
+func (Stop) Decide(plan Plan, tally *Tally, _ Gates, _ time.Time, _ int) Decision {
 	d := Decision{Group: max(0, len(plan.Groups)-1)}
 	d.conclude(tally)
 	d.Skip = tally.NotStarted(0)
@@ -83,19 +104,18 @@ func (d *Decision) conclude(tally *Tally) {
 type Rollout struct{ rules rules }
 
 // Decide implements Strategy.
-func (r Rollout) Decide(plan Plan, tally *Tally, now time.Time, limit int) Decision {
+func (r Rollout) Decide(plan Plan, tally *Tally, gates Gates, now time.Time, limit int) Decision {
 	d := Decision{Group: max(0, len(plan.Groups)-1)}
 	d.conclude(tally)
-	stages := r.rules.stages(plan)
-	for i := range stages {
-		c := r.rules.count(tally, stages[i], now)
+	for _, s := range r.rules.stages(plan) {
+		c := r.rules.count(plan, tally, s, now)
 		d.Late = append(d.Late, c.late...)
 		d.wait(c.next, now)
-		if c.ended && !c.breached(stages[i], r.rules) {
+		if c.ended && !c.breached(s, r.rules) {
 			continue
 		}
-		d.Group = plan.groupAt(stages[i].first, c.at)
-		r.start(&d, tally, stages[i], c, limit)
+		d.Group = s.groupAt(c.at)
+		look{r.rules, plan, tally, gates, now, limit}.start(&d, s, c)
 		if d.SoakingUntil = c.soaks; c.active > 0 {
 			d.SoakingUntil = time.Time{}
 		}
@@ -111,26 +131,86 @@ func (r Rollout) Decide(plan Plan, tally *Tally, now time.Time, limit int) Decis
 	return d
 }
 
+// look is one look at a run.
+type look struct {
+	rules
+	plan  Plan
+	tally *Tally
+	gates Gates
+	now   time.Time
+	limit int
+}
+
 // start what may be started in the stage that is at work, or say why not.
-func (r Rollout) start(d *Decision, tally *Tally, s stage, c count, limit int) {
+func (l look) start(d *Decision, s stage, c count) {
 	switch {
-	case !tally.leftFrom(s.from):
-	case c.breached(s, r.rules):
+	case !l.tally.leftFrom(s.from):
+	case c.breached(s, l.rules):
 		d.Hold, d.Message = opsv1alpha1.ReasonRolloutHalted, s.breach(c.failed, c.away, c.first)
-	case r.rules.suspended:
+	case l.suspended:
 		d.Hold, d.Message = opsv1alpha1.ReasonSuspended, "held back by spec.suspend: "+d.Message
+	case l.gates.All.Reason != "":
+		d.Hold, d.Message = l.gates.All.Reason, l.gates.All.Message+": "+d.Message
+		d.wait(l.gates.All.Opens, l.now)
 	default:
 		room := s.to - s.from
 		if s.atOnce >= 0 {
 			room = max(0, s.atOnce-c.active-c.soaking)
 		}
-		d.More = limit > 0 && room >= limit
+		d.More = l.limit > 0 && room >= l.limit
 		if d.More {
-			room = limit
+			room = l.limit
 		}
-		d.Start = tally.notStartedIn(s.from, s.to, room)
-		d.More = d.More && len(d.Start) == limit
+		l.pick(d, s, room, c.active+c.soaking)
+		d.More = d.More && len(d.Start) == l.limit
 	}
+}
+
+// pick up to room clusters of a stage whose gates are open. Those whose gates are not are passed over. busy are at work, or soak.
+func (l look) pick(d *Decision, s stage, room, busy int) {
+	var first Gate
+	held, opens := 0, time.Time{}
+	for _, g := range s.groups {
+		for i := g.from; i < g.to && len(d.Start) < room; i++ {
+			if l.tally.results[i].State != "" {
+				continue
+			}
+			gate := l.gate(i, g.index)
+			if gate.Reason == "" {
+				d.Start = append(d.Start, l.tally.clusters[i])
+				continue
+			}
+			if held++; held == 1 {
+				first = gate
+			}
+			opens = earliest(opens, gate.Opens)
+		}
+	}
+	if held == 0 {
+		return
+	}
+	d.wait(opens, l.now)
+	what := fmt.Sprintf("%d held back: %s", held, first.Message)
+	if d.Message += "; " + what; len(d.Start)+busy == 0 {
+		d.Hold, d.Message = first.Reason, what+"; "+l.tally.Progress()
+	}
+}
+
+// gate of the cluster with an index in the plan, in the group with another.
+func (l look) gate(i, group int) Gate {
+	if name := l.plan.GroupName(group); l.perGroup && group > 0 {
+		if !slices.Contains(l.approved, name) {
+			return Gate{Reason: opsv1alpha1.ReasonAwaitingGroupApproval, Message: fmt.Sprintf(
+				"group %s waits for a person: add %q to spec.rollout.approvedGroups, which needs the verb approve on the Operation", name, name)}
+		}
+		if l.gates.Groups != "" {
+			return Gate{Reason: opsv1alpha1.ReasonAwaitingGroupApproval, Message: fmt.Sprintf("group %s is in spec.rollout.approvedGroups, and that does not count: %s", name, l.gates.Groups)}
+		}
+	}
+	if l.gates.Of == nil {
+		return Gate{}
+	}
+	return l.gates.Of(l.tally.clusters[i])
 }
 
 // count is how the clusters of a stage stand.
@@ -145,42 +225,59 @@ type count struct {
 	ended bool
 	// at is the index of the first that has not ended.
 	at int
-	// next is when the next of them soaked long enough, or is late; soaks is the first of the former.
-	next, soaks time.Time
+	// next is when the next of them soaked long enough, or is late; soaks is the first of the former, and lastSoak the last.
+	next, soaks, lastSoak time.Time
 }
 
-func (r rules) count(tally *Tally, s stage, now time.Time) count {
+func (r rules) count(plan Plan, tally *Tally, s stage, now time.Time) count {
 	c := count{at: -1, ended: true}
-	for i := s.from; i < s.to; i++ {
-		open := true
-		switch result := &tally.results[i]; result.State {
-		case "":
-		case Succeeded:
-			if open = r.soaking(result, now); open {
-				c.soaking++
-				c.soaks = earliest(c.soaks, result.EndedAt.Add(r.soak))
+	for _, g := range s.groups {
+		soak := r.soakOf(plan, g.index)
+		for i := g.from; i < g.to; i++ {
+			if open := c.add(&tally.results[i], tally.told[i], soak, r, now); open {
+				if c.ended = false; c.at < 0 {
+					c.at = i
+				}
 			}
-		case Failed:
-			open = false
-			c.blame(result, r.policy)
-		case Cancelled, Skipped:
-			open = false
-		default:
-			c.active++
-			c.watch(result, tally.told[i], r.deadline, now)
 		}
-		if open && c.at < 0 {
-			c.at = i
-		}
-		c.ended = c.ended && !open
 	}
 	c.next = earliest(c.next, c.soaks)
 	return c
 }
 
-// soaking tells whether a cluster that succeeded has not been well for long enough. Only strategies that go on from there ask for it.
-func (r rules) soaking(result *ClusterResult, now time.Time) bool {
-	return r.kind != clusterv1alpha1.All && r.soak > 0 && result.EndedAt.Add(r.soak).After(now)
+// add a cluster, and tell whether it has not ended, or not for long enough.
+func (c *count) add(result *ClusterResult, told time.Time, soak time.Duration, r rules, now time.Time) (open bool) {
+	switch result.State {
+	case "":
+		return true
+	case Succeeded:
+		well := result.EndedAt.Add(soak)
+		if soak == 0 || !well.After(now) {
+			return false
+		}
+		c.soaking++
+		if c.soaks = earliest(c.soaks, well); well.After(c.lastSoak) {
+			c.lastSoak = well
+		}
+		return true
+	case Failed:
+		c.blame(result, r.policy)
+		return false
+	case Cancelled, Skipped:
+		return false
+	default:
+		c.active++
+		c.watch(result, told, r.deadline, now)
+		return true
+	}
+}
+
+// soakOf a group of the plan. Only strategies that go on from there ask for it.
+func (r rules) soakOf(plan Plan, group int) time.Duration {
+	if r.kind == clusterv1alpha1.All || slices.Contains(r.promoted, plan.GroupName(group)) {
+		return 0
+	}
+	return r.soak
 }
 
 // blame a cluster that has not succeeded.
@@ -229,15 +326,17 @@ func earliest(a, b time.Time) time.Time {
 	return a
 }
 
-// groupAt is the index of the group of the cluster with an index in the plan, or first when there is none.
-func (p Plan) groupAt(first, cluster int) int {
-	to := 0
-	for i, g := range p.Groups {
-		if to += len(g.Clusters); cluster >= 0 && cluster < to {
-			return i
+// groupAt is the index of the group of the cluster with an index in the plan, or of the stage's first when there is none.
+func (s stage) groupAt(cluster int) int {
+	for _, g := range s.groups {
+		if g.from <= cluster && cluster < g.to {
+			return g.index
 		}
 	}
-	return first
+	if len(s.groups) == 0 {
+		return 0
+	}
+	return s.groups[0].index
 }
 
 // String is for messages about a decision.

@@ -191,8 +191,8 @@ func (w *world) restart() {
 func (w *world) decide() Decision {
 	w.t.Helper()
 	limit := w.random.IntN(4)
-	d := For(w.spec).Decide(w.plan, w.tally, w.now, limit)
-	if diff := cmp.Diff(d, For(w.spec).Decide(w.plan, w.tally, w.now, limit)); diff != "" {
+	d := For(w.spec).Decide(w.plan, w.tally, Gates{}, w.now, limit)
+	if diff := cmp.Diff(d, For(w.spec).Decide(w.plan, w.tally, Gates{}, w.now, limit)); diff != "" {
 		w.fatalf("it does not decide the same twice: %s", diff)
 	}
 	w.note("%s", d)
@@ -288,7 +288,11 @@ func (w *world) inTurn(r rules, g Group, at span, first, last int) {
 	}
 }
 
-func (w *world) groupOf(i int) Group { return w.plan.Groups[w.plan.groupAt(0, i)] }
+func (w *world) groupOf(i int) Group { return w.plan.Groups[w.groupIndex(i)] }
+
+func (w *world) groupIndex(i int) int {
+	return slices.IndexFunc(w.plan.parts(), func(g part) bool { return g.from <= i && i < g.to })
+}
 
 // open are the clusters in a part of the plan that have not ended, or not for long enough.
 func (w *world) open(r rules, from, to int) (n int) {

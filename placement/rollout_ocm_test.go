@@ -87,7 +87,7 @@ func (w *world) maxFailures() *intstr.IntOrString {
 }
 
 func (w *world) decideAll() Decision {
-	d := For(w.spec).Decide(w.plan, w.tally, w.now, 0)
+	d := For(w.spec).Decide(w.plan, w.tally, Gates{}, w.now, 0)
 	for _, c := range d.Start {
 		w.tally.Apply(ClusterResult{Cluster: c, State: Pending})
 		w.tally.Told(c, w.now)
@@ -96,7 +96,7 @@ func (w *world) decideAll() Decision {
 }
 
 func (w *world) started() []string {
-	return slices.Clone(For(w.spec).Decide(w.plan, w.tally, w.now, 0).Start)
+	return slices.Clone(For(w.spec).Decide(w.plan, w.tally, Gates{}, w.now, 0).Start)
 }
 
 // happenAsOCM: what OCM knows of, too.

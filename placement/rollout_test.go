@@ -65,7 +65,7 @@ func TestStrategies(t *testing.T) {
 			for _, r := range tc.known {
 				tally.Apply(r)
 			}
-			if diff := cmp.Diff(tc.expect, For(tc.spec).Decide(plan, tally, time.Time{}, tc.limit)); diff != "" {
+			if diff := cmp.Diff(tc.expect, For(tc.spec).Decide(plan, tally, Gates{}, time.Time{}, tc.limit)); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -100,7 +100,7 @@ func BenchmarkDecide(b *testing.B) {
 				spec.Rollout.Progressive = &clusterv1alpha1.RolloutProgressive{MaxConcurrency: intstr.FromString("10%"), RolloutConfig: clusterv1alpha1.RolloutConfig{MinSuccessTime: metav1.Duration{Duration: time.Minute}}}
 			}
 			for b.Loop() {
-				if d := For(spec).Decide(plan, tally, now.Add(time.Second), 256); d.Done {
+				if d := For(spec).Decide(plan, tally, Gates{}, now.Add(time.Second), 256); d.Done {
 					b.Fatal(d)
 				}
 			}

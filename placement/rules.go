@@ -34,6 +34,10 @@ type rules struct {
 	mandatory []clusterv1alpha1.MandatoryDecisionGroup
 	// goOn whatever the budgets say.
 	goOn bool
+	// perGroup: each group but the first waits until it is approved.
+	perGroup bool
+	// approved may begin, promoted soak no longer: groups by name.
+	approved, promoted []string
 	// suspended: nothing is started.
 	suspended bool
 }
@@ -51,6 +55,8 @@ func readRules(spec opsv1alpha1.OperationSpec) (rules, field.ErrorList) {
 	}
 	at := field.NewPath("spec", "rollout")
 	r.goOn = spec.Rollout.OnBreach == opsv1alpha1.BreachContinue
+	r.perGroup = spec.Rollout.Gate == opsv1alpha1.GatePerGroup
+	r.approved, r.promoted = spec.Rollout.ApprovedGroups, spec.Rollout.PromotedGroups
 	var errs field.ErrorList
 	if u := spec.Rollout.Unreachable; u != nil {
 		if u.Policy != "" {
@@ -89,6 +95,10 @@ func readRules(spec opsv1alpha1.OperationSpec) (rules, field.ErrorList) {
 			errs = append(errs, field.Invalid(at.Child("progressDeadline"), d, "must be None, or a duration of more than 0 such as 90m"))
 		}
 		r.deadline = parsed
+	}
+	if r.perGroup && r.kind == clusterv1alpha1.All {
+		errs = append(errs, field.Invalid(field.NewPath("spec", "rollout", "gate"), spec.Rollout.Gate,
+			"is for types Progressive and ProgressivePerGroup: with All no group comes after another"))
 	}
 	return r, errs
 }
@@ -154,8 +164,10 @@ func (r rules) precedence(g Group) int {
 
 // stage is a part of the plan that is finished before the next begins.
 type stage struct {
-	// from and to are the clusters' indexes in the plan, to excluded; first is the index of its first group.
-	from, to, first int
+	// from and to are the clusters' indexes in the plan, to excluded.
+	from, to int
+	// groups of it.
+	groups []part
 	// name for people.
 	name string
 	// rest: it goes on over all groups that are not mandatory.
@@ -164,17 +176,29 @@ type stage struct {
 	atOnce, failures, unreachable int
 }
 
+// part of a plan that is a group: its index there, and those of its clusters, to excluded.
+type part struct{ index, from, to int }
+
+// parts of the plan, one for each group.
+func (p Plan) parts() []part {
+	parts, at := make([]part, len(p.Groups)), 0
+	for i, g := range p.Groups {
+		parts[i] = part{i, at, at + len(g.Clusters)}
+		at += len(g.Clusters)
+	}
+	return parts
+}
+
 // stages of a plan. What a percentage is of is OCM's: for Progressive all clusters of the plan (maxFailures) or all that are not mandatory (maxConcurrency), for
 // ProgressivePerGroup the group.
 func (r rules) stages(plan Plan) []stage {
+	parts, total := plan.parts(), plan.Len()
 	if r.kind == clusterv1alpha1.All {
-		return []stage{{to: plan.Len(), atOnce: -1, failures: -1, unreachable: -1}}
+		return []stage{{to: total, groups: parts, atOnce: -1, failures: -1, unreachable: -1}}
 	}
 	var all []stage
-	at, total := 0, plan.Len()
 	for i, g := range plan.Groups {
-		s := stage{from: at, to: at + len(g.Clusters), first: i, name: plan.GroupName(i), atOnce: -1}
-		at = s.to
+		s := stage{from: parts[i].from, to: parts[i].to, groups: parts[i : i+1], name: plan.GroupName(i), atOnce: -1}
 		switch last := len(all) - 1; {
 		case r.isMandatory(g):
 		case r.kind == clusterv1alpha1.ProgressivePerGroup:
@@ -182,6 +206,7 @@ func (r rules) stages(plan Plan) []stage {
 			s.unreachable, _ = shareOf(r.unreachable, len(g.Clusters))
 		case last >= 0 && all[last].rest:
 			all[last].to = s.to
+			all[last].groups = parts[all[last].groups[0].index : i+1]
 			continue
 		default:
 			s.rest = true

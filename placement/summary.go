@@ -47,11 +47,18 @@ func NewTally(p Plan) *Tally {
 	return t
 }
 
-// Apply takes note of a result and tells whether it changed anything. A final result stays; so does a state that is further on.
+// Apply takes note of a result and tells whether it changed anything. A final result stays; so does a state that is further on. A result of a later attempt
+// takes the place of whatever was known; one without a state says that the attempt was asked for and the cluster not started.
 func (t *Tally) Apply(r ClusterResult) bool {
 	i, planned := t.index[r.Cluster]
-	if !planned {
+	if !planned || r.Attempt < t.results[i].Attempt {
 		return false
+	}
+	if r.Attempt > t.results[i].Attempt {
+		t.reopen(i, r.Attempt)
+		if r.State == "" {
+			return true
+		}
 	}
 	old := t.results[i]
 	if old.State.Terminal() || r.State.rank() < old.State.rank() || r == old {
@@ -80,6 +87,32 @@ func (t *Tally) Apply(r ClusterResult) bool {
 	return true
 }
 
+// reopen a cluster for another attempt: nothing is known of it any more.
+func (t *Tally) reopen(i int, attempt int32) {
+	old := t.results[i]
+	t.results[i] = ClusterResult{Cluster: old.Cluster, Attempt: attempt}
+	t.told[i] = time.Time{}
+	delete(t.held, i)
+	if old.State == "" {
+		return
+	}
+	t.started--
+	*t.counter(old.State)--
+	t.counts.Pending++
+	add(&t.instances, old.Instances, -1)
+	if old.State == Succeeded && old.Reason == opsv1alpha1.ReasonNoTargets {
+		t.noTargets--
+	}
+	if old.State == Failed {
+		t.failed = t.failed[:0]
+		for n := range t.results {
+			if t.results[n].State == Failed {
+				t.noteFailure(n)
+			}
+		}
+	}
+}
+
 // noteFailure keeps the failed clusters that come first in the plan, not those that were heard of first: after a restart the same
 // failures are shown.
 func (t *Tally) noteFailure(i int) {
@@ -93,25 +126,27 @@ func (t *Tally) noteFailure(i int) {
 	}
 }
 
-// counter of a state; a cluster that was not started counts as pending.
-func (t *Tally) counter(s State) *int32 {
+func (t *Tally) counter(s State) *int32 { return counterOf(&t.counts, s) }
+
+// counterOf a state; a cluster that was not started counts as pending.
+func counterOf(c *opsv1alpha1.Counts, s State) *int32 {
 	switch s {
 	case Blocked:
-		return &t.counts.Blocked
+		return &c.Blocked
 	case Running:
-		return &t.counts.Running
+		return &c.Running
 	case Succeeded:
-		return &t.counts.Succeeded
+		return &c.Succeeded
 	case Failed:
-		return &t.counts.Failed
+		return &c.Failed
 	case Cancelled:
-		return &t.counts.Cancelled
+		return &c.Cancelled
 	case Skipped:
-		return &t.counts.Skipped
+		return &c.Skipped
 	case Pending:
-		return &t.counts.Pending
+		return &c.Pending
 	default:
-		return &t.counts.Pending
+		return &c.Pending
 	}
 }
 
@@ -170,6 +205,16 @@ func (t *Tally) NotStarted(limit int) []string {
 	return names
 }
 
+// Unended are the clusters that have not ended, in the order of the plan: those too that were not started.
+func (t *Tally) Unended() (names []string) {
+	for i := range t.results {
+		if !t.results[i].State.Terminal() {
+			names = append(names, t.clusters[i])
+		}
+	}
+	return names
+}
+
 // notStartedIn are up to limit clusters with indexes in [from, to) of which nothing is known.
 func (t *Tally) notStartedIn(from, to, limit int) []string {
 	var names []string
@@ -207,15 +252,22 @@ func (t *Tally) Started() bool { return t.started == len(t.clusters) }
 // InFlight is how many clusters were started and have not ended.
 func (t *Tally) InFlight() int { return t.started - int(t.counts.Done()) }
 
-// Chunk returns the final results of the clusters in chunk i of the plan, in the order of the plan, and how many clusters the chunk has.
-func (t *Tally) Chunk(i int) (final []ClusterResult, size int) {
+// Chunk is what is to be kept of the clusters in chunk i of the plan, in the order of the plan: their final results; and of those that have been started,
+// or are to be started again, that they have. final is how many there are of the former, size how many clusters the chunk has.
+func (t *Tally) Chunk(i int) (kept []ClusterResult, final, size int) {
 	from, to := i*ChunkSize, min((i+1)*ChunkSize, len(t.results))
 	for _, r := range t.results[from:to] {
-		if r.State.Terminal() {
-			final = append(final, r)
+		switch {
+		case r.State.Terminal():
+			final++
+			kept = append(kept, r)
+		case r.State != "":
+			kept = append(kept, ClusterResult{Cluster: r.Cluster, State: Pending, Attempt: r.Attempt})
+		case r.Attempt > 0:
+			kept = append(kept, ClusterResult{Cluster: r.Cluster, Attempt: r.Attempt})
 		}
 	}
-	return final, to - from
+	return kept, final, to - from
 }
 
 // Failures are the first MaxFailures failed clusters of the plan with their causes.

@@ -227,7 +227,7 @@ func TestResultsSurviveEncoding(t *testing.T) {
 		})
 	}
 	for i, size := range []int{ChunkSize, 3} {
-		results, n := tally.Chunk(i)
+		results, _, n := tally.Chunk(i)
 		if n != size {
 			t.Errorf("chunk %d has %d clusters, want %d", i, n, size)
 		}

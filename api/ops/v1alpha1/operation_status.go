@@ -244,10 +244,6 @@ type RolloutStatus struct {
 	// +optional
 	// +kubebuilder:validation:Maximum=2147483647
 	Attempt int32 `json:"attempt,omitempty"`
-	// StartedAgain is how many clusters of that attempt, from the first of the plan on, have been started again.
-	// +optional
-	// +kubebuilder:validation:Maximum=2147483647
-	StartedAgain int32 `json:"startedAgain,omitempty"`
 	// ByGroup is how the groups went that have been begun, in the order of the plan: the last 32 of them.
 	// +optional
 	// +listType=atomic

@@ -127,10 +127,9 @@ type PlacementSpec struct {
 	// when the Operation is planned, and frozen.
 	// +required
 	PlacementRef PlacementRef `json:"placementRef"`
-	// OnChange is what becomes of clusters that the Placement selects, or selects no more, after that: Freeze keeps to the plan; Follow adds those that are
+	// OnChange is what becomes of clusters that the Placement selects, or selects no more, after that: Freeze (default) keeps to the plan; Follow adds those that are
 	// selected now to its end, and leaves those out that are not, as long as they have not been started. It may be changed while the Operation runs.
 	// +optional
-	// +kubebuilder:default=Freeze
 	OnChange ChangePolicy `json:"onChange,omitempty"`
 }
 
