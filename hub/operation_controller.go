@@ -32,6 +32,7 @@ type OperationReconciler struct {
 	Options
 
 	runs     *runs
+	turns    turns
 	book     *catalog.Book
 	policies *admission.Policies // without which it is not known who asks
 }
@@ -75,8 +76,14 @@ func (r *OperationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 	if op.Spec.TargetRef != nil {
 		ctx = logf.IntoContext(ctx, logf.FromContext(ctx).WithValues(telemetry.KeyInstance, op.Namespace+"/"+op.Spec.TargetRef.Name))
 	}
+	if op.Status.Phase != "" && op.Status.Phase != opsv1alpha1.PhasePending {
+		r.turns.giveBack(op) // everybody sees what it does
+	}
 	p := r.newPass(op)
 	err := r.take(ctx, p)
+	if !p.fenced() {
+		r.turns.giveBack(op)
+	}
 	if err == nil && p.fenced() {
 		// The API server has accepted the fence: the run may begin at once.
 		p = r.newPass(p.op)

@@ -6,7 +6,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -42,12 +44,51 @@ func (r *OperationReconciler) turn(ctx context.Context, p *pass) (bool, error) {
 	first := slices.IndexFunc(others, func(other *opsv1alpha1.Operation) bool {
 		return other.Status.Phase == opsv1alpha1.PhaseRunning || byCreation(other, p.op) < 0
 	})
-	if first < 0 {
+	if first < 0 && r.turns.take(p.op) {
 		return true, nil
+	}
+	if first < 0 {
+		p.after(r.StatusInterval) // the one that has it is not seen to run yet
+		return false, nil
 	}
 	p.blockedBy(placement.Gate{Reason: opsv1alpha1.ReasonConflictingOperation, Opens: p.now.Add(queueAgain), Message: fmt.Sprintf(
 		"Operation %s of the same spec.concurrencyKey goes first; cancel it to let it pass", others[first].Name)})
 	return false, nil
+}
+
+// turns are the Operations whose turn has come, by their concurrencyKey, until the cache shows that they run: two that begin at the same time do not see each
+// other there.
+type turns struct {
+	mu    sync.Mutex
+	taken map[string]types.UID
+}
+
+func keyOf(op *opsv1alpha1.Operation) string { return op.Namespace + "/" + op.Spec.ConcurrencyKey }
+
+// take the turn, unless another one has it.
+func (t *turns) take(op *opsv1alpha1.Operation) bool {
+	if op.Spec.ConcurrencyKey == "" || op.Spec.DryRun {
+		return true
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.taken == nil {
+		t.taken = map[string]types.UID{}
+	}
+	if by, taken := t.taken[keyOf(op)]; taken && by != op.UID {
+		return false
+	}
+	t.taken[keyOf(op)] = op.UID
+	return true
+}
+
+// giveBack the turn, if it is the Operation's.
+func (t *turns) giveBack(op *opsv1alpha1.Operation) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.taken[keyOf(op)] == op.UID {
+		delete(t.taken, keyOf(op))
+	}
 }
 
 // sameKey are the other Operations of a concurrencyKey that have not ended, the oldest first. None for one that has no key, or is a dry run.
