@@ -30,14 +30,19 @@ type world struct {
 	plan   Plan
 	tally  *Tally
 	now    time.Time
-	// begun are the clusters that were started, in their order.
+	// frozen holds everything; closed holds a cluster until a time.
+	frozen bool
+	closed map[string]time.Time
+	// attempt that was asked for last.
+	attempt int32
+	// begun are the clusters that were started, in their order, with the attempt.
 	begun []string
 	// steps that were taken, for whoever reads a failure.
 	steps []string
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
-	w := &world{t: t, random: rand.New(rand.NewPCG(seed, 7)), now: time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)}
+	w := &world{t: t, random: rand.New(rand.NewPCG(seed, 7)), now: time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC), closed: map[string]time.Time{}}
 	sizes := make([]int, 1+w.random.IntN(4))
 	for i := range sizes {
 		sizes[i] = 1 + w.random.IntN(6)
@@ -87,6 +92,17 @@ func (w *world) rollout() *opsv1alpha1.RolloutSpec {
 	default:
 		r.All = &clusterv1alpha1.RolloutAll{RolloutConfig: w.config()}
 	}
+	if r.Type != clusterv1alpha1.All && w.random.IntN(3) == 0 {
+		r.Gate = opsv1alpha1.GatePerGroup
+	}
+	for i := range w.plan.Groups {
+		if w.random.IntN(3) == 0 {
+			r.ApprovedGroups = append(r.ApprovedGroups, fmt.Sprintf("g%d", i))
+		}
+		if w.random.IntN(8) == 0 {
+			r.PromotedGroups = append(r.PromotedGroups, fmt.Sprintf("g%d", i))
+		}
+	}
 	if w.random.IntN(2) == 0 {
 		policies := []opsv1alpha1.UnreachablePolicy{opsv1alpha1.UnreachableWait, opsv1alpha1.UnreachableSkip, opsv1alpha1.UnreachableFail}
 		r.Unreachable = &opsv1alpha1.UnreachableSpec{Policy: policies[w.random.IntN(3)], MaxClusters: w.share(2)}
@@ -123,7 +139,7 @@ func (w *world) atWork() (names []string) {
 // happen lets one thing happen: to a cluster, to the clock, to the hub, or by a person.
 func (w *world) happen(people bool) {
 	running := w.atWork()
-	switch n := w.random.IntN(12); {
+	switch n := w.random.IntN(16); {
 	case n < 6 && len(running) > 0:
 		w.report(running[w.random.IntN(len(running))])
 	case n < 9:
@@ -136,12 +152,55 @@ func (w *world) happen(people bool) {
 	case n == 10:
 		w.spec.Suspend = !w.spec.Suspend
 		w.note("suspend: %t", w.spec.Suspend)
+	case n == 11:
+		w.frozen = !w.frozen
+		w.note("frozen: %t", w.frozen)
+	case n == 12:
+		cluster := w.plan.Clusters()[w.random.IntN(w.plan.Len())]
+		w.closed[cluster] = w.now.Add(time.Duration(1+w.random.IntN(3600)) * time.Second)
+		w.note("%s is closed until %s", cluster, w.closed[cluster].Format("15:04:05"))
+	case n == 13:
+		w.retry()
 	case w.random.IntN(20) == 0:
 		w.spec.Cancel = true
 		w.note("cancel")
 	default:
 		w.change()
 	}
+}
+
+// retry what has failed so far.
+func (w *world) retry() {
+	if w.spec.Cancel {
+		return
+	}
+	w.attempt++
+	for _, r := range slices.Clone(w.tally.results) {
+		if Retries(nil, r) {
+			w.tally.Apply(ClusterResult{Cluster: r.Cluster, Attempt: w.attempt})
+		}
+	}
+	w.note("attempt %d", w.attempt)
+}
+
+// gates as they are now.
+func (w *world) gates() (g Gates) {
+	if w.frozen {
+		g.All = Gate{Reason: opsv1alpha1.ReasonFrozen, Message: "frozen"}
+	}
+	g.Of = func(cluster string) Gate {
+		if opens := w.closed[cluster]; opens.After(w.now) {
+			return Gate{Reason: opsv1alpha1.ReasonOutsideMaintenanceWindow, Message: "closed", Opens: opens}
+		}
+		return Gate{}
+	}
+	return g
+}
+
+// attemptOf a cluster.
+func (w *world) attemptOf(cluster string) int32 {
+	r, _ := w.tally.Result(cluster)
+	return r.Attempt
 }
 
 // change of mind: budgets, how many at once, and what happens on a breach.
@@ -170,6 +229,7 @@ func (w *world) report(cluster string) {
 	if r.State.Terminal() {
 		r.EndedAt = At(w.now)
 	}
+	r.Attempt = w.attemptOf(cluster)
 	w.note("%s is %s %s", cluster, r.State, r.Reason)
 	w.tally.Apply(r)
 }
@@ -179,7 +239,7 @@ func (w *world) restart() {
 	old := w.tally
 	w.tally = NewTally(w.plan)
 	for _, i := range w.random.Perm(len(old.results)) {
-		if r := old.results[i]; r.State != "" {
+		if r := old.results[i]; r.State != "" || r.Attempt > 0 {
 			w.tally.Apply(r)
 			w.tally.Told(r.Cluster, old.told[i])
 		}
@@ -191,22 +251,22 @@ func (w *world) restart() {
 func (w *world) decide() Decision {
 	w.t.Helper()
 	limit := w.random.IntN(4)
-	d := For(w.spec).Decide(w.plan, w.tally, Gates{}, w.now, limit)
-	if diff := cmp.Diff(d, For(w.spec).Decide(w.plan, w.tally, Gates{}, w.now, limit)); diff != "" {
+	d := For(w.spec).Decide(w.plan, w.tally, w.gates(), w.now, limit)
+	if diff := cmp.Diff(d, For(w.spec).Decide(w.plan, w.tally, w.gates(), w.now, limit)); diff != "" {
 		w.fatalf("it does not decide the same twice: %s", diff)
 	}
 	w.note("%s", d)
 	w.holds(d, limit)
 	for _, c := range d.Start {
-		w.tally.Apply(ClusterResult{Cluster: c, State: Pending, Reason: opsv1alpha1.ReasonNotYetReported})
+		w.tally.Apply(ClusterResult{Cluster: c, State: Pending, Reason: opsv1alpha1.ReasonNotYetReported, Attempt: w.attemptOf(c)})
 		w.tally.Told(c, w.now)
-		w.begun = append(w.begun, c)
+		w.begun = append(w.begun, w.attemptName(c))
 	}
 	for _, c := range d.Skip {
-		w.tally.Apply(ClusterResult{Cluster: c, State: Cancelled, EndedAt: At(w.now)})
+		w.tally.Apply(ClusterResult{Cluster: c, State: Cancelled, EndedAt: At(w.now), Attempt: w.attemptOf(c)})
 	}
 	for _, c := range d.Late {
-		w.tally.Apply(ClusterResult{Cluster: c, State: Failed, Reason: opsv1alpha1.ReasonProgressDeadlineExceeded, EndedAt: At(w.now)})
+		w.tally.Apply(ClusterResult{Cluster: c, State: Failed, Reason: opsv1alpha1.ReasonProgressDeadlineExceeded, EndedAt: At(w.now), Attempt: w.attemptOf(c)})
 	}
 	return d
 }
@@ -224,13 +284,24 @@ func (w *world) holds(d Decision, limit int) {
 		w.fatalf("it starts what a person holds back: %s", d)
 	}
 	for _, c := range d.Start {
-		if slices.Contains(w.begun, c) {
+		switch {
+		case slices.Contains(w.begun, w.attemptName(c)):
 			w.fatalf("%s is started twice", c)
+		case w.frozen || w.closed[c].After(w.now):
+			w.fatalf("%s is started, and held back", c)
+		}
+		group := w.groupIndex(w.tally.Index(c))
+		if w.spec.Rollout.Gate == opsv1alpha1.GatePerGroup && group > 0 && !slices.Contains(w.spec.Rollout.ApprovedGroups, w.plan.GroupName(group)) {
+			w.fatalf("%s is started, and nobody has agreed to its group", c)
 		}
 	}
 	if len(d.Start) > 0 {
 		w.mayStart(d.Start)
 	}
+}
+
+func (w *world) attemptName(cluster string) string {
+	return fmt.Sprintf("%s, attempt %d", cluster, w.attemptOf(cluster))
 }
 
 // endsOrWaits holds that a run is over when nothing is left, and that one that is not waits for something.
@@ -296,8 +367,9 @@ func (w *world) groupIndex(i int) int {
 
 // open are the clusters in a part of the plan that have not ended, or not for long enough.
 func (w *world) open(r rules, from, to int) (n int) {
-	for _, result := range w.tally.results[from:to] {
-		if !result.State.Terminal() || result.State == Succeeded && r.soak > 0 && w.now.Sub(result.EndedAt) < r.soak {
+	for i, result := range w.tally.results[from:to] {
+		soaks := !slices.Contains(r.promoted, w.groupOf(from+i).Name)
+		if !result.State.Terminal() || result.State == Succeeded && soaks && r.soak > 0 && w.now.Sub(result.EndedAt) < r.soak {
 			n++
 		}
 	}
@@ -382,7 +454,7 @@ func TestRolloutKeepsItsRules(t *testing.T) {
 			w.happen(true)
 		}
 		// In the end people let it go, and clusters answer.
-		w.spec.Suspend, w.spec.Rollout.OnBreach = false, opsv1alpha1.BreachContinue
+		w.spec.Suspend, w.spec.Rollout.OnBreach, w.spec.Rollout.Gate, w.frozen = false, opsv1alpha1.BreachContinue, opsv1alpha1.GateNone, false
 		for step := 0; ; step++ {
 			d := w.decide()
 			if d.Done {

@@ -14,6 +14,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1alpha1 "open-cluster-management.io/api/cluster/v1alpha1"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	clusterv1beta1 "open-cluster-management.io/api/cluster/v1beta1"
 	ocm "open-cluster-management.io/sdk-go/pkg/apis/cluster/v1alpha1"
 	ocmv1beta1 "open-cluster-management.io/sdk-go/pkg/apis/cluster/v1beta1"
@@ -21,12 +23,12 @@ import (
 
 // TestRolloutAsOCM: where Open Cluster Management's RolloutHandler and we say the same things, we start the same clusters. Where we do not, the test says so: a
 // cluster that failed is given to it as one whose time is up, so that it does not keep its place; in mandatory groups, and where groups go one by one, as one
-// that failed, because there it goes on past one whose time is up. It has no Continue, no suspend, and nothing apart for clusters that do not answer.
+// that failed, because there it goes on past one whose time is up. It has no Continue, no suspend, no approval, no end of a soak, and nothing apart for clusters that do not answer.
 func TestRolloutAsOCM(t *testing.T) {
 	compared := 0
 	for seed := range uint64(*sequences) {
 		w := newWorld(t, seed)
-		w.spec.Rollout.Unreachable = nil
+		w.spec.Rollout.Unreachable, w.spec.Rollout.Gate, w.spec.Rollout.PromotedGroups = nil, opsv1alpha1.GateNone, nil
 		w.withinOCM()
 		for range 30 {
 			if w.comparable() {
