@@ -46,9 +46,9 @@ type pass struct {
 	again  time.Duration // when to look again; 0 when only an event needs to
 	wrote  bool          // the API server has accepted the status
 	gates  placement.Gates
-	// retrying: clusters are about to be started again, so that the run does not end.
-	retrying bool
-	heard    time.Time // when the oldest news came that the status tells now; zero when it tells none
+	// goesOn: clusters are about to be added, or started again, so that the run does not end.
+	goesOn bool
+	heard  time.Time // when the oldest news came that the status tells now; zero when it tells none
 }
 
 // after asks for another pass after d at the latest. The smallest wins; 0 does not ask.
@@ -132,10 +132,15 @@ func (r *OperationReconciler) roll(ctx context.Context, p *pass) error {
 	if loaded, err := r.load(ctx, p); err != nil || !loaded {
 		return err
 	}
-	var err error
-	if p.retrying, err = r.retry(ctx, p); err != nil {
+	grows, err := r.follows(ctx, p)
+	if err != nil {
 		return err
 	}
+	retries, err := r.retry(ctx, p)
+	if err != nil {
+		return err
+	}
+	p.goesOn = grows || retries
 	if p.gates, err = r.gatesOf(ctx, p); err != nil {
 		return err
 	}

@@ -323,7 +323,13 @@ func (r *OperationReconciler) readPlan(ctx context.Context, op *opsv1alpha1.Oper
 	if len(chunks) == 0 || placement.Digest(chunks[0]) != recorded.Digest {
 		return placement.Plan{}, fmt.Errorf("%w: ConfigMap %s-0 is not the one that was written", placement.ErrPlanCorrupt, recorded.Name)
 	}
-	return placement.DecodePlan(chunks)
+	plan, err := placement.DecodePlan(chunks)
+	for n := range recorded.Added {
+		if err == nil {
+			_, err = r.readAddition(ctx, op, n, &plan)
+		}
+	}
+	return plan, err
 }
 
 // ownChunk reads a ConfigMap of the Operation; nil when there is none. One that is not the Operation's is an error: the name is

@@ -65,6 +65,7 @@ func (r *OperationReconciler) load(ctx context.Context, p *pass) (bool, error) {
 	}
 	run.mu.Lock()
 	run.begin(plan)
+	run.added = len(p.op.Status.Plan.Added)
 	var begun []string // by what is kept, and without a result
 	for i, results := range kept {
 		for _, result := range results {

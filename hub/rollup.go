@@ -20,7 +20,7 @@ func (r *OperationReconciler) rollUp(ctx context.Context, p *pass) error {
 	run := p.run
 	run.mu.Lock()
 	d := placement.For(p.op.Spec).Decide(run.plan, run.tally, p.gates, p.now, 1)
-	if p.retrying {
+	if p.goesOn {
 		d.Done, d.Phase, d.Reason = false, opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonRollingOut
 	}
 	clusters, instances := run.tally.Clusters(), run.tally.Instances()

@@ -27,6 +27,7 @@ type run struct {
 	mu     sync.Mutex
 	loaded bool
 	plan   placement.Plan
+	added  int // how often clusters were added to the plan
 	tally  *placement.Tally
 	// silent are the clusters that have not answered, with the time at which they were told.
 	silent map[string]time.Time

@@ -29,7 +29,7 @@ import (
 
 // Indexes of Operations in the cache.
 const (
-	indexPlacement = "hub.placement" // Operations that have not begun, by the name of their Placement
+	indexPlacement = "hub.placement" // Operations that have not begun, or that follow it, by the name of their Placement
 	indexTarget    = "hub.target"    // Operations that have not begun, by the name of their target
 	indexUnstarted = "hub.unstarted" // all Operations that have not begun; its value is its name
 	indexRunning   = "hub.running"   // all Operations that have begun and not ended; its value is its name
@@ -83,10 +83,14 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		return op
 	}
 	err := indexer.IndexField(ctx, &opsv1alpha1.Operation{}, indexPlacement, func(o client.Object) []string {
-		if op := waiting(o); op != nil && op.Spec.Placement != nil {
-			return []string{op.Spec.Placement.PlacementRef.Name}
+		op, isOperation := o.(*opsv1alpha1.Operation)
+		if !isOperation || op.Spec.Placement == nil || op.Status.Phase.Terminal() {
+			return nil
 		}
-		return nil
+		if op.Status.Phase == opsv1alpha1.PhaseRunning && op.Spec.Placement.OnChange != opsv1alpha1.ChangeFollow {
+			return nil
+		}
+		return []string{op.Spec.Placement.PlacementRef.Name}
 	})
 	if err != nil {
 		return err
@@ -199,7 +203,7 @@ func newsOfWindow() predicate.Predicate {
 	}
 }
 
-// waitingFor finds the Operations that have not begun and wait for what an object of the same namespace says.
+// waitingFor finds the Operations that wait for what an object of the same namespace says.
 func (r *OperationReconciler) waitingFor(index string, name func(client.Object) string) handler.EventHandler {
 	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []ctrl.Request {
 		list := &opsv1alpha1.OperationList{}

@@ -184,12 +184,19 @@ type Transition struct {
 type PlanStatus struct {
 	// Name that the plan's chunks begin with: NAME-0, NAME-1, ... are immutable ConfigMaps in the Operation's namespace.
 	Name string `json:"name"`
-	// Chunks is the number of those ConfigMaps.
+	// Chunks is the number of those ConfigMaps, without those that were added.
 	// +kubebuilder:validation:Maximum=2147483647
 	Chunks int32 `json:"chunks"`
 	// Clusters is the number of clusters planned.
 	// +kubebuilder:validation:Maximum=2147483647
 	Clusters int32 `json:"clusters"`
+	// Added are the SHA-256 of the chunks that clusters were added by which joined the Placement later, in their order: ConfigMaps that are numbered on from
+	// the others.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=64
+	Added []string `json:"added,omitempty"`
 	// Digest is the SHA-256 of the first chunk, which holds those of the others. A plan that was changed since is not followed:
 	// ConfigMaps can be written by more people than Operations' statuses.
 	// +optional
