@@ -20,7 +20,7 @@ func recount(p Plan, events []ClusterResult) (clusters, instances opsv1alpha1.Co
 	latest := map[string]ClusterResult{}
 	for _, e := range events {
 		old := latest[e.Cluster]
-		if !old.State.Terminal() && e.State.rank() >= old.State.rank() {
+		if e.Attempt > old.Attempt || e.Attempt == old.Attempt && !old.State.Terminal() && e.State.rank() >= old.State.rank() {
 			latest[e.Cluster] = e
 		}
 	}
@@ -70,7 +70,11 @@ func check(t *testing.T, p Plan, tally *Tally, events []ClusterResult) {
 
 func randomEvent(random *rand.Rand, clusters []string) ClusterResult {
 	states := []State{Pending, Blocked, Running, Succeeded, Failed, Cancelled}
+	if random.IntN(20) == 0 {
+		return ClusterResult{Cluster: clusters[random.IntN(len(clusters))], Attempt: int32(1 + random.IntN(3))} // to be started again
+	}
 	return ClusterResult{
+		Attempt:   int32(max(0, random.IntN(20)-16)),
 		Cluster:   clusters[random.IntN(len(clusters))],
 		State:     states[random.IntN(len(states))],
 		Reason:    fmt.Sprint("Reason", random.IntN(3)),
