@@ -26,7 +26,7 @@ func (f *fleet) resultsIn(op *opsv1alpha1.Operation, name string) []placement.Cl
 	f.t.Helper()
 	chunk := &corev1.ConfigMap{}
 	f.must(api.Get(f.ctx, types.NamespacedName{Namespace: f.ns, Name: name}, chunk))
-	if chunk.Labels[opsv1alpha1.LabelPart] != opsv1alpha1.PartResult || chunk.Labels[opsv1alpha1.LabelOperation] != string(op.UID) || len(chunk.OwnerReferences) != 1 {
+	if chunk.Labels[opsv1alpha1.LabelOperation] != string(op.UID) || len(chunk.OwnerReferences) != 1 {
 		f.t.Errorf("%+v", chunk.ObjectMeta)
 	}
 	results, err := placement.DecodeResults(chunk.BinaryData[chunkKey])

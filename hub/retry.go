@@ -78,7 +78,7 @@ func (r *OperationReconciler) putAside(ctx context.Context, p *pass, attempt int
 			return err
 		}
 		name := ResultName(p.op) + "-before-" + strconv.Itoa(int(attempt))
-		err = r.Create(ctx, chunkMap(p.op, name, opsv1alpha1.PartResult, i, data))
+		err = r.Create(ctx, chunkMap(p.op, name, opsv1alpha1.PartEarlier, i, data))
 		if err != nil && !apierrors.IsAlreadyExists(err) { // by the hub that began this, of which it is known what it saw first
 			return fmt.Errorf("store what chunk %d had come to before attempt %d: %w", i, attempt, err)
 		}
