@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/placement"
 )
 
 // Entry is a template that makes sense.
@@ -25,7 +26,7 @@ type Entry struct {
 
 	schema  *jsonschema.Schema
 	rules   []rule
-	window  *window
+	window  *placement.Window
 	target  labels.Selector
 	release labels.Selector
 }
@@ -45,7 +46,7 @@ func Compile(t *opsv1alpha1.OperationTemplate) (*Entry, field.ErrorList) {
 	note(at, err)
 	e.schema, err = compileSchema(spec.InputSchema)
 	note(at.Child("inputSchema"), err)
-	e.window, err = compileWindow(spec.MaintenanceWindow)
+	e.window, err = placement.NewWindow(spec.MaintenanceWindow)
 	note(at.Child("maintenanceWindow"), err)
 	errs = append(errs, e.compileTarget(at.Child("targetSelector"))...)
 	errs = append(errs, e.compilePreconditions(at.Child("preconditions"))...)
@@ -116,6 +117,9 @@ func ParseKind(text string) (schema.GroupVersionKind, error) {
 func (e *Entry) Validate(filled *runtime.RawExtension) field.ErrorList {
 	return complain(e.schema, filled)
 }
+
+// Window in which runs may start; nil, which is always open, when the template has none.
+func (e *Entry) Window() *placement.Window { return e.window }
 
 // Reference to this very template; nil for none.
 func (e *Entry) Reference() *opsv1alpha1.TemplateRef {

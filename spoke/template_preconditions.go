@@ -21,7 +21,7 @@ import (
 
 // unmet is the first of a template's preconditions that does not hold, and when to look again where that is known.
 func (v *visit) unmet(ctx context.Context, f *facts) error {
-	if opens := f.template.Opens(v.now); opens > 0 {
+	if opens := f.template.Window().Opens(v.now); opens > 0 {
 		f.unmet = blocked(opsv1alpha1.ReasonOutsideMaintenanceWindow, "the maintenance window of OperationTemplate %s opens at %s",
 			f.template.Template.Name, v.now.Add(opens).UTC().Format(time.RFC3339))
 		f.opens = opens
