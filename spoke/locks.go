@@ -43,7 +43,9 @@ func rival(op *opsv1alpha1.Operation, others []opsv1alpha1.Operation) *opsv1alph
 }
 
 // queued are reasons to wait for which an Operation keeps its place before younger ones: nothing but its turn, or the moment, is awaited.
-var queued = []string{opsv1alpha1.ReasonConflictingOperation, opsv1alpha1.ReasonClusterBusy}
+var queued = []string{
+	opsv1alpha1.ReasonConflictingOperation, opsv1alpha1.ReasonAwaitingTurn, opsv1alpha1.ReasonClusterBusy, opsv1alpha1.ReasonFrozen,
+}
 
 func competes(op, o *opsv1alpha1.Operation) bool {
 	switch {
@@ -86,7 +88,8 @@ type targetLocks struct {
 
 type targetKey struct {
 	cluster string
-	target  types.NamespacedName
+	// target, or a name in no namespace: the UID of an Operation whose children take turns.
+	target types.NamespacedName
 }
 
 type targetLock struct {
