@@ -45,7 +45,7 @@ func ManagerOptions() manager.Options {
 // Kinds that the API server must serve for the hub to work.
 func Kinds() []client.Object {
 	return []client.Object{
-		&opsv1alpha1.Operation{}, &opsv1alpha1.OperationTemplate{}, &appsv1alpha1.ApplicationInstance{},
+		&opsv1alpha1.Operation{}, &opsv1alpha1.OperationTemplate{}, &opsv1alpha1.Freeze{}, &appsv1alpha1.ApplicationInstance{},
 		&workv1.ManifestWork{}, &clusterv1.ManagedCluster{}, &clusterv1beta1.Placement{}, &clusterv1beta1.PlacementDecision{},
 	}
 }
@@ -66,6 +66,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 		return err
 	}
 	if err := setupCatalog(mgr, options); err != nil {
+		return err
+	}
+	if err := setupFreezes(mgr, options); err != nil {
 		return err
 	}
 	return setupInstances(mgr, options)
