@@ -173,9 +173,6 @@ func (r *operationReconciler) gather(ctx context.Context, v *visit) (f facts, ch
 	if f, err = v.localFacts(ctx, v.op); err != nil || !f.gated {
 		return f, nil, err
 	}
-	if f.frozen, err = v.frozen(ctx, v); err != nil {
-		return f, nil, err
-	}
 	f.given = v.op.Spec.Parameters
 	if err := v.aim(ctx, &f); err != nil || f.target == nil || f.chart != nil {
 		return f, nil, err
@@ -219,15 +216,18 @@ func (v *visit) aim(ctx context.Context, f *facts) (err error) {
 	return v.charted(ctx, f)
 }
 
-// localFacts are what the cluster's owner, and the namespace's, have decided.
-func (s *site) localFacts(ctx context.Context, op *opsv1alpha1.Operation) (facts, error) {
-	f := facts{op: op, agentNamespace: s.agentNamespace}
+// localFacts are what the cluster's owner, the namespace's, and whoever froze the cluster have decided.
+func (v *visit) localFacts(ctx context.Context, op *opsv1alpha1.Operation) (facts, error) {
+	f := facts{op: op, agentNamespace: v.agentNamespace}
 	var err error
-	if f.policy, err = policy(ctx, s); err != nil {
+	if f.policy, err = policy(ctx, v); err != nil {
+		return f, err
+	}
+	if f.frozen, err = v.frozen(ctx, v); err != nil {
 		return f, err
 	}
 	var ns corev1.Namespace
-	if err := s.Get(ctx, client.ObjectKey{Name: op.Namespace}, &ns); err != nil {
+	if err := v.Get(ctx, client.ObjectKey{Name: op.Namespace}, &ns); err != nil {
 		return f, client.IgnoreNotFound(err)
 	}
 	f.gated, f.podLevel = isGated(&ns), podLevel(ns.Labels)

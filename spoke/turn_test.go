@@ -16,8 +16,8 @@ import (
 )
 
 // taking is an Operation on every instance of a namespace, so many at a time.
-func taking(namespace, name string, most int32) *opsv1alpha1.Operation {
-	return selecting(namespace, name, opsv1alpha1.InstanceSelector{MaxConcurrency: ptr.To(most)})
+func taking(namespace string, most int32) *opsv1alpha1.Operation {
+	return selecting(namespace, "op", opsv1alpha1.InstanceSelector{MaxConcurrency: ptr.To(most)})
 }
 
 // watchTurns fails the test when more children in a namespace are at work than may, ever.
@@ -73,7 +73,7 @@ func TestMaxConcurrency(t *testing.T) {
 		capable(t, ns, fmt.Sprintf("web-%d", i), widgetName)
 	}
 	watchTurns(t, ns, 2)
-	op := taking(ns, "op", 2)
+	op := taking(ns, 2)
 	op.Spec.StartDeadline = seconds(1)
 	create(t, op)
 	child := func(i int) *opsv1alpha1.Operation { return childOn(t, op, ns, fmt.Sprintf("web-%d", i)) }
@@ -111,7 +111,7 @@ func TestTurnIsPassedOn(t *testing.T) {
 		capable(t, ns, name, widgetName)
 	}
 	watchTurns(t, ns, 1)
-	op := taking(ns, "op", 1)
+	op := taking(ns, 1)
 	create(t, op)
 	a, b, c := childOn(t, op, ns, "a"), childOn(t, op, ns, "b"), childOn(t, op, ns, "c")
 	blockedFrom(t, a, opsv1alpha1.ReasonCapabilityMissing)
@@ -169,7 +169,7 @@ func TestTurnsEndEarly(t *testing.T) {
 			for _, name := range []string{"a", "b", "c"} {
 				capable(t, ns, name, stoppableName)
 			}
-			op := taking(ns, "op", 1)
+			op := taking(ns, 1)
 			create(t, op)
 			counted(t, op, opsv1alpha1.Counts{Total: 3, Pending: 2, Running: 1})
 			done := make(chan struct{})
@@ -207,7 +207,7 @@ func TestTurnsSurviveCrashes(t *testing.T) {
 				return nil
 			})
 			defer faults.heal(ns)
-			op := taking(ns, "op", 1)
+			op := taking(ns, 1)
 			create(t, op)
 			for range 4 {
 				var running *opsv1alpha1.Operation
