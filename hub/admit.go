@@ -24,7 +24,7 @@ func (o Options) refusal(op *opsv1alpha1.Operation) (reason, message string) {
 		return opsv1alpha1.ReasonValidationFailed,
 			"spec.placement is required on the hub: name a Placement in spec.placement.placementRef.name, or one delivered instance in spec.targetRef"
 	}
-	if errs := placement.ValidateRollout(op.Spec); len(errs) > 0 {
+	if errs := append(placement.ValidateRollout(op.Spec), placement.ValidateWindow(op.Spec)...); len(errs) > 0 {
 		return opsv1alpha1.ReasonValidationFailed, errs.ToAggregate().Error()
 	}
 	if op.Namespace == o.PlatformNamespace || op.Spec.Selector == nil {

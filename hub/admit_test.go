@@ -18,6 +18,7 @@ import (
 func TestRefusal(t *testing.T) {
 	placed := &opsv1alpha1.PlacementSpec{PlacementRef: opsv1alpha1.PlacementRef{Name: "all"}}
 	target := &opsv1alpha1.TargetRef{Name: "web"}
+	zurich := &opsv1alpha1.Window{Schedule: "@daily", TimeZone: "Zurich", Duration: metav1.Duration{Duration: time.Hour}}
 	in := func(ns ...string) *opsv1alpha1.InstanceSelector {
 		return &opsv1alpha1.InstanceSelector{Namespaces: ns}
 	}
@@ -32,6 +33,8 @@ func TestRefusal(t *testing.T) {
 		{"no namespace named", "shop", opsv1alpha1.OperationSpec{Selector: in(), Placement: placed}, "", ""},
 		{"its own namespace named", "shop", opsv1alpha1.OperationSpec{Selector: in("shop"), Placement: placed}, "", ""},
 		{"another's namespace", "shop", opsv1alpha1.OperationSpec{Selector: in("shop", "bank"), Placement: placed}, opsv1alpha1.ReasonNamespaceNotAllowed, `"bank" is not allowed`},
+		{"a window that makes no sense", "shop", opsv1alpha1.OperationSpec{Selector: in(), Placement: placed, MaintenanceWindow: zurich}, opsv1alpha1.ReasonValidationFailed,
+			`spec.maintenanceWindow: Invalid value: timeZone: "Zurich" is no time zone`},
 		{"the platform may", "vworkspace-platform", opsv1alpha1.OperationSpec{Selector: in("shop", "bank"), Placement: placed}, "", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

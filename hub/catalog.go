@@ -15,12 +15,10 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/client-go/util/flowcontrol"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1 "open-cluster-management.io/api/cluster/v1"
 	workv1 "open-cluster-management.io/api/work/v1"
@@ -39,22 +37,19 @@ const (
 
 // CatalogReconciler brings the hub's OperationTemplates to every cluster that an agent runs on, and keeps them the same there. A request is a ManagedCluster.
 type CatalogReconciler struct {
-	client.Client
-	// Live reads past the cache.
-	Live client.Reader
+	shipper
 	// Events tells people about templates that cannot be brought to clusters; nil does not.
 	Events events.EventRecorder
 	Options
 
-	shelf  shelf
-	writes flowcontrol.RateLimiter
+	shelf shelf
 }
 
 // Reconcile implements reconcile.Reconciler.
 func (r *CatalogReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	cluster, err := find(ctx, r.Client, req.NamespacedName, &clusterv1.ManagedCluster{})
-	if err != nil || cluster == nil || !cluster.DeletionTimestamp.IsZero() || cluster.Labels[labelItself] == "true" {
-		return ctrl.Result{}, err // what goes with a cluster goes with its namespace
+	if err != nil || barren(cluster) {
+		return ctrl.Result{}, err
 	}
 	d := delivering{CatalogReconciler: r, cluster: cluster.Name}
 	if err := d.read(ctx); err != nil {
@@ -173,89 +168,14 @@ func (d *delivering) write(ctx context.Context) (waits bool, err error) {
 
 // settle one ManifestWork.
 func (d *delivering) settle(ctx context.Context, i int, names []string) error {
-	work := d.works[i]
 	if len(names) == 0 {
-		// As it was read: something may have been put into it since.
-		if err := d.writes.Wait(ctx); err != nil {
-			return err
-		}
-		err := d.Delete(ctx, work, client.Preconditions{UID: &work.UID, ResourceVersion: &work.ResourceVersion})
-		return wrapped(client.IgnoreNotFound(err), "delete", work)
+		return d.remove(ctx, d.works[i])
 	}
 	desired, err := catalogWorkFor(d.cluster, d.AgentNamespace, i, names, d.manifests)
 	if err != nil {
 		return err
 	}
-	if work == nil {
-		if err := d.writes.Wait(ctx); err != nil {
-			return err
-		}
-		if err = d.Create(ctx, desired); !apierrors.IsAlreadyExists(err) {
-			return wrapped(err, "create", desired)
-		}
-		// The cache is behind, or somebody took our labels off.
-		if work, err = find(ctx, d.Live, client.ObjectKeyFromObject(desired), &workv1.ManifestWork{}); err != nil || work == nil {
-			return err
-		}
-	}
-	if !work.DeletionTimestamp.IsZero() || asSent(work, desired) {
-		return nil
-	}
-	return wrapped(d.send(ctx, work, desired), "write", work)
-}
-
-func wrapped(err error, verb string, work *workv1.ManifestWork) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s ManifestWork %s/%s: %w", verb, work.Namespace, work.Name, err)
-}
-
-// asSent tells whether a ManifestWork is what it should be.
-func asSent(work, desired *workv1.ManifestWork) bool {
-	is, reliable := shipmentOf(work)
-	want, _ := shipmentOf(desired)
-	for key, value := range desired.Labels {
-		if work.Labels[key] != value {
-			return false
-		}
-	}
-	return reliable && is.Digest == want.Digest && slices.Equal(is.Templates, want.Templates)
-}
-
-// send makes a ManifestWork what it should be, if it still is as it was read.
-func (d *delivering) send(ctx context.Context, work, desired *workv1.ManifestWork) error {
-	if err := d.writes.Wait(ctx); err != nil {
-		return err
-	}
-	sent, _ := shipmentOf(desired)
-	sent.Generation = work.Generation + 1
-	now, err := d.patch(ctx, work, map[string]any{
-		"metadata": map[string]any{
-			"resourceVersion": work.ResourceVersion, "labels": desired.Labels, "annotations": map[string]string{annotationCatalog: sent.String()},
-		},
-		"spec": map[string]any{
-			"workload": desired.Spec.Workload, "manifestConfigs": desired.Spec.ManifestConfigs, "executor": desired.Spec.Executor, "deleteOption": nil,
-		},
-	})
-	if err != nil || now.Generation == sent.Generation {
-		return err
-	}
-	// The spec was right already, so that it has the generation that it had.
-	sent.Generation = now.Generation
-	_, err = d.patch(ctx, work, map[string]any{
-		"metadata": map[string]any{"resourceVersion": now.ResourceVersion, "annotations": map[string]string{annotationCatalog: sent.String()}},
-	})
-	return err
-}
-
-func (d *delivering) patch(ctx context.Context, work *workv1.ManifestWork, change map[string]any) (*workv1.ManifestWork, error) {
-	data, err := json.Marshal(change)
-	if err != nil {
-		return nil, fmt.Errorf("encode the change: %w", err)
-	}
-	target := &workv1.ManifestWork{ObjectMeta: metav1.ObjectMeta{Namespace: work.Namespace, Name: work.Name}}
-	return target, d.Patch(ctx, target, client.RawPatch(types.MergePatchType, data))
+	return d.ship(ctx, d.works[i], desired)
 }
 
 // arrived tells whether the templates that leave a ManifestWork are on the cluster by the one that they go to. Before that they may not leave: the cluster

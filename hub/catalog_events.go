@@ -32,23 +32,32 @@ func setupCatalog(mgr ctrl.Manager, options Options) error {
 		return nil
 	}
 	r := &CatalogReconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("vworkspace-hub"), Options: options,
-		writes: flowcontrol.NewTokenBucketRateLimiter(catalogWrites, catalogWrites),
+		shipper: shipper{mgr.GetClient(), mgr.GetAPIReader(), flowcontrol.NewTokenBucketRateLimiter(catalogWrites, catalogWrites)},
+		Events:  mgr.GetEventRecorder("vworkspace-hub"), Options: options,
 	}
-	ofCatalog := predicate.NewPredicateFuncs(func(o client.Object) bool {
-		_, ours := catalogChunk(o.GetName())
+	ofCatalog := func(name string) bool {
+		_, ours := catalogChunk(name)
 		return ours
-	})
-	itsCluster := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []ctrl.Request {
-		return []ctrl.Request{{NamespacedName: types.NamespacedName{Name: o.GetNamespace()}}}
-	})
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("catalog").
 		WithOptions(controllerOptions(mgr, "catalog", telemetry.KeyCluster)).
 		For(&clusterv1.ManagedCluster{}, builder.WithPredicates(newsOfAgent())).
-		Watches(&workv1.ManifestWork{}, itsCluster, builder.WithPredicates(ofCatalog, newsOfShipment())).
-		Watches(&opsv1alpha1.OperationTemplate{}, r.everyCluster(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&workv1.ManifestWork{}, itsCluster(), builder.WithPredicates(named(ofCatalog), newsOfShipment())).
+		Watches(&opsv1alpha1.OperationTemplate{}, everyCluster(r, r.CatalogDelay), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Complete(r)
+}
+
+// itsCluster asks for a pass over the cluster that a ManifestWork is for.
+func itsCluster() handler.EventHandler {
+	return handler.EnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []ctrl.Request {
+		return []ctrl.Request{{NamespacedName: types.NamespacedName{Name: o.GetNamespace()}}}
+	})
+}
+
+// named lets those through whose name is right.
+func named(right func(name string) bool) predicate.Predicate {
+	return predicate.NewPredicateFuncs(func(o client.Object) bool { return right(o.GetName()) })
 }
 
 // newsOfAgent lets through that an agent has come to a cluster, or that the cluster is the hub, or not any more.
@@ -94,25 +103,25 @@ func appliedAt(work *workv1.ManifestWork) string {
 	return fmt.Sprint(c.Status, c.ObservedGeneration)
 }
 
-// everyCluster asks for a pass over every cluster a while after a template has changed, so that many changes at once are one write for each.
-func (r *CatalogReconciler) everyCluster() handler.EventHandler {
+// everyCluster asks for a pass over every cluster a while after something has changed that goes to all, so that many changes at once are one write for each.
+func everyCluster(c client.Reader, delay time.Duration) handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-	ask := func(ctx context.Context, q queue, after time.Duration) {
+	ask := func(ctx context.Context, q queue) {
 		list := &clusterv1.ManagedClusterList{}
-		if err := r.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+		if err := c.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 			return // the cache has stopped: so has everything else
 		}
 		for i := range list.Items {
-			q.AddAfter(reconcile.Request{NamespacedName: types.NamespacedName{Name: list.Items[i].Name}}, after)
+			q.AddAfter(reconcile.Request{NamespacedName: types.NamespacedName{Name: list.Items[i].Name}}, delay)
 		}
 	}
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
 			if !e.IsInInitialList { // the clusters come by themselves then
-				ask(ctx, q, r.CatalogDelay)
+				ask(ctx, q)
 			}
 		},
-		UpdateFunc: func(ctx context.Context, _ event.UpdateEvent, q queue) { ask(ctx, q, r.CatalogDelay) },
-		DeleteFunc: func(ctx context.Context, _ event.DeleteEvent, q queue) { ask(ctx, q, r.CatalogDelay) },
+		UpdateFunc: func(ctx context.Context, _ event.UpdateEvent, q queue) { ask(ctx, q) },
+		DeleteFunc: func(ctx context.Context, _ event.DeleteEvent, q queue) { ask(ctx, q) },
 	}
 }

@@ -27,17 +27,17 @@ const (
 	catalogWork = "vworkspace-catalog"
 	// annotationCatalog is on it: what the hub last wrote, see shipment.
 	annotationCatalog = "ops.vworkspace.io/catalog"
-	// catalogManager owns, on the clusters, the fields of the templates that the hub has brought. Open Cluster Management takes names that begin with work-agent.
+	// catalogManager owns, on the clusters, the fields of the templates, and of the Freezes, that the hub has brought. Open Cluster Management takes names that begin with work-agent.
 	catalogManager = workv1.DefaultFieldManager + "-vworkspace-catalog"
 )
 
-// shipment says what a ManifestWork of the catalog holds, so that the manifests need not be kept in memory and compared.
+// shipment says what a ManifestWork of the catalog, or of the Freezes, holds, so that the manifests need not be kept in memory and compared.
 type shipment struct {
 	// Digest of the spec, as the hub made it.
 	Digest string `json:"digest"`
 	// Generation of the ManifestWork with that spec. Another one has been edited by somebody else.
 	Generation int64 `json:"generation"`
-	// Templates in it, by name, sorted.
+	// Templates in it, or Freezes, by name, sorted.
 	Templates []string `json:"templates"`
 }
 
@@ -75,13 +75,18 @@ func catalogChunk(name string) (int, bool) {
 // Templates go from the cluster when they go from the hub, which is Open Cluster Management's default. They are applied without force: a template that a
 // cluster's owner has made his own, with another field manager, stays as he wants it.
 func catalogWorkFor(cluster, agentNamespace string, i int, names []string, manifests map[string][]byte) (*workv1.ManifestWork, error) {
+	return shippingWork(cluster, agentNamespace, catalogWorkName(i), "operationtemplates", names, manifests)
+}
+
+// shippingWork is a ManifestWork that brings objects of a resource of ours, which have no namespace, to a cluster.
+func shippingWork(cluster, agentNamespace, name, resource string, names []string, manifests map[string][]byte) (*workv1.ManifestWork, error) {
 	spec := workv1.ManifestWorkSpec{Executor: executor(agentNamespace, opsv1alpha1.CatalogExecutor)}
 	for _, name := range names {
 		var m workv1.Manifest
 		m.Raw = manifests[name]
 		spec.Workload.Manifests = append(spec.Workload.Manifests, m)
 		spec.ManifestConfigs = append(spec.ManifestConfigs, workv1.ManifestConfigOption{
-			ResourceIdentifier: workv1.ResourceIdentifier{Group: opsv1alpha1.GroupVersion.Group, Resource: "operationtemplates", Name: name},
+			ResourceIdentifier: workv1.ResourceIdentifier{Group: opsv1alpha1.GroupVersion.Group, Resource: resource, Name: name},
 			UpdateStrategy: &workv1.UpdateStrategy{
 				Type:            workv1.UpdateStrategyTypeServerSideApply,
 				ServerSideApply: &workv1.ServerSideApplyConfig{FieldManager: catalogManager},
@@ -95,7 +100,7 @@ func catalogWorkFor(cluster, agentNamespace string, i int, names []string, manif
 	sum := sha256.Sum256(encoded)
 	return &workv1.ManifestWork{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: cluster, Name: catalogWorkName(i),
+			Namespace: cluster, Name: name,
 			Labels:      catalogLabels(),
 			Annotations: map[string]string{annotationCatalog: shipment{Digest: hex.EncodeToString(sum[:]), Generation: 1, Templates: names}.String()},
 		},

@@ -6,6 +6,12 @@ import (
 	"context"
 	"errors"
 
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/placement"
 )
 
@@ -34,4 +40,20 @@ func (r *run) everyoneStarted() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.tally.Started()
+}
+
+// unended finds all Operations of a hub that have not ended: what has changed concerns every one of them.
+func (r *OperationReconciler) unended() handler.EventHandler {
+	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, _ client.Object) (requests []ctrl.Request) {
+		for _, index := range []string{indexUnstarted, indexRunning} {
+			list := &opsv1alpha1.OperationList{}
+			if err := r.List(ctx, list, client.MatchingFields{index: index}, client.UnsafeDisableDeepCopy); err != nil {
+				return nil // the cache has stopped: so has everything else
+			}
+			for i := range list.Items {
+				requests = append(requests, ctrl.Request{NamespacedName: types.NamespacedName{Namespace: list.Items[i].Namespace, Name: list.Items[i].Name}})
+			}
+		}
+		return requests
+	})
 }

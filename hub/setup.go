@@ -71,6 +71,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	if err := setupCatalog(mgr, options); err != nil {
 		return err
 	}
+	if err := setupFreezes(mgr, options); err != nil {
+		return err
+	}
 	return setupInstances(mgr, options)
 }
 

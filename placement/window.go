@@ -10,6 +10,7 @@ import (
 	_ "time/tzdata" // images have no time zones of their own
 
 	"github.com/robfig/cron/v3"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
@@ -28,6 +29,14 @@ type Window struct {
 
 // scheduleParser takes the five fields of cron, and @daily and the like. Not a time zone: that is a field of its own.
 var scheduleParser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
+
+// ValidateWindow says what is wrong with the maintenance window of an Operation.
+func ValidateWindow(spec opsv1alpha1.OperationSpec) field.ErrorList {
+	if _, err := NewWindow(spec.MaintenanceWindow); err != nil {
+		return field.ErrorList{field.Invalid(field.NewPath("spec", "maintenanceWindow"), field.OmitValueType{}, err.Error())}
+	}
+	return nil
+}
 
 // NewWindow compiles a window; nil for none. The error begins with the field that is wrong, and says what to write instead.
 func NewWindow(w *opsv1alpha1.Window) (*Window, error) {

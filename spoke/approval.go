@@ -5,7 +5,6 @@ package spoke
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -99,22 +98,14 @@ func (r *operationReconciler) askAbout(ctx context.Context, v *visit, f *facts) 
 // agreedAbove tells whether an Operation runs by an approval that is not its own: what the hub delivers was approved there, and what was expanded
 // runs by the approval of its parent, if that satisfies the policy. A label alone proves nothing: the parent has to be there.
 func (r *operationReconciler) agreedAbove(ctx context.Context, v *visit, policy opsv1alpha1.ApprovalPolicy) (bool, error) {
-	uid := v.op.Labels[opsv1alpha1.LabelParent]
-	if uid == "" {
+	if v.op.Labels[opsv1alpha1.LabelParent] == "" {
 		return r.delivered(v.op), nil
 	}
-	namespace, name, _ := strings.Cut(v.op.Annotations[opsv1alpha1.AnnotationOrigin], "/")
-	var parent opsv1alpha1.Operation
-	if err := v.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &parent); err != nil {
-		if apierrors.IsNotFound(err) || namespace == "" || name == "" {
-			return false, nil
-		}
-		return false, fmt.Errorf("look whether the Operation above is approved: %w", err)
+	parent, err := expandedFrom(ctx, v.live, v.op)
+	if parent == nil || err != nil {
+		return false, err
 	}
-	if string(parent.UID) != uid {
-		return false, nil
-	}
-	return r.delivered(&parent) || covers(&parent, policy), nil
+	return r.delivered(parent) || covers(parent, policy), nil
 }
 
 // delivered tells whether an Operation came from the hub: nobody but the executor and the cluster's administrators writes where those arrive.

@@ -71,5 +71,5 @@ func (s *site) heard(ctx context.Context) (bool, error) {
 
 // watched are the kinds that every cluster serves.
 func watched() []client.Object {
-	return []client.Object{&opsv1alpha1.Operation{}, &opsv1alpha1.AgentPolicy{}, &appsv1alpha1.ApplicationInstance{}, &corev1.Namespace{}}
+	return []client.Object{&opsv1alpha1.Operation{}, &opsv1alpha1.AgentPolicy{}, &opsv1alpha1.Freeze{}, &appsv1alpha1.ApplicationInstance{}, &corev1.Namespace{}}
 }

@@ -17,6 +17,7 @@ import (
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/catalog"
 	"vworkspace.io/fleet/engines"
+	"vworkspace.io/fleet/placement"
 )
 
 // execute takes an Operation on one instance as far as it goes now. Every step may be the first one that a new process takes.
@@ -66,21 +67,19 @@ func (v *visit) run(ctx context.Context) (engines.Run, error) {
 
 // start checks everything that has to hold, and sets the fence. It tells whether the run has started.
 func (r *operationReconciler) start(ctx context.Context, v *visit) (bool, error) {
-	if wrong := r.unknownEngine(v.op); wrong != "" {
+	if wrong := r.malformed(v.op); wrong != "" {
 		v.to().Reject(wrong)
 		return false, nil
+	}
+	if b, err := v.parked(ctx); b != nil || err != nil {
+		v.hold(b)
+		return false, err
 	}
 	f, changes, err := r.gather(ctx, v)
 	if err != nil {
 		return false, err
 	}
-	var invalid *engines.InvalidError
-	if errors.As(f.plan, &invalid) {
-		v.to().RejectBecause(cmp.Or(invalid.Reason, opsv1alpha1.ReasonValidationFailed), invalid.Error())
-		return false, nil
-	}
-	if f.problem != nil && f.problem.Final {
-		v.to().RejectBecause(f.problem.Reason, f.problem.Message)
+	if v.hopeless(f) {
 		return false, nil
 	}
 	v.accept()
@@ -89,17 +88,11 @@ func (r *operationReconciler) start(ctx context.Context, v *visit) (bool, error)
 	}
 	if b := firstBlocker(f); b != nil {
 		v.hold(b)
-		if f.opens > 0 {
-			v.lookAgain(f.opens)
-		}
 		return false, nil
 	}
-	switch b, err := r.unready(ctx, v, f, changes); {
-	case err != nil:
-		return false, err
-	case b != nil:
+	if b, err := r.unready(ctx, v, f, changes); b != nil || err != nil {
 		v.hold(b)
-		return false, nil
+		return false, err
 	}
 	if f.plan != nil {
 		return false, fmt.Errorf("plan: %w", f.plan)
@@ -109,6 +102,20 @@ func (r *operationReconciler) start(ctx context.Context, v *visit) (bool, error)
 		return false, nil
 	}
 	return r.startAlone(ctx, v, f)
+}
+
+// hopeless ends a run that can never start.
+func (v *visit) hopeless(f facts) bool {
+	var invalid *engines.InvalidError
+	switch {
+	case errors.As(f.plan, &invalid):
+		v.to().RejectBecause(cmp.Or(invalid.Reason, opsv1alpha1.ReasonValidationFailed), invalid.Error())
+		return true
+	case f.problem != nil && f.problem.Final:
+		v.to().RejectBecause(f.problem.Reason, f.problem.Message)
+		return true
+	}
+	return false
 }
 
 // unready is what the API server says that the run lacks: rights of its profile, or what its preparations need.
@@ -124,6 +131,9 @@ func (r *operationReconciler) unready(ctx context.Context, v *visit, f facts, ch
 func (r *operationReconciler) startAlone(ctx context.Context, v *visit, f facts) (bool, error) {
 	var err error
 	if f.policy, err = policy(ctx, v.live); err != nil {
+		return false, err
+	}
+	if f.frozen, err = v.frozen(ctx, v.live); err != nil {
 		return false, err
 	}
 	for _, rule := range ownersRules {
@@ -149,7 +159,13 @@ func (r *operationReconciler) startAlone(ctx context.Context, v *visit, f facts)
 		v.hold(b)
 		return false, nil
 	}
-	return true, v.fence(ctx, opsv1alpha1.ReasonEngineStarted, fmt.Sprintf("starting on engine %s", f.engine.Name()))
+	b, err := r.inTurn(ctx, v, func() error {
+		return v.fence(ctx, opsv1alpha1.ReasonEngineStarted, fmt.Sprintf("starting on engine %s", f.engine.Name()))
+	})
+	if b != nil {
+		v.hold(b)
+	}
+	return b == nil && err == nil, err
 }
 
 // gather reads the facts, in an order in which each may depend on the ones before, and stops where one makes the next impossible.
@@ -200,19 +216,30 @@ func (v *visit) aim(ctx context.Context, f *facts) (err error) {
 	return v.charted(ctx, f)
 }
 
-// localFacts are what the cluster's owner, and the namespace's, have decided.
-func (s *site) localFacts(ctx context.Context, op *opsv1alpha1.Operation) (facts, error) {
-	f := facts{op: op, agentNamespace: s.agentNamespace}
+// localFacts are what the cluster's owner, the namespace's, and whoever froze the cluster have decided.
+func (v *visit) localFacts(ctx context.Context, op *opsv1alpha1.Operation) (facts, error) {
+	f := facts{op: op, agentNamespace: v.agentNamespace}
 	var err error
-	if f.policy, err = policy(ctx, s); err != nil {
+	if f.policy, err = policy(ctx, v); err != nil {
+		return f, err
+	}
+	if f.frozen, err = v.frozen(ctx, v); err != nil {
 		return f, err
 	}
 	var ns corev1.Namespace
-	if err := s.Get(ctx, client.ObjectKey{Name: op.Namespace}, &ns); err != nil {
+	if err := v.Get(ctx, client.ObjectKey{Name: op.Namespace}, &ns); err != nil {
 		return f, client.IgnoreNotFound(err)
 	}
 	f.gated, f.podLevel = isGated(&ns), podLevel(ns.Labels)
 	return f, nil
+}
+
+// malformed says what is wrong with an Operation that makes no sense on any cluster, or nothing.
+func (r *operationReconciler) malformed(op *opsv1alpha1.Operation) string {
+	if wrong := placement.ValidateWindow(op.Spec); len(wrong) > 0 {
+		return wrong.ToAggregate().Error()
+	}
+	return r.unknownEngine(op)
 }
 
 // unknownEngine says that spec.engine names an engine that this agent does not have, or nothing.

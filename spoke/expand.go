@@ -29,7 +29,7 @@ func (r *operationReconciler) expand(ctx context.Context, v *visit) error {
 	}
 	scope, wrong := newScope(v.op, r.agentNamespace)
 	if wrong == "" {
-		wrong = r.unknownEngine(v.op)
+		wrong = r.malformed(v.op)
 	}
 	if wrong != "" {
 		v.to().Reject(wrong)
@@ -69,17 +69,27 @@ func (r *operationReconciler) startExpansion(ctx context.Context, v *visit, matc
 		v.to().Succeed(opsv1alpha1.ReasonDryRun, "dry run: would run on "+describeInstances(matches))
 		return false, nil
 	}
-	if b, err := r.agreedBelow(ctx, v); err != nil {
-		return false, err
-	} else if b != nil {
+	if b, err := r.heldBack(ctx, v); b != nil || err != nil {
 		v.hold(b)
-		return false, nil
+		return false, err
 	}
 	n := int32(len(matches))
 	counts := opsv1alpha1.Counts{Total: n, Pending: n}
 	v.op.Status.Summary = &opsv1alpha1.Summary{Instances: &counts}
 	v.op.Status.SetProgress(counts)
 	return true, v.fence(ctx, opsv1alpha1.ReasonExpanded, fmt.Sprintf("running on %s", plural(n, "instance")))
+}
+
+// heldBack is what keeps an Operation from being expanded that has something to be expanded into: nobody has agreed to it, or this is not the moment. Whether
+// a run still fits into the window is found out by each of those below.
+func (r *operationReconciler) heldBack(ctx context.Context, v *visit) (*blocker, error) {
+	if b, err := r.agreedBelow(ctx, v); b != nil || err != nil {
+		return b, err
+	}
+	if b, err := v.shut(nil); b != nil || err != nil {
+		return b, err
+	}
+	return v.frozen(ctx, v.live)
 }
 
 // createChildren makes what is missing, freezes the total, and goes on to add up.
@@ -168,6 +178,7 @@ func child(parent *opsv1alpha1.Operation, ai *appsv1alpha1.ApplicationInstance) 
 			TemplateRef:             spec.TemplateRef,
 			Engine:                  spec.Engine,
 			Parameters:              spec.Parameters,
+			MaintenanceWindow:       spec.MaintenanceWindow,
 			StartDeadline:           spec.StartDeadline,
 			Timeout:                 spec.Timeout,
 			TTLSecondsAfterFinished: spec.TTLSecondsAfterFinished,

@@ -9,16 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/placement"
 )
-
-// exclusive lists, per type, the types that never run beside it on one target. RunCommand and Runbook run beside everything.
-// Two Restores, and two Migrations, would overwrite each other's data. Besides, two that quiesce never do (apart).
-var exclusive = map[opsv1alpha1.OperationType][]opsv1alpha1.OperationType{
-	opsv1alpha1.TypeUpgrade:   {opsv1alpha1.TypeUpgrade, opsv1alpha1.TypeRestore, opsv1alpha1.TypeMigration},
-	opsv1alpha1.TypeRestore:   {opsv1alpha1.TypeUpgrade, opsv1alpha1.TypeRestore, opsv1alpha1.TypeMigration, opsv1alpha1.TypeBackup},
-	opsv1alpha1.TypeMigration: {opsv1alpha1.TypeUpgrade, opsv1alpha1.TypeRestore, opsv1alpha1.TypeMigration},
-	opsv1alpha1.TypeBackup:    {opsv1alpha1.TypeRestore},
-}
 
 // rival is the Operation that op has to wait for among others on the same target, or nil.
 //
@@ -43,7 +35,9 @@ func rival(op *opsv1alpha1.Operation, others []opsv1alpha1.Operation) *opsv1alph
 }
 
 // queued are reasons to wait for which an Operation keeps its place before younger ones: nothing but its turn, or the moment, is awaited.
-var queued = []string{opsv1alpha1.ReasonConflictingOperation, opsv1alpha1.ReasonClusterBusy}
+var queued = []string{
+	opsv1alpha1.ReasonConflictingOperation, opsv1alpha1.ReasonAwaitingTurn, opsv1alpha1.ReasonClusterBusy, opsv1alpha1.ReasonFrozen,
+}
 
 func competes(op, o *opsv1alpha1.Operation) bool {
 	switch {
@@ -62,7 +56,7 @@ func competes(op, o *opsv1alpha1.Operation) bool {
 
 // apart tells whether two never run beside each other. Of two that quiesce, whoever ended first would wake the application up under the other.
 func apart(op, o *opsv1alpha1.Operation) bool {
-	return slices.Contains(exclusive[op.Spec.Type], o.Spec.Type) || quiesces(op) && quiesces(o) || alone(op) || alone(o)
+	return placement.Conflict(op.Spec.Type, o.Spec.Type) || quiesces(op) && quiesces(o) || alone(op) || alone(o)
 }
 
 // alone tells whether the template of an Operation lets nothing run beside it.
@@ -86,7 +80,8 @@ type targetLocks struct {
 
 type targetKey struct {
 	cluster string
-	target  types.NamespacedName
+	// target, or a name in no namespace: the UID of an Operation whose children take turns.
+	target types.NamespacedName
 }
 
 type targetLock struct {

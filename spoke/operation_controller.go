@@ -120,10 +120,16 @@ func (v *visit) accept() {
 	}
 }
 
-// hold reports what keeps an Operation from starting, and ends it when that has been wrong for longer than its start deadline.
+// hold reports what keeps an Operation from starting, if anything does, and ends it when that has been wrong for longer than its start deadline.
 func (v *visit) hold(b *blocker) {
+	if b == nil {
+		return
+	}
 	v.to().Block(b.reason, b.message)
 	v.lookAgain(blockedInterval)
+	if b.opens > 0 {
+		v.lookAgain(b.opens)
+	}
 	if !countsAgainstDeadline(b.reason) {
 		return
 	}

@@ -174,7 +174,7 @@ func (v *visit) unjudged(ctx context.Context, objects []client.Object, run engin
 	var b *engines.BlockedError
 	switch {
 	case errors.As(err, &b):
-		return &blocker{b.Reason, b.Message}, nil
+		return &blocker{reason: b.Reason, message: b.Message}, nil
 	case err != nil || len(found) == 0:
 		return nil, err
 	}

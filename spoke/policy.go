@@ -22,9 +22,9 @@ import (
 // maxAllowed values of a list are told in a message.
 const maxAllowed = 8
 
-// ownersRules are the ones that are asked once more right before the fence, of the API server: a policy that was changed before an Operation was
-// created holds for it, however late the cache is.
-var ownersRules = []func(facts) *blocker{requestAllowed, templateAllowed, engineAllowed, imagesAllowed, unbusy}
+// ownersRules are the ones that are asked once more right before the fence, of the API server: a policy that was changed, and a Freeze that was made,
+// before an Operation was created holds for it, however late the cache is.
+var ownersRules = []func(facts) *blocker{requestAllowed, templateAllowed, engineAllowed, imagesAllowed, unbusy, unfrozen}
 
 // policy of the cluster's owner, nil when there is none.
 func policy(ctx context.Context, r client.Reader) (*opsv1alpha1.AgentPolicySpec, error) {

@@ -56,6 +56,7 @@ func TestLastWord(t *testing.T) {
 		"this image": {&opsv1alpha1.AgentPolicySpec{Images: []string{"registry.example.com/tools/"}}, uses("registry.example.com/tools/x"), allowed, ""},
 		"busy": {&opsv1alpha1.AgentPolicySpec{Busy: "month-end closing"}, nil, opsv1alpha1.ReasonClusterBusy,
 			`nothing starts on this cluster while spec.busy is set in its AgentPolicy default ("month-end closing"); this one starts by itself when that is removed`},
+		"frozen": {nil, func(f *facts) { f.frozen = blocked(opsv1alpha1.ReasonFrozen, "Freeze x holds it") }, opsv1alpha1.ReasonFrozen, "Freeze x holds it"},
 		"busy, and not allowed either": {&opsv1alpha1.AgentPolicySpec{Busy: "x", Namespaces: []string{"shops"}}, nil,
 			opsv1alpha1.ReasonLocalVeto, "this Operation is in shop, and spec.namespaces" + only + "shops" + who},
 		"a long list": {&opsv1alpha1.AgentPolicySpec{Namespaces: []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}}, nil,

@@ -42,9 +42,10 @@ type facts struct {
 	// template that is followed; nil when there is none, or the engine is nil. problem says why.
 	template *catalog.Entry
 	problem  *catalog.Problem
-	// unmet is a precondition of the template that does not hold; opens is when its window does, 0 when that is not it.
+	// unmet is a precondition of the template that does not hold.
 	unmet *blocker
-	opens time.Duration
+	// frozen is the Freeze that holds the run, or nil.
+	frozen *blocker
 	// absent is a kind of the engine that the cluster does not serve, or empty.
 	absent string
 	// plan is the error of the engine's plan, if any.
@@ -67,6 +68,8 @@ type facts struct {
 type blocker struct {
 	reason  string
 	message string
+	// opens is after how long it goes by itself, where that is known; 0 where it is not.
+	opens time.Duration
 }
 
 func blocked(reason, format string, args ...any) *blocker {
@@ -76,7 +79,7 @@ func blocked(reason, format string, args ...any) *blocker {
 // preconditions in their order: the first one that does not hold is the one that is reported.
 var preconditions = []func(facts) *blocker{
 	namespaceGated, requestAllowed, targetExists, chartKnown, capabilityAdvertised, templateFollowed, templateAllowed, engineAllowed, templateHolds, engineInstalled, targetReady,
-	approved, engineAgrees, podsAllowed, noConflict, unbusy,
+	approved, engineAgrees, podsAllowed, noConflict, unbusy, unfrozen,
 }
 
 func firstBlocker(f facts) *blocker {
@@ -203,10 +206,10 @@ func noConflict(f facts) *blocker {
 }
 
 // waitsInOrder are the reasons for which a run waits without anything being wrong, however long it takes: for another Operation, for a person, for a
-// time, or until the owner of the cluster lets runs start again.
+// time, or until the owner of the cluster, or of the fleet, lets runs start again.
 var waitsInOrder = []string{
 	opsv1alpha1.ReasonConflictingOperation, opsv1alpha1.ReasonAwaitingApproval, opsv1alpha1.ReasonApprovalInvalid,
-	opsv1alpha1.ReasonOutsideMaintenanceWindow, opsv1alpha1.ReasonClusterBusy,
+	opsv1alpha1.ReasonAwaitingTurn, opsv1alpha1.ReasonOutsideMaintenanceWindow, opsv1alpha1.ReasonClusterBusy, opsv1alpha1.ReasonFrozen,
 }
 
 // countsAgainstDeadline tells whether being blocked for a reason means that something is wrong.

@@ -193,21 +193,6 @@ func TestRival(t *testing.T) {
 	}
 }
 
-// Conflicting is mutual, or the older of two could start while the younger runs.
-func TestExclusiveIsSymmetric(t *testing.T) {
-	for a, others := range exclusive {
-		for _, b := range others {
-			found := false
-			for _, c := range exclusive[b] {
-				found = found || c == a
-			}
-			if !found {
-				t.Errorf("%s waits for %s, but not the reverse", a, b)
-			}
-		}
-	}
-}
-
 func TestBlockedPause(t *testing.T) {
 	for waited, want := range map[time.Duration]time.Duration{
 		0: time.Second, 3 * time.Second: time.Second, 40 * time.Second: 10 * time.Second, time.Hour: time.Minute,

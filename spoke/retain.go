@@ -5,7 +5,6 @@ package spoke
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -50,17 +49,8 @@ func (r *operationReconciler) retain(ctx context.Context, v *visit) error {
 // countedOn tells whether a parent on this cluster is still adding up its children. A child stays until then, also when it is deleted or its
 // own time is up, so that the parent's counts are exact without a list of names.
 func (v *visit) countedOn(ctx context.Context) (bool, error) {
-	uid := v.op.Labels[opsv1alpha1.LabelParent]
-	namespace, name, ok := strings.Cut(v.op.Annotations[opsv1alpha1.AnnotationOrigin], "/")
-	if uid == "" || !ok {
-		return false, nil
-	}
-	var parent opsv1alpha1.Operation
-	if err := v.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &parent); err != nil {
-		return false, client.IgnoreNotFound(err)
-	}
-	// A parent of another UID is not the parent: what the hub delivers has one too, on the hub.
-	return string(parent.UID) == uid && parent.DeletionTimestamp.IsZero() && !parent.Status.Phase.Terminal(), nil
+	parent, err := expandedFrom(ctx, v, v.op)
+	return parent != nil && parent.DeletionTimestamp.IsZero() && !parent.Status.Phase.Terminal(), err
 }
 
 // retire stops a deleted Operation and lets go of it.

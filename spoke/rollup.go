@@ -91,9 +91,7 @@ type score struct {
 // tally counts children by state. total was frozen when all of them existed. A child cannot go before its parent has ended (see countedOn),
 // unless somebody takes its finalizer away: whatever is missing from total is then a lost result, and it takes no list of names to know it.
 func tally(children []opsv1alpha1.Operation, total int32) score {
-	slices.SortFunc(children, func(a, b opsv1alpha1.Operation) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(instanceName(&a), instanceName(&b)))
-	})
+	slices.SortFunc(children, byInstance)
 	s := score{counts: opsv1alpha1.Counts{Total: max(total, int32(len(children)))}}
 	for i := range children {
 		s.add(&children[i])
@@ -111,6 +109,11 @@ func tally(children []opsv1alpha1.Operation, total int32) score {
 	return s
 }
 
+// byInstance is the order of children.
+func byInstance(a, b opsv1alpha1.Operation) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(instanceName(&a), instanceName(&b)))
+}
+
 func (s *score) add(op *opsv1alpha1.Operation) {
 	switch op.Status.Phase {
 	case opsv1alpha1.PhaseSucceeded:
@@ -123,19 +126,24 @@ func (s *score) add(op *opsv1alpha1.Operation) {
 	case opsv1alpha1.PhaseRunning:
 		s.counts.Running++
 	default:
-		if op.Status.Blocked {
+		if held(op) {
 			s.counts.Blocked++
 		} else {
 			s.counts.Pending++
 		}
 	}
-	if op.Status.Blocked && !op.Status.Phase.Terminal() {
+	if held(op) {
 		s.waits++
 		if s.held == nil {
 			c := cause(op)
 			s.held = &c
 		}
 	}
+}
+
+// held tells whether something is in the way of a child. That others of them go first is as it should be.
+func held(op *opsv1alpha1.Operation) bool {
+	return op.Status.Blocked && !op.Status.Phase.Terminal() && op.Status.Reason != opsv1alpha1.ReasonAwaitingTurn
 }
 
 func cause(op *opsv1alpha1.Operation) opsv1alpha1.Failure {

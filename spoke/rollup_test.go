@@ -37,6 +37,8 @@ func TestTally(t *testing.T) {
 			opsv1alpha1.Counts{Total: 2, Succeeded: 2}, opsv1alpha1.ReasonAllSucceeded, "all of 2 instances succeeded"},
 		"under way": {[]opsv1alpha1.Operation{in(succeeded, "a"), in("", "b"), in(running, "c")}, 3, false,
 			opsv1alpha1.Counts{Total: 3, Succeeded: 1, Pending: 1, Running: 1}, opsv1alpha1.ReasonExpanded, "1 of 3 done"},
+		"others go first": {[]opsv1alpha1.Operation{in(pending, "b", "AwaitingTurn", "2 at a time"), in(running, "a")}, 2, false,
+			opsv1alpha1.Counts{Total: 2, Pending: 1, Running: 1}, opsv1alpha1.ReasonExpanded, "0 of 2 done"},
 		"blocked": {[]opsv1alpha1.Operation{in(pending, "b", "TargetNotReady", "sick"), in(pending, "a", "CapabilityMissing", "cannot"), in(failed, "c", "Broken", "bad")}, 3, false,
 			opsv1alpha1.Counts{Total: 3, Blocked: 2, Failed: 1}, opsv1alpha1.ReasonExpanded,
 			"1 of 3 done, 1 failed: shop/c: Broken: bad, 2 blocked: shop/a: CapabilityMissing: cannot"},

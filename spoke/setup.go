@@ -91,7 +91,7 @@ func CacheOptions() cache.Options {
 // Kinds that the API server must serve for the agent to work. Those of engines may come and go.
 func Kinds() []client.Object {
 	return []client.Object{
-		&opsv1alpha1.Operation{}, &opsv1alpha1.OperationTemplate{}, &opsv1alpha1.AgentPolicy{}, &appsv1alpha1.ApplicationInstance{},
+		&opsv1alpha1.Operation{}, &opsv1alpha1.OperationTemplate{}, &opsv1alpha1.AgentPolicy{}, &opsv1alpha1.Freeze{}, &appsv1alpha1.ApplicationInstance{},
 	}
 }
 
@@ -220,8 +220,9 @@ func setupOperations(mgr mcmanager.Manager, s *sites, late *lateKinds, o Options
 		Watches(&opsv1alpha1.Operation{}, enqueue(operationsOfOperation)).
 		Watches(&appsv1alpha1.ApplicationInstance{}, enqueue(operationsOfInstance)).
 		Watches(&corev1.Namespace{}, enqueue(operationsOfNamespace)).
-		Watches(&opsv1alpha1.OperationTemplate{}, enqueue(operationsOfTemplate)).
-		Watches(&opsv1alpha1.AgentPolicy{}, enqueue(operationsOfPolicy)).
+		Watches(&opsv1alpha1.OperationTemplate{}, enqueue(operationsThatWait)).
+		Watches(&opsv1alpha1.AgentPolicy{}, enqueue(operationsThatWait)).
+		Watches(&opsv1alpha1.Freeze{}, enqueue(operationsThatWait)).
 		WithOptions(options(mgr, "operation", telemetry.KeyOperation, o.Workers, share)).
 		Build(arrival{s, r})
 	if err != nil {

@@ -5,7 +5,6 @@ package spoke
 import (
 	"context"
 	"fmt"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -19,13 +18,11 @@ import (
 	"vworkspace.io/fleet/engines"
 )
 
-// unmet is the first of a template's preconditions that does not hold, and when to look again where that is known.
+// unmet is the first of a template's preconditions that does not hold.
 func (v *visit) unmet(ctx context.Context, f *facts) error {
-	if opens := f.template.Window().Opens(v.now); opens > 0 {
-		f.unmet = blocked(opsv1alpha1.ReasonOutsideMaintenanceWindow, "the maintenance window of OperationTemplate %s opens at %s",
-			f.template.Template.Name, v.now.Add(opens).UTC().Format(time.RFC3339))
-		f.opens = opens
-		return nil
+	var err error
+	if f.unmet, err = v.shut(f.template); f.unmet != nil || err != nil {
+		return err
 	}
 	p := f.template.Template.Spec.Preconditions
 	if p == nil {
@@ -42,7 +39,6 @@ func (v *visit) unmet(ctx context.Context, f *facts) error {
 		f.unmet = blocked(opsv1alpha1.ReasonPreconditionFailed, "OperationTemplate %s: %s", f.template.Template.Name, broken)
 		return nil
 	}
-	var err error
 	f.unmet, err = v.missingSecret(ctx, p.SecretsPresent)
 	return err
 }

@@ -36,8 +36,8 @@ func enqueue(f func(context.Context, client.Client, client.Object) []client.Obje
 	}
 }
 
-// operationsOfOperation: what one Operation's change means to others. Its parent counts it; when it ends, those that waited for it on the same
-// target may start, and its children may be let go.
+// operationsOfOperation: what one Operation's change means to others. Its parent counts it, and it may be another child's turn; when it ends, those
+// that waited for it on the same target may start, and its children may be let go.
 func operationsOfOperation(ctx context.Context, c client.Client, obj client.Object) []client.ObjectKey {
 	op, ok := obj.(*opsv1alpha1.Operation)
 	if !ok {
@@ -46,6 +46,7 @@ func operationsOfOperation(ctx context.Context, c client.Client, obj client.Obje
 	var keys []client.ObjectKey
 	if uid := op.Labels[opsv1alpha1.LabelParent]; uid != "" {
 		keys = append(keys, operationsBy(ctx, c, client.MatchingFields{indexUID: uid})...)
+		keys = append(keys, nextInTurn(ctx, c, op)...)
 	}
 	if !op.Status.Phase.Terminal() && op.DeletionTimestamp.IsZero() {
 		return keys
@@ -70,11 +71,6 @@ func operationsOfNamespace(ctx context.Context, c client.Client, obj client.Obje
 	return append(keys, unexpanded(ctx, c)...)
 }
 
-// operationsOfTemplate: those that have not started may have waited for it.
-func operationsOfTemplate(ctx context.Context, c client.Client, _ client.Object) []client.ObjectKey {
-	return unstarted(ctx, c)
-}
-
 // operationsOfEngineObject: by the run's label, by what a run recorded, and for a HelmRelease by the instance it belongs to.
 func operationsOfEngineObject(scheme *runtime.Scheme) func(context.Context, client.Client, client.Object) []client.ObjectKey {
 	return func(ctx context.Context, c client.Client, obj client.Object) []client.ObjectKey {
@@ -96,8 +92,8 @@ func operationsOfEngineObject(scheme *runtime.Scheme) func(context.Context, clie
 	}
 }
 
-// operationsOfPolicy: what the cluster's owner allows has changed for all that waits.
-func operationsOfPolicy(ctx context.Context, c client.Client, _ client.Object) []client.ObjectKey {
+// operationsThatWait: a template, the AgentPolicy or a Freeze may be what any of those waits for that have not started.
+func operationsThatWait(ctx context.Context, c client.Client, _ client.Object) []client.ObjectKey {
 	return unstarted(ctx, c)
 }
 

@@ -45,9 +45,10 @@ func newTransitions(before, after []opsv1alpha1.Transition) []opsv1alpha1.Transi
 	return after
 }
 
-// ordinary are reasons to be Pending for which nobody has to mend anything: the request makes sense, or others go first.
+// ordinary are reasons to be Pending for which nobody has to mend anything: the request makes sense, others go first, or somebody holds it.
 var ordinary = []string{
 	opsv1alpha1.ReasonAdmissionPassed, opsv1alpha1.ReasonConflictingOperation, opsv1alpha1.ReasonAwaitingApproval, opsv1alpha1.ReasonClusterBusy,
+	opsv1alpha1.ReasonAwaitingTurn, opsv1alpha1.ReasonFrozen,
 }
 
 // eventType is Warning for a failure and for what is in the way and has to be mended.

@@ -135,6 +135,8 @@ func TestInstallUpgradeUninstall(t *testing.T) {
 		"CustomResourceDefinition operations.ops.vworkspace.io":         true,
 		"CustomResourceDefinition agentpolicies.ops.vworkspace.io":      true,
 		"CustomResourceDefinition operationtemplates.ops.vworkspace.io": true,
+		"CustomResourceDefinition freezes.ops.vworkspace.io":            true,
+		"CustomResourceDefinition maintenancewindows.ops.vworkspace.io": true,
 		"Namespace " + hubNamespace:                                     true,
 		"Namespace " + agentNamespace:                                   true,
 		"ApplicationInstance default/sentinel":                          true,

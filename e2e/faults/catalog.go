@@ -59,12 +59,15 @@ func (l *Lab) restock(ctx context.Context) error {
 	return nil
 }
 
-// isCatalog tells whether a ManifestWork carries templates.
-func isCatalog(work *workv1.ManifestWork) bool {
-	return strings.HasPrefix(work.Name, "vworkspace-catalog")
+// carried are the kinds that the hub brings of its own, and what they are called in an address.
+var carried = map[string]string{"OperationTemplate": "operationtemplates", "Freeze": "freezes"}
+
+// isCatalog tells whether a ManifestWork of that name carries templates, or Freezes.
+func isCatalog(name string) bool {
+	return strings.HasPrefix(name, "vworkspace-catalog") || name == "vworkspace-freezes"
 }
 
-// carryCatalog plays what the work agent does with templates: server-side apply without force, of those that have changed, deletion of those that are no
+// carryCatalog plays what the work agent does with templates and Freezes: server-side apply without force, of those that have changed, deletion of those that are no
 // longer in any work, and a condition for each. What was there before the story is the lab's, and is never deleted.
 func (p *players) carryCatalog(ctx context.Context, work *workv1.ManifestWork) error {
 	if work.DeletionTimestamp.IsZero() && controllerutil.AddFinalizer(work, workv1.ManifestWorkFinalizer) {
@@ -90,7 +93,7 @@ func (p *players) carryCatalog(ctx context.Context, work *workv1.ManifestWork) e
 			return err
 		}
 		work.Status.ResourceStatus.Manifests = append(work.Status.ResourceStatus.Manifests, workv1.ManifestCondition{
-			ResourceMeta: workv1.ManifestResourceMeta{Group: "ops.vworkspace.io", Resource: "operationtemplates", Name: name},
+			ResourceMeta: workv1.ManifestResourceMeta{Group: "ops.vworkspace.io", Resource: carried[manifests[name].GetKind()], Name: name},
 			Conditions:   []metav1.Condition{condition},
 		})
 	}
@@ -108,7 +111,7 @@ func (p *players) carryCatalog(ctx context.Context, work *workv1.ManifestWork) e
 	return p.w.Hub.Status().Update(ctx, work)
 }
 
-// templatesIn a ManifestWork, by name.
+// templatesIn a ManifestWork, or Freezes, by name.
 func templatesIn(work *workv1.ManifestWork) (map[string]*unstructured.Unstructured, error) {
 	all := map[string]*unstructured.Unstructured{}
 	for _, m := range work.Spec.Workload.Manifests {
@@ -121,19 +124,19 @@ func templatesIn(work *workv1.ManifestWork) (map[string]*unstructured.Unstructur
 	return all, nil
 }
 
-// applyTemplate that is not there as it is to be.
+// applyTemplate, or Freeze, that is not there as it is to be.
 func (p *players) applyTemplate(ctx context.Context, name string, manifest *unstructured.Unstructured) error {
-	live := p.w.mirror.get(OnSpoke, "OperationTemplate", "", name)
+	live := p.w.mirror.get(OnSpoke, manifest.GetKind(), "", name)
 	if live != nil && equality.Semantic.DeepEqual(live.Object["spec"], manifest.Object["spec"]) {
 		return nil
 	}
 	return p.w.Spoke.Apply(ctx, client.ApplyConfigurationFromUnstructured(manifest), client.FieldOwner("work-agent-vworkspace-catalog"))
 }
 
-// dropTemplates that were brought and are in no ManifestWork any more.
+// dropTemplates, and Freezes, that were brought and are in no ManifestWork any more.
 func (p *players) dropTemplates(ctx context.Context, work *workv1.ManifestWork, kept map[string]*unstructured.Unstructured) error {
 	for _, o := range p.w.mirror.all(OnHub, "ManifestWork") {
-		if o.GetNamespace() != work.Namespace || o.GetName() == work.Name || !strings.HasPrefix(o.GetName(), "vworkspace-catalog") {
+		if o.GetNamespace() != work.Namespace || o.GetName() == work.Name || !isCatalog(o.GetName()) {
 			continue
 		}
 		other := &workv1.ManifestWork{}
@@ -146,7 +149,7 @@ func (p *players) dropTemplates(ctx context.Context, work *workv1.ManifestWork, 
 		}
 		maps.Copy(kept, more)
 	}
-	for _, o := range p.w.mirror.all(OnSpoke, "OperationTemplate") {
+	for _, o := range append(p.w.mirror.all(OnSpoke, "OperationTemplate"), p.w.mirror.all(OnSpoke, "Freeze")...) {
 		brought := o.GetLabels()[appsv1alpha1.LabelManagedBy] == appsv1alpha1.ManagedByControlPlane
 		if _, keep := kept[o.GetName()]; keep || !brought || !mayBeLeft(OnSpoke, o) {
 			continue

@@ -43,7 +43,7 @@ var catalogStory = Story{
 			func() error {
 				return w.Change(OnHub, template, func() { template.Spec.Defaults.Raw = []byte(`{"image":"registry.example.com/tool:2"}`) })
 			},
-			func() error { return w.arrives(template.Name, "tool:2") }, // so that the hub, too, knows of it
+			func() error { return w.arrives("OperationTemplate", template.Name, "tool:2") }, // so that the hub, too, knows of it
 			func() error { return followed("again") },
 			func() error { return w.Delete(OnHub, template) },
 			func() error { return w.Gone(OnSpoke, "OperationTemplate", "", template.Name) },
@@ -56,10 +56,10 @@ func claimed(w *World) error {
 	return w.claimOn(w.ctx, []clusterv1.ManagedClusterClaim{{Name: "job" + opsv1alpha1.ClaimEngine, Value: "installed"}})
 }
 
-// arrives waits until the spoke's template says something.
-func (w *World) arrives(name, what string) error {
-	return w.await("the spoke's template to say "+what, func() string {
-		o := w.mirror.get(OnSpoke, "OperationTemplate", "", name)
+// arrives waits until the spoke's template, or Freeze, says something.
+func (w *World) arrives(kind, name, what string) error {
+	return w.await("the spoke's "+kind+" to say "+what, func() string {
+		o := w.mirror.get(OnSpoke, kind, "", name)
 		if o == nil {
 			return "there is none"
 		}

@@ -33,7 +33,7 @@ func (p *players) carry(ctx context.Context) error {
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, work); err != nil {
 			return err
 		}
-		if isCatalog(work) {
+		if isCatalog(work.Name) {
 			if p.away.Load() {
 				continue // the work agent puts templates back, too; nobody takes them away here
 			}

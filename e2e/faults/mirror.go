@@ -27,11 +27,12 @@ const (
 	OnSpoke API = "spoke"
 )
 
-// kinds that a story may leave something of, by API server. Only templates and ClusterClaims are in no namespace.
+// kinds that a story may leave something of, by API server. Only templates, Freezes and ClusterClaims are in no namespace.
 var kinds = map[API][]schema.GroupVersionKind{
 	OnHub: {
 		{Group: "ops.vworkspace.io", Version: "v1alpha1", Kind: "Operation"},
 		{Group: "ops.vworkspace.io", Version: "v1alpha1", Kind: "OperationTemplate"},
+		{Group: "ops.vworkspace.io", Version: "v1alpha1", Kind: "Freeze"},
 		{Group: "apps.vworkspace.io", Version: "v1alpha1", Kind: "ApplicationInstance"},
 		{Group: "work.open-cluster-management.io", Version: "v1", Kind: "ManifestWork"},
 		{Group: "cluster.open-cluster-management.io", Version: "v1beta1", Kind: "Placement"},
@@ -42,6 +43,7 @@ var kinds = map[API][]schema.GroupVersionKind{
 	OnSpoke: {
 		{Group: "ops.vworkspace.io", Version: "v1alpha1", Kind: "Operation"},
 		{Group: "ops.vworkspace.io", Version: "v1alpha1", Kind: "OperationTemplate"},
+		{Group: "ops.vworkspace.io", Version: "v1alpha1", Kind: "Freeze"},
 		{Group: "apps.vworkspace.io", Version: "v1alpha1", Kind: "ApplicationInstance"},
 		{Group: "cluster.open-cluster-management.io", Version: "v1alpha1", Kind: "ClusterClaim"},
 		{Group: "batch", Version: "v1", Kind: "Job"},

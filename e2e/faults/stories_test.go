@@ -4,7 +4,9 @@ package faults
 
 import (
 	"cmp"
+	"fmt"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 	clusterv1alpha1 "open-cluster-management.io/api/cluster/v1alpha1"
@@ -97,6 +99,49 @@ var stories = append(toldOf(tasks), []Story{
 				func() error { return w.Reaches("op", opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonRollingOut) },
 				func() error { return w.Change(OnHub, op, func() { op.Spec.Suspend = false }) },
 				func() error { return w.Reaches("op", opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded) },
+			)
+		},
+	},
+	{
+		// One instance of a cluster after the other: whatever happens, both have their turn.
+		Name:   "turns",
+		Before: instances(opsv1alpha1.EngineJob),
+		Tell: func(w *World) error {
+			op := tool("op")
+			op.Spec.Selector.MaxConcurrency = ptr.To[int32](1)
+			return inTurn(
+				func() error { return w.Create(OnHub, op) },
+				func() error { return w.Reaches("op", opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded) },
+			)
+		},
+	},
+	{
+		// While the fleet is frozen nothing begins, and what is asked for meanwhile begins when it is not any more, here and on the clusters.
+		Name:   "freeze",
+		Before: both(instances(opsv1alpha1.EngineJob), claimed),
+		Tell: func(w *World) error {
+			freeze := &opsv1alpha1.Freeze{ObjectMeta: metav1.ObjectMeta{Name: "outage"}, Spec: opsv1alpha1.FreezeSpec{Reason: "payments are down"}}
+			here := tool("here")
+			here.Spec.Placement = nil
+			is := func(phase opsv1alpha1.OperationPhase, reason string) error {
+				return w.await(fmt.Sprintf("the cluster's own Operation to be %s/%s", phase, reason), func() string {
+					if op := w.Operation(OnSpoke, apps, here.Name); op == nil || op.Status.Phase != phase || op.Status.Reason != reason {
+						return "it is not"
+					}
+					return ""
+				})
+			}
+			return inTurn(
+				func() error { return w.Create(OnHub, freeze) },
+				func() error { return w.arrives("Freeze", "hub.outage", "payments are down") },
+				func() error { return w.Create(OnHub, tool("op")) },
+				func() error { return w.Create(OnSpoke, here) },
+				func() error { return is(opsv1alpha1.PhasePending, opsv1alpha1.ReasonFrozen) },
+				func() error { return w.None(OnSpoke, apps, "Job") },
+				func() error { return w.Delete(OnHub, freeze) },
+				func() error { return w.Reaches("op", opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded) },
+				func() error { return is(opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded) },
+				func() error { return w.Gone(OnSpoke, "Freeze", "", "hub.outage") },
 			)
 		},
 	},

@@ -100,7 +100,7 @@ func (w *Witness) see(c Change) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	// These say what is: one that was taken away may come again.
-	state := slices.Contains([]string{"ClusterClaim", "OperationTemplate"}, c.Object.GetKind()) || c.Object.GetLabels()[opsv1alpha1.LabelPart] == opsv1alpha1.PartCatalog
+	state := slices.Contains([]string{"ClusterClaim", "OperationTemplate", "Freeze"}, c.Object.GetKind()) || c.Object.GetLabels()[opsv1alpha1.LabelPart] == opsv1alpha1.PartCatalog
 	if uid := c.Object.GetUID(); !w.seen[uid] && mayBeLeft(c.API, c.Object) && !state {
 		w.seen[uid] = true
 		w.count[madeAs(c.API, c.Object.GetKind())]++

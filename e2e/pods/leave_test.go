@@ -38,6 +38,8 @@ func leave(t *testing.T) {
 			&apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "operations." + opsv1alpha1.GroupVersion.Group}},
 			&apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "operationtemplates." + opsv1alpha1.GroupVersion.Group}},
 			&apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "agentpolicies." + opsv1alpha1.GroupVersion.Group}},
+			&apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "freezes." + opsv1alpha1.GroupVersion.Group}},
+			&apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "maintenancewindows." + opsv1alpha1.GroupVersion.Group}},
 			&apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "applicationinstances." + appsv1alpha1.GroupVersion.Group}},
 			&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: platformNamespace(c)}},
 		} {

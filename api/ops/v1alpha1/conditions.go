@@ -124,6 +124,8 @@ const (
 	ReasonRbacProfileMissing = "RbacProfileMissing"
 	// ReasonConflictingOperation: another Operation on the same target goes first.
 	ReasonConflictingOperation = "ConflictingOperation"
+	// ReasonAwaitingTurn: as many instances of the cluster are at work as spec.selector.maxConcurrency allows.
+	ReasonAwaitingTurn = "AwaitingTurn"
 	// ReasonAwaitingApproval: an approval is required and there is none.
 	ReasonAwaitingApproval = "AwaitingApproval"
 	// ReasonAwaitingResume: the run goes on when a person resumes it in its executor.

@@ -2,12 +2,7 @@
 
 package v1alpha1
 
-import (
-	"slices"
-	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-)
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // FreezeSpec says what is held, and why.
 type FreezeSpec struct {
@@ -48,9 +43,4 @@ type FreezeList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata,omitempty"`
 	Items           []Freeze `json:"items"`
-}
-
-// Holds tells whether it holds Operations of a type at a time.
-func (f *Freeze) Holds(t OperationType, now time.Time) bool {
-	return f.DeletionTimestamp.IsZero() && (len(f.Spec.Types) == 0 || slices.Contains(f.Spec.Types, t)) && (f.Spec.Until == nil || now.Before(f.Spec.Until.Time))
 }

@@ -19,7 +19,7 @@ const (
 	PartResult = "result"
 	// PartEarlier is a chunk of what clusters had come to before they were started again.
 	PartEarlier = "earlier"
-	// PartCatalog is a ManifestWork with OperationTemplates.
+	// PartCatalog is a ManifestWork with what is the hub's own: OperationTemplates, or Freezes.
 	PartCatalog = "catalog"
 
 	// AnnotationOrigin is on an Operation that another one made: NAMESPACE/NAME of the parent, for people to read.
@@ -54,7 +54,7 @@ const (
 	OperationExecutor = "vworkspace-operations"
 	// InstanceExecutor is the ServiceAccount in the agent's namespace as which ApplicationInstances from the hub are applied.
 	InstanceExecutor = "vworkspace-instances"
-	// CatalogExecutor is the ServiceAccount in the agent's namespace as which OperationTemplates from the hub are applied.
+	// CatalogExecutor is the ServiceAccount in the agent's namespace as which OperationTemplates and Freezes from the hub are applied.
 	CatalogExecutor = "vworkspace-catalog"
 	// ClaimApp and ClaimEngine end the names of the ClusterClaims by which an agent says what runs where it is, and so that it is there:
 	// nextcloud.app.vworkspace.io=3, helm.engine.vworkspace.io=installed.

@@ -3,16 +3,11 @@
 package hub
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/placement"
@@ -27,11 +22,8 @@ func (r *OperationReconciler) frozen(ctx context.Context, p *pass) (placement.Ga
 	if p.op.Spec.DryRun {
 		return placement.Gate{}, nil
 	}
-	byName := slices.SortedFunc(slices.Values(list.Items), func(a, b opsv1alpha1.Freeze) int { return cmp.Compare(a.Name, b.Name) })
-	for i := range byName {
-		if f := &byName[i]; f.Holds(p.op.Spec.Type, p.now) {
-			return frozenBy(f), nil
-		}
+	if f := placement.Frozen(list.Items, p.op.Spec.Type, p.now); f != nil {
+		return frozenBy(f), nil
 	}
 	return placement.Gate{}, nil
 }
@@ -51,20 +43,4 @@ func (p *pass) blockedBy(gate placement.Gate) {
 	if !gate.Opens.IsZero() {
 		p.after(max(gate.Opens.Sub(p.now), time.Millisecond))
 	}
-}
-
-// unended finds all Operations of a hub that have not ended: what has changed concerns every one of them.
-func (r *OperationReconciler) unended() handler.EventHandler {
-	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, _ client.Object) (requests []ctrl.Request) {
-		for _, index := range []string{indexUnstarted, indexRunning} {
-			list := &opsv1alpha1.OperationList{}
-			if err := r.List(ctx, list, client.MatchingFields{index: index}, client.UnsafeDisableDeepCopy); err != nil {
-				return nil // the cache has stopped: so has everything else
-			}
-			for i := range list.Items {
-				requests = append(requests, ctrl.Request{NamespacedName: types.NamespacedName{Namespace: list.Items[i].Namespace, Name: list.Items[i].Name}})
-			}
-		}
-		return requests
-	})
 }
