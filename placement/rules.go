@@ -34,6 +34,8 @@ type rules struct {
 	mandatory []clusterv1alpha1.MandatoryDecisionGroup
 	// goOn whatever the budgets say.
 	goOn bool
+	// rollBack what was changed when a budget is used up.
+	rollBack bool
 	// suspended: nothing is started.
 	suspended bool
 }
@@ -50,7 +52,7 @@ func readRules(spec opsv1alpha1.OperationSpec) (rules, field.ErrorList) {
 		return r, nil
 	}
 	at := field.NewPath("spec", "rollout")
-	r.goOn = spec.Rollout.OnBreach == opsv1alpha1.BreachContinue
+	r.goOn, r.rollBack = spec.Rollout.OnBreach == opsv1alpha1.BreachContinue, spec.Rollout.OnBreach == opsv1alpha1.BreachRollback
 	var errs field.ErrorList
 	if u := spec.Rollout.Unreachable; u != nil {
 		if u.Policy != "" {
