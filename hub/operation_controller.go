@@ -33,6 +33,7 @@ type OperationReconciler struct {
 	runs     *runs
 	book     *catalog.Book
 	policies *admission.Policies // without which it is not known who asks
+	self     self
 }
 
 // pass is one look at one Operation.
@@ -41,9 +42,11 @@ type pass struct {
 	stored *opsv1alpha1.Operation // as the API server has it
 	now    time.Time
 	run    *run
-	again  time.Duration // when to look again; 0 when only an event needs to
-	wrote  bool          // the API server has accepted the status
-	heard  time.Time     // when the oldest news came that the status tells now; zero when it tells none
+	// earlier is the run that this one goes by, before it has begun; nil where spec names none.
+	earlier *earlier
+	again   time.Duration // when to look again; 0 when only an event needs to
+	wrote   bool          // the API server has accepted the status
+	heard   time.Time     // when the oldest news came that the status tells now; zero when it tells none
 }
 
 // after asks for another pass after d at the latest. The smallest wins; 0 does not ask.

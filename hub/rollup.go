@@ -37,6 +37,9 @@ func (r *OperationReconciler) rollUp(ctx context.Context, p *pass) error {
 	s.SetProgress(clusters)
 	s.Rollout = progress
 	err := r.keep(ctx, p, d.Done)
+	if err == nil && d.Done && d.RollBack {
+		d, err = r.putBack(ctx, p, d)
+	}
 	if err == nil && started && s.ExpandedAt == nil {
 		// Whoever reads this later takes a cluster without a work and without a kept result for one whose work was deleted.
 		s.ExpandedAt = &metav1.Time{Time: placement.At(p.now)}
@@ -46,10 +49,14 @@ func (r *OperationReconciler) rollUp(ctx context.Context, p *pass) error {
 		if d.Done {
 			message = "every cluster has ended; storing the results"
 		}
+		doing := opsv1alpha1.ReasonRollingOut
+		if d.RollBack {
+			doing = opsv1alpha1.ReasonRollingBack
+		}
 		if d.Hold != "" && !d.Done {
-			p.transition().Await(d.Hold, opsv1alpha1.ReasonRollingOut, message+trouble)
+			p.transition().Await(d.Hold, doing, message+trouble)
 		} else {
-			p.transition().Run(opsv1alpha1.ReasonRollingOut, message+trouble)
+			p.transition().Run(doing, message+trouble)
 		}
 		return err
 	}
