@@ -29,7 +29,10 @@ func moveOf(earlier []opsv1alpha1.Operation) (*move, error) {
 	var m move
 	for i := range earlier {
 		o := &earlier[i]
-		var said struct{ FromVersion, ToVersion string }
+		var said struct {
+			FromVersion string `json:"fromVersion"`
+			ToVersion   string `json:"toVersion"`
+		}
 		if raw := o.Status.Outputs; raw != nil {
 			if err := json.Unmarshal(raw.Raw, &said); err != nil {
 				return nil, fmt.Errorf("the outputs of Operation %s/%s cannot be read: %w", o.Namespace, o.Name, err)
