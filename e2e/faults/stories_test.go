@@ -100,6 +100,7 @@ var stories = append(toldOf(tasks), []Story{
 			)
 		},
 	},
+	rollbackStory,
 	{
 		Name:   "ttl",
 		Before: instances(opsv1alpha1.EngineJob),
