@@ -123,7 +123,7 @@ func (r *OperationReconciler) makeInverse(ctx context.Context, op *opsv1alpha1.O
 }
 
 // inverse is the Operation that puts back what a run has changed: the same for the same run. It is rolled out in the same way, and when too much of it fails it
-// is for a person to decide. Nobody is asked to approve it, group by group or in all: whoever approved the run knew that it may be put back.
+// is for a person to decide. Nobody is asked to approve it, group by group or in all: it brings back what was there before anybody had to agree.
 func inverse(op *opsv1alpha1.Operation) *opsv1alpha1.Operation {
 	spec := *op.Spec.DeepCopy()
 	spec.RollbackOf = &opsv1alpha1.RollbackOfSpec{Name: op.Name, UID: string(op.UID)}
