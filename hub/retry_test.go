@@ -123,7 +123,7 @@ func TestRetryOfAll(t *testing.T) {
 			f.awaitWorks(op, 2)
 		}
 		f.report(well, c, succeeded(1))
-		f.report(bad, c, failed("disk full"))
+		f.report(bad, c, failed("out of memory"))
 	}
 	f.await(well, opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded)
 	f.await(bad, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonSomeFailed)

@@ -54,9 +54,12 @@ func notBegun(cluster string, d placement.Decision) placement.ClusterResult {
 	return result
 }
 
-// putBack makes the Operation that puts back what a run has changed, when all of its results are stored, and says so in how the run ends. While that cannot be
-// made, the run does not end.
+// putBack makes the Operation that puts back what a run has changed, when that was decided and all results are stored, and says so in how the run ends. While it
+// cannot be made, the run does not end.
 func (r *OperationReconciler) putBack(ctx context.Context, p *pass, d placement.Decision) (placement.Decision, error) {
+	if !d.RollBack || !d.Done {
+		return d, nil
+	}
 	d.Phase = opsv1alpha1.PhaseFailed
 	if !p.run.hasChanged() {
 		d.Message = "nothing is put back, because nothing was changed: " + d.Message

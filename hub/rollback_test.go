@@ -98,9 +98,14 @@ func TestRollsBack(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
+	f.putsBack(op)
+}
 
+// putsBack holds that the Operation that puts one back goes over its first three clusters in the same way.
+func (f *fleet) putsBack(op *opsv1alpha1.Operation) {
+	f.t.Helper()
 	back := f.get(backOf(op))
-	f.awaitWorks(back, 2) // in the same way
+	f.awaitWorks(back, 2)
 	want := opsv1alpha1.OperationSpec{
 		Placement: &opsv1alpha1.PlacementSpec{PlacementRef: opsv1alpha1.PlacementRef{Name: "all"}, OnChange: opsv1alpha1.ChangeFreeze},
 		Selector:  &opsv1alpha1.InstanceSelector{}, Type: opsv1alpha1.TypeUpgrade, Engine: opsv1alpha1.EngineHelm,
@@ -109,11 +114,11 @@ func TestRollsBack(t *testing.T) {
 	}
 	want.Rollout.OnBreach, want.Rollout.Gate, want.Rollout.PromotedGroups = opsv1alpha1.BreachHalt, opsv1alpha1.GateNone, nil
 	if diff := cmp.Diff(want, back.Spec); diff != "" {
-		t.Errorf("(- want, + got) %s", diff)
+		f.t.Errorf("(- want, + got) %s", diff)
 	}
 	sent := f.sentTo(back, f.clusters[1])
 	if got := sent.Spec.RollbackOf; got == nil || got.UID != string(op.UID) || sent.Spec.Parameters != nil || sent.Annotations[opsv1alpha1.AnnotationRequestedBy] != "alice" {
-		t.Errorf("sent: %+v, %v", sent.Spec, sent.Annotations)
+		f.t.Errorf("sent: %+v, %v", sent.Spec, sent.Annotations)
 	}
 	f.report(back, f.clusters[0], succeeded(1))
 	f.report(back, f.clusters[1], succeeded(1))
@@ -121,7 +126,7 @@ func TestRollsBack(t *testing.T) {
 	f.report(back, f.clusters[2], succeeded(1))
 	end := f.await(back, opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded)
 	if end.Status.Summary.Clusters.Total != 3 {
-		t.Errorf("%+v", end.Status.Summary.Clusters)
+		f.t.Errorf("%+v", end.Status.Summary.Clusters)
 	}
 }
 

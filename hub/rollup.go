@@ -37,7 +37,7 @@ func (r *OperationReconciler) rollUp(ctx context.Context, p *pass) error {
 	s.SetProgress(clusters)
 	s.Rollout = progress
 	err := r.keep(ctx, p, d.Done)
-	if err == nil && d.Done && d.RollBack {
+	if err == nil {
 		d, err = r.putBack(ctx, p, d)
 	}
 	if err == nil && started && s.ExpandedAt == nil {
@@ -49,15 +49,7 @@ func (r *OperationReconciler) rollUp(ctx context.Context, p *pass) error {
 		if d.Done {
 			message = "every cluster has ended; storing the results"
 		}
-		doing := opsv1alpha1.ReasonRollingOut
-		if d.RollBack {
-			doing = opsv1alpha1.ReasonRollingBack
-		}
-		if d.Hold != "" && !d.Done {
-			p.transition().Await(d.Hold, doing, message+trouble)
-		} else {
-			p.transition().Run(doing, message+trouble)
-		}
+		p.goesOn(d, message+trouble)
 		return err
 	}
 	if clusters.Skipped > 0 {
@@ -74,6 +66,19 @@ func (r *OperationReconciler) rollUp(ctx context.Context, p *pass) error {
 		return errors.New("a run that is done must have a final phase, not " + string(d.Phase))
 	}
 	return nil
+}
+
+// goesOn says how a run stands that has not ended.
+func (p *pass) goesOn(d placement.Decision, message string) {
+	doing := opsv1alpha1.ReasonRollingOut
+	if d.RollBack {
+		doing = opsv1alpha1.ReasonRollingBack
+	}
+	if d.Hold != "" && !d.Done {
+		p.transition().Await(d.Hold, doing, message)
+		return
+	}
+	p.transition().Run(doing, message)
 }
 
 // rolloutStatus is how far a rollout has come.

@@ -262,7 +262,15 @@ func (w *world) rollsBack(d Decision) {
 		w.fatalf("it rolls back, which nobody asked for: %s", d)
 	case asked && d.Hold == opsv1alpha1.ReasonRolloutHalted:
 		w.fatalf("it halts instead of rolling back: %s", d)
-	case !d.RollBack:
+	case d.RollBack:
+		w.rolledBack++
+		w.onlyRollsBack(d)
+	}
+}
+
+func (w *world) onlyRollsBack(d Decision) {
+	w.t.Helper()
+	switch {
 	case len(d.Start) > 0 || d.Hold != "" || d.More:
 		w.fatalf("it rolls back and goes on: %s", d)
 	case len(d.Skip) != len(w.tally.NotStarted(0)):
@@ -271,9 +279,6 @@ func (w *world) rollsBack(d Decision) {
 		w.fatalf("it rolls back, and none has failed: %s", d)
 	case d.Done != w.tally.Done() || d.Done && d.Phase != opsv1alpha1.PhaseFailed || !d.Done && d.Reason != opsv1alpha1.ReasonRollingBack:
 		w.fatalf("over or not? %s", d)
-	}
-	if d.RollBack {
-		w.rolledBack++
 	}
 }
 

@@ -156,19 +156,26 @@ func observeKind(ctx context.Context, kind string, r client.Reader, run engines.
 	default:
 		out = engines.Running(opsv1alpha1.ReasonEngineRunning, "the Widget is at it")
 	}
-	for _, name := range []string{"from", "to"} {
-		if version, _, _ := unstructured.NestedString(u.Object, "status", name); version != "" {
-			if out.Outputs == nil {
-				out.Outputs = map[string]string{}
-			}
-			out.Outputs[name] = version
-		}
-	}
+	sayVersions(&out, u)
 	if began, _, _ := unstructured.NestedString(u.Object, "status", "began"); began != "" {
 		out.Began, _ = time.Parse(time.RFC3339, began)
 	}
 	out.Progress = message
 	return out, nil
+}
+
+// sayVersions that a test has let the Widget go from and to.
+func sayVersions(out *engines.Outcome, u *unstructured.Unstructured) {
+	for _, name := range []string{"from", "to"} {
+		version, _, _ := unstructured.NestedString(u.Object, "status", name)
+		if version == "" {
+			continue
+		}
+		if out.Outputs == nil {
+			out.Outputs = map[string]string{}
+		}
+		out.Outputs[name] = version
+	}
 }
 
 // nextStep is the Widget after those that are recorded, if the run wants more.

@@ -267,7 +267,7 @@ func (r *operationReconciler) irreversible(ctx context.Context, v *visit) (*refu
 	if err != nil || target == nil {
 		return nil, err // which is told as of any run
 	}
-	why, err := engine.Overtaken(ctx, v.live, engines.Run{Operation: v.op, Target: target, Cluster: v.site.name}, records)
+	why, err := engine.Overtaken(ctx, v.live, engines.Run{Operation: v.op, Target: target, Cluster: v.name}, records)
 	if err != nil {
 		return nil, fmt.Errorf("look what has become of %s: %w", name, err)
 	}

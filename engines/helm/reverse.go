@@ -40,11 +40,11 @@ func moveOf(earlier []opsv1alpha1.Operation) (*move, error) {
 		}
 		switch {
 		case o.Status.Outputs == nil && len(o.Status.Resources) > 0:
-			return nil, fmt.Errorf("Operation %s/%s has not recorded what it changed", o.Namespace, o.Name)
+			return nil, fmt.Errorf("what Operation %s/%s changed is not on record", o.Namespace, o.Name)
 		case said.ToVersion == "": // nothing, or values alone
 			continue
 		case m.from == "" && said.FromVersion == "":
-			return nil, fmt.Errorf("Operation %s/%s has set chart version %s, and has not recorded which one there was before", o.Namespace, o.Name, said.ToVersion)
+			return nil, fmt.Errorf("which chart version there was before %s is not on record in Operation %s/%s", said.ToVersion, o.Namespace, o.Name)
 		case m.from == "":
 			m.from = said.FromVersion
 		}

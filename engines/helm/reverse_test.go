@@ -44,9 +44,9 @@ func TestReverse(t *testing.T) {
 			`{"targetVersion":"1.0.0"}`, ""},
 		"went on":      {[]opsv1alpha1.Operation{did(moved, true), did(`{"fromVersion":"2.0.0","toVersion":"3.0.0"}`, true)}, `{"targetVersion":"1.0.0"}`, ""},
 		"and returned": {[]opsv1alpha1.Operation{did(moved, true), did(`{"fromVersion":"2.0.0","toVersion":"1.0.0"}`, true)}, "", ""},
-		"no record":    {[]opsv1alpha1.Operation{did("", true)}, "", "Operation apps/upgrade has not recorded what it changed"},
+		"no record":    {[]opsv1alpha1.Operation{did("", true)}, "", "what Operation apps/upgrade changed is not on record"},
 		"from nowhere": {[]opsv1alpha1.Operation{did(`{"toVersion":"2.0.0"}`, true)}, "",
-			"Operation apps/upgrade has set chart version 2.0.0, and has not recorded which one there was before"},
+			"which chart version there was before 2.0.0 is not on record in Operation apps/upgrade"},
 		"rubbish": {[]opsv1alpha1.Operation{did(`[]`, true)}, "", "the outputs of Operation apps/upgrade cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
