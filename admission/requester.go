@@ -17,9 +17,9 @@ type Requester struct {
 	Groups []string
 }
 
-// requesterFrom is who makes a request. A group with a line break in its name is left out: it would read as two, of which it is neither. The
+// RequesterFrom is who makes a request. A group with a line break in its name is left out: it would read as two, of which it is neither. The
 // policy requester.ops.vworkspace.io leaves out the same.
-func requesterFrom(user authenticationv1.UserInfo) Requester {
+func RequesterFrom(user authenticationv1.UserInfo) Requester {
 	r := Requester{User: user.Username}
 	for _, g := range user.Groups {
 		if g != "" && !strings.Contains(g, "\n") {
@@ -39,8 +39,8 @@ func RequesterOf(o metav1.Object) (Requester, bool) {
 	return r, r.User != ""
 }
 
-// annotations that say so.
-func (r Requester) annotations() map[string]string {
+// Annotations that say so.
+func (r Requester) Annotations() map[string]string {
 	return map[string]string{
 		opsv1alpha1.AnnotationRequestedBy:       r.User,
 		opsv1alpha1.AnnotationRequestedByGroups: strings.Join(r.Groups, "\n"),

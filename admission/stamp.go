@@ -38,7 +38,7 @@ func stamp(_ context.Context, req admission.Request) admission.Response {
 	if object.Metadata.Annotations == nil {
 		patches = append(patches, jsonpatch.NewOperation("add", "/metadata/annotations", map[string]string{}))
 	}
-	annotations := requesterFrom(req.UserInfo).annotations()
+	annotations := RequesterFrom(req.UserInfo).Annotations()
 	for _, key := range slices.Sorted(maps.Keys(annotations)) {
 		path := "/metadata/annotations/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
 		patches = append(patches, jsonpatch.NewOperation("add", path, annotations[key])) // add replaces what is there

@@ -79,8 +79,8 @@ func NewRequest(op *opsv1alpha1.Operation, instance *appsv1alpha1.ApplicationIns
 func (b *Book) Follow(r Request, templates []opsv1alpha1.OperationTemplate) (Choice, *Problem) {
 	choice, problem := b.Find(r, templates)
 	one := choice.One()
-	if problem != nil || one == nil {
-		return choice, problem
+	if spec := &r.Operation.Spec; problem != nil || one == nil || spec.RollbackOf != nil && spec.Parameters == nil {
+		return choice, problem // or each instance is given parameters of its own
 	}
 	filled, wrong := Fill(r.Operation.Spec.Parameters, one.Template.Spec.Defaults)
 	if wrong != nil {

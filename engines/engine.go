@@ -5,6 +5,7 @@ package engines
 import (
 	"context"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -60,6 +61,16 @@ type Stepper interface {
 	// Steps are the objects of all steps in their order, the plan's included. They are not created from here: a run is judged by them before it
 	// starts. Errors are those of Plan.
 	Steps(ctx context.Context, r client.Reader, run Run) ([]client.Object, error)
+}
+
+// Reverser is an Engine that can put back what runs of it did.
+type Reverser interface {
+	// Reverse says by which parameters a run puts back what earlier ones did to one target: all of them, the oldest first, each of which has ended. Nil when they
+	// changed nothing that can be put back. The error says that it cannot be told, and why.
+	Reverse(earlier []opsv1alpha1.Operation) (*runtime.RawExtension, error)
+	// Overtaken says that the target of a run is not what the earlier ones have made of it, nor what it was before, so that nothing of theirs is left to be put
+	// back; empty when it is. An error is retried.
+	Overtaken(ctx context.Context, r client.Reader, run Run, earlier []opsv1alpha1.Operation) (string, error)
 }
 
 // Cancellation is what stops a run.

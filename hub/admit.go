@@ -27,6 +27,9 @@ func (o Options) refusal(op *opsv1alpha1.Operation) (reason, message string) {
 	if errs := append(placement.ValidateRollout(op.Spec), placement.ValidateWindow(op.Spec)...); len(errs) > 0 {
 		return opsv1alpha1.ReasonValidationFailed, errs.ToAggregate().Error()
 	}
+	if message := misplaced(op); message != "" {
+		return opsv1alpha1.ReasonValidationFailed, message
+	}
 	if op.Namespace == o.PlatformNamespace || op.Spec.Selector == nil {
 		return "", ""
 	}
@@ -53,7 +56,8 @@ func (o Options) sentSpec(op *opsv1alpha1.Operation, template *opsv1alpha1.Templ
 	spec.Placement, spec.Rollout, spec.Approvals = nil, nil, nil
 	spec.DryRun, spec.Cancel, spec.Suspend = false, false, false
 	spec.Retry, spec.ConcurrencyKey, spec.ConcurrencyPolicy = nil, "", ""
-	if spec.TTLSecondsAfterFinished == nil {
+	spec.RetryOf = nil // which clusters these are
+	if spec.TTLSecondsAfterFinished == nil || rollsBack(op) && *spec.TTLSecondsAfterFinished < defaultTTL {
 		spec.TTLSecondsAfterFinished = ptr.To(defaultTTL)
 	}
 	if target := spec.TargetRef; target != nil {

@@ -21,9 +21,6 @@ import (
 	"vworkspace.io/fleet/telemetry"
 )
 
-// reasonDispatchFailed is a cluster for which no ManifestWork could be created within the start deadline.
-const reasonDispatchFailed = "DispatchFailed"
-
 // dispatch starts the clusters that the rollout says: one ManifestWork each, created once. That a work exists already is how a hub
 // that was killed in the middle finds out what it had done.
 func (r *OperationReconciler) dispatch(ctx context.Context, p *pass) error {
@@ -34,9 +31,7 @@ func (r *OperationReconciler) dispatch(ctx context.Context, p *pass) error {
 	run.mu.Unlock()
 
 	for _, cluster := range d.Skip {
-		run.settle(placement.ClusterResult{
-			Cluster: cluster, State: placement.Cancelled, Reason: opsv1alpha1.ReasonUserCancelled, Message: "cancelled before it was begun",
-		})
+		run.settle(notBegun(cluster, d))
 	}
 	for _, cluster := range d.Late {
 		run.settle(placement.ClusterResult{
@@ -45,6 +40,9 @@ func (r *OperationReconciler) dispatch(ctx context.Context, p *pass) error {
 		})
 	}
 	c := newCourier(p.op, spec, r.AgentNamespace, p.now)
+	if err := r.nameRequester(ctx, p.op, &c); err != nil {
+		return err
+	}
 	troubles := 0
 	err := each(ctx, d.Start, r.Workers, func(ctx context.Context, cluster string) error {
 		return r.send(ctx, p, c, cluster)
@@ -136,7 +134,7 @@ func (r *OperationReconciler) noteTrouble(p *pass, cluster string, err error) {
 	run.mu.Unlock()
 	if p.now.Sub(t.since) >= startDeadline(p.op) {
 		run.settle(placement.ClusterResult{
-			Cluster: cluster, State: placement.Failed, Reason: reasonDispatchFailed,
+			Cluster: cluster, State: placement.Failed, Reason: opsv1alpha1.ReasonDispatchFailed,
 			Message: opsv1alpha1.Truncate("cannot create the ManifestWork: "+err.Error(), opsv1alpha1.MaxMessage),
 		})
 	}

@@ -101,7 +101,7 @@ func TestWorksThatCanNeverBeCreated(t *testing.T) {
 	f.awaitWorks(op, 1)
 	f.report(op, f.clusters[1], succeeded(1))
 	got := f.await(op, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonSomeFailed)
-	if got.Status.Failures[0].Reason != reasonDispatchFailed || !strings.Contains(got.Status.Message, "the webhook says no") {
+	if got.Status.Failures[0].Reason != opsv1alpha1.ReasonDispatchFailed || !strings.Contains(got.Status.Message, "the webhook says no") {
 		t.Errorf("%+v", got.Status.Failures)
 	}
 }

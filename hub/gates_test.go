@@ -3,7 +3,6 @@
 package hub
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -114,7 +113,7 @@ func TestMaintenanceWindows(t *testing.T) {
 	own := opensIn(6)
 	op := f.operation("backup", "all", func(op *opsv1alpha1.Operation) { op.Spec.MaintenanceWindow = &own })
 	works := f.awaitWorks(op, 1)
-	if sent := f.sentTo(op, night); sent.MaintenanceWindow == nil || sent.MaintenanceWindow.Schedule != opensIn(0).Schedule {
+	if sent := f.sentTo(op, night).Spec; sent.MaintenanceWindow == nil || sent.MaintenanceWindow.Schedule != opensIn(0).Schedule {
 		t.Errorf("of %v: %s is sent the window %+v", works, night, sent.MaintenanceWindow)
 	}
 	f.saying(op, "3 held back: MaintenanceWindow later-"+f.ns+" opens at ")
@@ -134,14 +133,6 @@ func TestMaintenanceWindows(t *testing.T) {
 		f.report(op, c, succeeded(1))
 	}
 	f.await(op, opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded)
-}
-
-// sentTo is the spec of what a cluster is sent.
-func (f *fleet) sentTo(op *opsv1alpha1.Operation, cluster string) opsv1alpha1.OperationSpec {
-	f.t.Helper()
-	var sent opsv1alpha1.Operation
-	f.must(json.Unmarshal(f.work(op, cluster).Spec.Workload.Manifests[0].Raw, &sent))
-	return sent.Spec
 }
 
 // TestWindowsAndWhatARunTakes: once it is known how long a cluster takes, none is started that would still be at work when its window closes.

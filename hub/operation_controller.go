@@ -35,6 +35,7 @@ type OperationReconciler struct {
 	turns    turns
 	book     *catalog.Book
 	policies *admission.Policies // without which it is not known who asks
+	self     self
 }
 
 // pass is one look at one Operation.
@@ -43,12 +44,14 @@ type pass struct {
 	stored *opsv1alpha1.Operation // as the API server has it
 	now    time.Time
 	run    *run
-	again  time.Duration // when to look again; 0 when only an event needs to
-	wrote  bool          // the API server has accepted the status
-	gates  placement.Gates
-	// goesOn: clusters are about to be added, or started again, so that the run does not end.
-	goesOn bool
-	heard  time.Time // when the oldest news came that the status tells now; zero when it tells none
+	// earlier is the run that this one goes by, before it has begun; nil where spec names none.
+	earlier *earlier
+	again   time.Duration // when to look again; 0 when only an event needs to
+	wrote   bool          // the API server has accepted the status
+	gates   placement.Gates
+	// unfinished: clusters are about to be added, or started again, so that the run does not end.
+	unfinished bool
+	heard      time.Time // when the oldest news came that the status tells now; zero when it tells none
 }
 
 // after asks for another pass after d at the latest. The smallest wins; 0 does not ask.
@@ -140,7 +143,7 @@ func (r *OperationReconciler) roll(ctx context.Context, p *pass) error {
 	if err != nil {
 		return err
 	}
-	p.goesOn = grows || retries
+	p.unfinished = grows || retries
 	if p.gates, err = r.gatesOf(ctx, p); err != nil {
 		return err
 	}

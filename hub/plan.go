@@ -46,6 +46,9 @@ func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
 	if superseded, err := r.superseded(ctx, p); err != nil || superseded {
 		return err
 	}
+	if known, err := r.recall(ctx, p); err != nil || !known {
+		return err
+	}
 	choice, err := r.allowed(ctx, p)
 	if err != nil || len(choice.All()) == 0 {
 		return err
@@ -53,7 +56,7 @@ func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
 	if free, err := r.free(ctx, p); err != nil || !free {
 		return err
 	}
-	policy := catalog.Approval(choice.All()...)
+	policy := p.approval(choice)
 	plan, stored, err := r.plan(ctx, p, choice.One().Reference())
 	if err != nil || stored == nil {
 		return err
@@ -84,7 +87,7 @@ func (r *OperationReconciler) allowed(ctx context.Context, p *pass) (catalog.Cho
 	if allowed, err := r.authorize(ctx, p, choice.All()); err != nil || !allowed {
 		return none, err
 	}
-	if _, agreed, err := r.agreed(ctx, p, catalog.Approval(choice.All()...)); err != nil || !agreed {
+	if _, agreed, err := r.agreed(ctx, p, p.approval(choice)); err != nil || !agreed {
 		return none, err
 	}
 	if current, err := r.current(ctx, choice.One().Reference()); err != nil || !current {
@@ -143,9 +146,12 @@ func (r *OperationReconciler) fence(ctx context.Context, p *pass, plan placement
 func (r *OperationReconciler) plan(ctx context.Context, p *pass, template *opsv1alpha1.TemplateRef) (plan placement.Plan, stored *opsv1alpha1.PlanStatus, err error) {
 	var groups []placement.Group
 	var obstacle *obstacle
-	if p.op.Spec.Placement != nil {
+	switch {
+	case p.earlier != nil:
+		groups, obstacle = p.earlier.clusters(p.op, template)
+	case p.op.Spec.Placement != nil:
 		groups, obstacle, err = r.decided(ctx, p.op)
-	} else {
+	default:
 		groups, obstacle, err = r.home(ctx, p.op)
 	}
 	if err != nil {
@@ -155,7 +161,7 @@ func (r *OperationReconciler) plan(ctx context.Context, p *pass, template *opsv1
 		p.meet(*obstacle)
 		return plan, nil, nil
 	}
-	plan = placement.Plan{Spec: r.sentSpec(p.op, template), Groups: placement.Order(groups, p.op.Spec)}
+	plan = p.earlier.freeze(placement.Plan{Spec: r.sentSpec(p.op, template), Groups: placement.Order(groups, p.op.Spec)})
 	stored, err = r.freeze(ctx, p.op, plan)
 	return plan, stored, err
 }

@@ -299,6 +299,9 @@ func (r *OperationReconciler) sweep(ctx context.Context, p *pass) error {
 		p.after(left)
 		return nil
 	}
+	if held, err := r.neededYet(ctx, p); err != nil || held {
+		return err
+	}
 	err := r.Delete(ctx, p.op, client.Preconditions{UID: &p.op.UID})
 	if err = client.IgnoreNotFound(err); err != nil {
 		return fmt.Errorf("delete the Operation after its TTL: %w", err)

@@ -55,7 +55,7 @@ func (r *run) toRetry(asked opsv1alpha1.RetrySpec) (again [][]placement.ClusterR
 	for i := range again {
 		results, _, _ := r.tally.Chunk(i)
 		for _, result := range results {
-			if result.Attempt >= asked.Attempt || !placement.Retries(asked.Of, result) {
+			if result.Attempt >= asked.Attempt || !result.Retries(asked.Of) {
 				continue
 			}
 			if result.Withdrawn && !r.withdrawn[result.Cluster] {

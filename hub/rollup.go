@@ -20,7 +20,7 @@ func (r *OperationReconciler) rollUp(ctx context.Context, p *pass) error {
 	run := p.run
 	run.mu.Lock()
 	d := placement.For(p.op.Spec).Decide(run.plan, run.tally, p.gates, p.now, 1)
-	if p.goesOn {
+	if p.unfinished {
 		d.Done, d.Phase, d.Reason = false, opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonRollingOut
 	}
 	clusters, instances := run.tally.Clusters(), run.tally.Instances()
@@ -41,6 +41,9 @@ func (r *OperationReconciler) rollUp(ctx context.Context, p *pass) error {
 	s.SetProgress(clusters)
 	s.Rollout = progress
 	err := r.keep(ctx, p, d.Done)
+	if err == nil {
+		d, err = r.putBack(ctx, p, d)
+	}
 	if err == nil && started && s.ExpandedAt == nil {
 		// Whoever reads this later takes a cluster without a work and without a kept result for one whose work was deleted.
 		s.ExpandedAt = &metav1.Time{Time: placement.At(p.now)}
@@ -50,11 +53,7 @@ func (r *OperationReconciler) rollUp(ctx context.Context, p *pass) error {
 		if d.Done {
 			message = "every cluster has ended; storing the results"
 		}
-		if d.Hold != "" && !d.Done {
-			p.transition().Await(d.Hold, opsv1alpha1.ReasonRollingOut, message+trouble)
-		} else {
-			p.transition().Run(opsv1alpha1.ReasonRollingOut, message+trouble)
-		}
+		p.goesOn(d, message+trouble)
 		return err
 	}
 	if clusters.Skipped > 0 {
@@ -71,6 +70,19 @@ func (r *OperationReconciler) rollUp(ctx context.Context, p *pass) error {
 		return errors.New("a run that is done must have a final phase, not " + string(d.Phase))
 	}
 	return nil
+}
+
+// goesOn says how a run stands that has not ended.
+func (p *pass) goesOn(d placement.Decision, message string) {
+	doing := opsv1alpha1.ReasonRollingOut
+	if d.RollBack {
+		doing = opsv1alpha1.ReasonRollingBack
+	}
+	if d.Hold != "" && !d.Done {
+		p.transition().Await(d.Hold, doing, message)
+		return
+	}
+	p.transition().Run(doing, message)
 }
 
 // trouble sums up what keeps ManifestWorks from being created; empty when nothing does.

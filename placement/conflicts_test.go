@@ -59,24 +59,3 @@ func TestMeet(t *testing.T) {
 		}
 	}
 }
-
-func TestRetries(t *testing.T) {
-	away, gone := ClusterResult{State: Failed, Reason: opsv1alpha1.ReasonClusterUnreachable}, ClusterResult{State: Skipped, Reason: opsv1alpha1.ReasonClusterNotFound}
-	bad, good := ClusterResult{State: Failed, Reason: "EngineFailed"}, ClusterResult{State: Succeeded}
-	skipped := ClusterResult{State: Skipped, Reason: opsv1alpha1.ReasonClusterUnreachable}
-	for _, tc := range []struct {
-		of   []opsv1alpha1.RetryOutcome
-		want [5]bool
-	}{
-		{nil, [5]bool{true, true, true, false, true}},
-		{[]opsv1alpha1.RetryOutcome{opsv1alpha1.RetryUnreachable}, [5]bool{true, false, false, false, true}},
-		{[]opsv1alpha1.RetryOutcome{opsv1alpha1.RetryFailed}, [5]bool{false, false, true, false, false}},
-		{[]opsv1alpha1.RetryOutcome{opsv1alpha1.RetrySkipped}, [5]bool{false, true, false, false, true}},
-	} {
-		for i, r := range []ClusterResult{away, gone, bad, good, skipped} {
-			if got := Retries(tc.of, r); got != tc.want[i] {
-				t.Errorf("a retry of %v, and %s/%s: %t", tc.of, r.State, r.Reason, got)
-			}
-		}
-	}
-}

@@ -50,6 +50,8 @@ type Decision struct {
 	More bool
 	// RequeueAfter asks for another decision at the latest after that time, also when no cluster reports anything. 0 does not.
 	RequeueAfter time.Duration
+	// RollBack tells that a budget is used up and that what was changed is to be put back: nothing is started any more, and when it is Done the inverse is.
+	RollBack bool
 	// Hold is why no other cluster is started before a person says so; empty when that is not so.
 	Hold string
 	// Group is the index of the plan's group that is at work; that of the last one when all have ended.
@@ -111,6 +113,9 @@ func (r Rollout) Decide(plan Plan, tally *Tally, gates Gates, now time.Time, lim
 		c := r.rules.count(plan, tally, s, now)
 		d.Late = append(d.Late, c.late...)
 		d.wait(c.next, now)
+		if r.rules.rollBack && c.breached(s, r.rules) {
+			return d.rollBack(s.groupAt(c.at), tally)
+		}
 		if c.ended && !c.breached(s, r.rules) {
 			continue
 		}

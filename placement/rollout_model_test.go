@@ -37,6 +37,8 @@ type world struct {
 	attempt int32
 	// begun are the clusters that were started, in their order, with the attempt.
 	begun []string
+	// rolledBack is how often it was decided that what was changed is put back.
+	rolledBack int
 	// steps that were taken, for whoever reads a failure.
 	steps []string
 }
@@ -84,6 +86,9 @@ func (w *world) mandatory() (m clusterv1alpha1.MandatoryDecisionGroups) {
 
 func (w *world) rollout() *opsv1alpha1.RolloutSpec {
 	r := &opsv1alpha1.RolloutSpec{OnBreach: opsv1alpha1.BreachHalt}
+	if w.random.IntN(4) == 0 {
+		r.OnBreach = opsv1alpha1.BreachRollback
+	}
 	switch r.Type = []clusterv1alpha1.RolloutType{clusterv1alpha1.All, clusterv1alpha1.Progressive, clusterv1alpha1.ProgressivePerGroup}[w.random.IntN(3)]; r.Type {
 	case clusterv1alpha1.Progressive:
 		r.Progressive = &clusterv1alpha1.RolloutProgressive{RolloutConfig: w.config(), MandatoryDecisionGroups: w.mandatory(), MaxConcurrency: w.share(4)}
@@ -176,7 +181,7 @@ func (w *world) retry() {
 	}
 	w.attempt++
 	for _, r := range slices.Clone(w.tally.results) {
-		if Retries(nil, r) {
+		if r.Retries(nil) {
 			w.tally.Apply(ClusterResult{Cluster: r.Cluster, Attempt: w.attempt})
 		}
 	}
@@ -275,6 +280,7 @@ func (w *world) decide() Decision {
 func (w *world) holds(d Decision, limit int) {
 	w.t.Helper()
 	w.endsOrWaits(d)
+	w.rollsBack(d)
 	switch {
 	case limit > 0 && len(d.Start) > limit:
 		w.fatalf("%d at once, and at most %d were asked for", len(d.Start), limit)
@@ -315,6 +321,35 @@ func (w *world) endsOrWaits(d Decision) {
 		w.fatalf("it is over, and %d clusters are at work: %s", running, d)
 	case !d.Done && running+len(d.Start)+len(d.Skip)+len(d.Late) == 0 && d.RequeueAfter == 0 && d.Hold == "":
 		w.fatalf("it waits for nothing: %s", d)
+	}
+}
+
+// rollsBack holds that a run is rolled back when a budget is used up, and then starts nothing any more, leaves nothing behind, and has failed.
+func (w *world) rollsBack(d Decision) {
+	w.t.Helper()
+	asked := w.spec.Rollout.OnBreach == opsv1alpha1.BreachRollback && !w.spec.Cancel
+	switch {
+	case d.RollBack && !asked:
+		w.fatalf("it rolls back, which nobody asked for: %s", d)
+	case asked && d.Hold == opsv1alpha1.ReasonRolloutHalted:
+		w.fatalf("it halts instead of rolling back: %s", d)
+	case d.RollBack:
+		w.rolledBack++
+		w.onlyRollsBack(d)
+	}
+}
+
+func (w *world) onlyRollsBack(d Decision) {
+	w.t.Helper()
+	switch {
+	case len(d.Start) > 0 || d.Hold != "" || d.More:
+		w.fatalf("it rolls back and goes on: %s", d)
+	case len(d.Skip) != len(w.tally.NotStarted(0)):
+		w.fatalf("it rolls back, and begins some yet: %s", d)
+	case w.tally.Clusters().Failed == 0:
+		w.fatalf("it rolls back, and none has failed: %s", d)
+	case d.Done != w.tally.Done() || d.Done && d.Phase != opsv1alpha1.PhaseFailed || !d.Done && d.Reason != opsv1alpha1.ReasonRollingBack:
+		w.fatalf("over or not? %s", d)
 	}
 }
 
@@ -445,6 +480,7 @@ func (w *world) notTooMany(r rules, starting, first int) {
 
 // TestRolloutKeepsItsRules: whatever happens, in whatever order, to whatever fleet.
 func TestRolloutKeepsItsRules(t *testing.T) {
+	rolledBack := 0
 	for seed := range uint64(*sequences) {
 		w := newWorld(t, seed)
 		for range 40 {
@@ -453,6 +489,7 @@ func TestRolloutKeepsItsRules(t *testing.T) {
 			}
 			w.happen(true)
 		}
+		rolledBack += min(w.rolledBack, 1)
 		// In the end people let it go, and clusters answer.
 		w.spec.Suspend, w.spec.Rollout.OnBreach, w.spec.Rollout.Gate, w.frozen = false, opsv1alpha1.BreachContinue, opsv1alpha1.GateNone, false
 		for step := 0; ; step++ {
@@ -466,5 +503,8 @@ func TestRolloutKeepsItsRules(t *testing.T) {
 			w.happen(false)
 		}
 	}
-	t.Logf("%d sequences", *sequences)
+	t.Logf("%d sequences, %d of them rolled back", *sequences, rolledBack)
+	if rolledBack == 0 {
+		t.Error("none was ever rolled back")
+	}
 }

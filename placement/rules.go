@@ -38,6 +38,8 @@ type rules struct {
 	perGroup bool
 	// approved may begin, promoted soak no longer: groups by name.
 	approved, promoted []string
+	// rollBack what was changed when a budget is used up.
+	rollBack bool
 	// suspended: nothing is started.
 	suspended bool
 }
@@ -54,7 +56,7 @@ func readRules(spec opsv1alpha1.OperationSpec) (rules, field.ErrorList) {
 		return r, nil
 	}
 	at := field.NewPath("spec", "rollout")
-	r.goOn = spec.Rollout.OnBreach == opsv1alpha1.BreachContinue
+	r.goOn, r.rollBack = spec.Rollout.OnBreach == opsv1alpha1.BreachContinue, spec.Rollout.OnBreach == opsv1alpha1.BreachRollback
 	r.perGroup = spec.Rollout.Gate == opsv1alpha1.GatePerGroup
 	r.approved, r.promoted = spec.Rollout.ApprovedGroups, spec.Rollout.PromotedGroups
 	var errs field.ErrorList

@@ -24,7 +24,7 @@ import (
 func (r *operationReconciler) execute(ctx context.Context, v *visit) error {
 	fenced := false
 	if !v.running() {
-		started, err := r.start(ctx, v)
+		started, err := r.begin(ctx, v)
 		if err != nil || !started {
 			return err
 		}
@@ -152,6 +152,9 @@ func (r *operationReconciler) startAlone(ctx context.Context, v *visit, f facts)
 	if b := noConflict(f); b != nil {
 		v.hold(b)
 		return false, nil
+	}
+	if refused, err := r.irreversible(ctx, v); refused != nil || err != nil {
+		return false, v.failed(refused, err)
 	}
 	if b, err := r.agreed(ctx, v, f); err != nil {
 		return false, err

@@ -39,6 +39,12 @@ func (r *operationReconciler) expand(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
+	if v.op.Spec.RollbackOf != nil && b == nil {
+		var found bool
+		if matches, found, err = r.lookBack(ctx, v, scope); err != nil || !found {
+			return err
+		}
+	}
 	if !v.running() {
 		if started, err := r.startExpansion(ctx, v, matches, b); err != nil || !started {
 			return err
@@ -96,7 +102,7 @@ func (r *operationReconciler) heldBack(ctx context.Context, v *visit) (*blocker,
 func (r *operationReconciler) createChildren(ctx context.Context, v *visit, matches []appsv1alpha1.ApplicationInstance) error {
 	if !v.stopping() {
 		for i := range matches {
-			refused, err := v.createChild(ctx, child(v.op, &matches[i]))
+			refused, err := v.createChild(ctx, v.child(&matches[i]))
 			if err != nil {
 				v.to().Run(opsv1alpha1.ReasonExpanded, err.Error())
 				return err

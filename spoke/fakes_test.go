@@ -11,10 +11,12 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines"
 )
@@ -50,6 +52,8 @@ type widgetParameters struct {
 	Nothing bool `json:"nothing,omitempty"`
 	// Steps is how many Widgets are made, one after the other; 1 by default.
 	Steps int `json:"steps,omitempty"`
+	// Back is what a run that puts another one back goes back to.
+	Back string `json:"back,omitempty"`
 	// Poke applies a field to the Widget of this name instead of creating one.
 	Poke string `json:"poke,omitempty"`
 }
@@ -152,11 +156,26 @@ func observeKind(ctx context.Context, kind string, r client.Reader, run engines.
 	default:
 		out = engines.Running(opsv1alpha1.ReasonEngineRunning, "the Widget is at it")
 	}
+	sayVersions(&out, u)
 	if began, _, _ := unstructured.NestedString(u.Object, "status", "began"); began != "" {
 		out.Began, _ = time.Parse(time.RFC3339, began)
 	}
 	out.Progress = message
 	return out, nil
+}
+
+// sayVersions that a test has let the Widget go from and to.
+func sayVersions(out *engines.Outcome, u *unstructured.Unstructured) {
+	for _, name := range []string{"from", "to"} {
+		version, _, _ := unstructured.NestedString(u.Object, "status", name)
+		if version == "" {
+			continue
+		}
+		if out.Outputs == nil {
+			out.Outputs = map[string]string{}
+		}
+		out.Outputs[name] = version
+	}
 }
 
 // nextStep is the Widget after those that are recorded, if the run wants more.
@@ -170,6 +189,31 @@ func nextStep(kind string, run engines.Run) []engines.Change {
 	u.SetName(run.Name(fmt.Sprint(len(run.Operation.Status.Resources))))
 	u.SetLabels(run.Labels())
 	return []engines.Change{engines.Create(u)}
+}
+
+// versionAnnotation is on an instance what its chart version is on a real one.
+const versionAnnotation = "test.vworkspace.io/version"
+
+func (widgetEngine) Reverse(earlier []opsv1alpha1.Operation) (*runtime.RawExtension, error) {
+	from, to := outputs(earlier[0].Status.Outputs)["from"], outputs(earlier[len(earlier)-1].Status.Outputs)["to"]
+	switch from {
+	case to:
+		return nil, nil
+	case "lost":
+		return nil, errors.New("nobody knows what it was before")
+	}
+	return &runtime.RawExtension{Raw: fmt.Appendf(nil, `{"back":%q}`, from)}, nil
+}
+
+func (widgetEngine) Overtaken(ctx context.Context, r client.Reader, run engines.Run, earlier []opsv1alpha1.Operation) (string, error) {
+	live := &appsv1alpha1.ApplicationInstance{}
+	if err := r.Get(ctx, client.ObjectKeyFromObject(run.Target), live); err != nil {
+		return "", err
+	}
+	if now := live.Annotations[versionAnnotation]; now != outputs(earlier[len(earlier)-1].Status.Outputs)["to"] {
+		return fmt.Sprintf("%s is %s by now", live.Name, now), nil
+	}
+	return "", nil
 }
 
 func (stoppableEngine) Cancel(_ context.Context, _ client.Reader, run engines.Run) (engines.Cancellation, error) {

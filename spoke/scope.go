@@ -10,6 +10,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -83,10 +85,15 @@ func (s scope) pick(instances []appsv1alpha1.ApplicationInstance, open map[strin
 	return picked
 }
 
+// reaches tells whether an instance is one that may be picked, whatever its labels are by now.
+func (s scope) reaches(name types.NamespacedName) bool {
+	return (len(s.namespaces) == 0 || slices.Contains(s.namespaces, name.Namespace)) &&
+		(len(s.selector.Names) == 0 || slices.Contains(s.selector.Names, name.Name))
+}
+
 func (s scope) matches(ai *appsv1alpha1.ApplicationInstance, open map[string]bool) bool {
 	return open[ai.Namespace] &&
 		ai.DeletionTimestamp.IsZero() &&
-		(len(s.namespaces) == 0 || slices.Contains(s.namespaces, ai.Namespace)) &&
-		(len(s.selector.Names) == 0 || slices.Contains(s.selector.Names, ai.Name)) &&
+		s.reaches(client.ObjectKeyFromObject(ai)) &&
 		s.labels.Matches(labels.Set(ai.Labels))
 }

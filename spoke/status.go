@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -37,6 +38,8 @@ type visit struct {
 	redaction redact.Redaction
 	// approval by which the Operation starts, if it needs one.
 	approval *approvals.Approval
+	// back are the parameters that put each instance back which another run has changed.
+	back map[types.NamespacedName]*runtime.RawExtension
 	// idle: what failed lately was left alone for a moment.
 	idle bool
 }

@@ -178,6 +178,8 @@ func (p *players) pretend(work *workv1.ManifestWork, manifest *unstructured.Unst
 			end(opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled, "cancelled")
 		case p.hold.any() || p.idle.any():
 			return nil, nil
+		case p.fail.has(work.Namespace) && !putsBack(live):
+			end(opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonSomeFailed, "failed")
 		default:
 			end(opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded, "succeeded")
 		}
@@ -185,6 +187,12 @@ func (p *players) pretend(work *workv1.ManifestWork, manifest *unstructured.Unst
 	status["summary"] = map[string]any{"instances": instances}
 	live.Object["status"] = status
 	return live, nil
+}
+
+// putsBack tells whether an Operation puts back what another one has changed.
+func putsBack(op *unstructured.Unstructured) bool {
+	of, _, _ := unstructured.NestedMap(op.Object, "spec", "rollbackOf")
+	return of != nil
 }
 
 // tellOf writes into a work's status what is on its cluster; nothing that is new when live is nil and it has told before.

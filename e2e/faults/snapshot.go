@@ -60,6 +60,9 @@ func (w *World) plain(api API, o *unstructured.Unstructured) (string, bool) {
 		}
 		unstructured.RemoveNestedField(o.Object, field...)
 	}
+	if putsBack(o) {
+		unstructured.RemoveNestedField(o.Object, "status", "plan", "digest") // of what holds a UID
+	}
 	dropTransitionTimes(o.Object)
 	dropPastBlocks(o)
 	data, _, _ := unstructured.NestedStringMap(o.Object, "binaryData")

@@ -102,6 +102,7 @@ var stories = append(toldOf(tasks), []Story{
 			)
 		},
 	},
+	rollbackStory,
 	{
 		// One instance of a cluster after the other: whatever happens, both have their turn.
 		Name:   "turns",

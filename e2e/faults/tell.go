@@ -287,7 +287,7 @@ func (w *World) Release() {
 	w.play.idle.unset()
 }
 
-// Fail makes the executors of some kinds, or of every kind, fail what they do.
+// Fail makes the executors of some kinds, or of every kind, fail what they do; and far clusters, by their names, all but to put something back.
 func (w *World) Fail(kinds ...string) { w.play.fail.set(kinds...) }
 
 // note writes a line into the world's log, which is shown when the story does not come out.

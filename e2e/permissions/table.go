@@ -77,7 +77,9 @@ var dangerous = []permission{
 // permissions are the rest, identity by identity.
 var permissions = []permission{
 	{theHub, "watch", "operations.ops.vworkspace.io", "*", true, "act on a request at once"},
-	{theHub, "create", "operations.ops.vworkspace.io", "*", false, "requests are people's"},
+	{theHub, "create", "operations.ops.vworkspace.io", "*", true, "put back what an Upgrade has changed, as that one says"},
+	{theHub, "update", "operations.ops.vworkspace.io", "*", false, "requests are people's"},
+	{theHub, "create", "selfsubjectreviews.authentication.k8s.io", "*", true, "is an Operation that puts another back its own"},
 	{theHub, "create", "manifestworks.work.open-cluster-management.io", "spoke1", true, "send an Operation to a cluster"},
 	{theHub, "execute-as", "manifestworks.work.open-cluster-management.io=system:serviceaccount:vworkspace-agent:vworkspace-operations", "spoke1", true, "as the executor of Operations"},
 	{theHub, "execute-as", "manifestworks.work.open-cluster-management.io=system:serviceaccount:vworkspace-agent:vworkspace-catalog", "spoke1", true, "as the executor of the catalog"},

@@ -116,7 +116,7 @@ func (w *wanted) changeAdopted(live *release, hr *object, fields []leaf, home *v
 	if err != nil {
 		return nil, err
 	}
-	annotations := w.marks(live.hr, live.version())
+	annotations := w.marks(live.hr, live.spelledVersion())
 	again := w.retries(live.hr, changes, live)
 	if again {
 		annotations[fluxmeta.ReconcileRequestAnnotation], annotations[helmv2.ResetRequestAnnotation] = w.token(), w.token()

@@ -199,6 +199,14 @@ func (l *release) version() string {
 	return latest.ChartVersion
 }
 
+// spelledVersion is the chart version that runs, as it was asked for where that is a version: a tag v1.2.3 is found under that name only.
+func (l *release) spelledVersion() string {
+	if asked := l.wants(); exactVersion(asked) && SameVersion(asked, l.version()) {
+		return asked
+	}
+	return l.version()
+}
+
 // versionSource is the object whose spec decides the chart's version.
 func (l *release) versionSource() client.Object {
 	switch {

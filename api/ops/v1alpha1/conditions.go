@@ -50,6 +50,10 @@ const (
 	ReasonFrozen = "Frozen"
 	// ReasonRollingBack: a budget is used up, and what was changed is put back by another Operation.
 	ReasonRollingBack = "RollingBack"
+	// ReasonRolledBack: a budget was used up, and the Operation that status.rolledBackBy names puts back what was changed.
+	ReasonRolledBack = "RolledBack"
+	// ReasonTargetMovedOn: the target is not what the run that is to be rolled back has made of it.
+	ReasonTargetMovedOn = "TargetMovedOn"
 	// ReasonSupersededByOperation: a newer Operation of the same spec.concurrencyKey took its place.
 	ReasonSupersededByOperation = "SupersededByOperation"
 	// ReasonLeftPlacement: the Placement selected the cluster no more, and spec.placement.onChange is Follow.
@@ -149,6 +153,8 @@ const (
 	ReasonClusterUnreachable = "ClusterUnreachable"
 	// ReasonAgentMissing: the cluster is reachable but nothing there takes Operations.
 	ReasonAgentMissing = "AgentMissing"
+	// ReasonDispatchFailed: the cluster could be sent nothing within the start deadline.
+	ReasonDispatchFailed = "DispatchFailed"
 	// ReasonNotYetReported: told, and has not answered yet.
 	ReasonNotYetReported = "NotYetReported"
 )

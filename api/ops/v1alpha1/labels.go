@@ -33,6 +33,9 @@ const (
 	AnnotationRequestedBy = "ops.vworkspace.io/requested-by"
 	// AnnotationRequestedByGroups holds the groups of that user, one a line.
 	AnnotationRequestedByGroups = "ops.vworkspace.io/requested-by-groups"
+	// AnnotationOnBehalfOf is on an Operation that the hub makes by itself: the requester of the one that it is made for. Where anybody else has written it, it
+	// says nothing.
+	AnnotationOnBehalfOf = "ops.vworkspace.io/on-behalf-of"
 
 	// CapabilityPrefix begins the annotations by which an ApplicationInstance advertises what may be done to it
 	// and with which engine, such as ops.vworkspace.io/backup=velero.
