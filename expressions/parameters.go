@@ -97,7 +97,7 @@ func (f *Form) Row(c Cluster) (json.RawMessage, *Failure) {
 		}
 		values[i] = value
 	}
-	row, err := encode(values)
+	row, err := json.Marshal(values)
 	if err != nil {
 		return nil, f.fails(0, err)
 	}
