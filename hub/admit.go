@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/expressions"
 	"vworkspace.io/fleet/placement"
 )
 
@@ -25,6 +26,9 @@ func (o Options) refusal(op *opsv1alpha1.Operation) (reason, message string) {
 			"spec.placement is required on the hub: name a Placement in spec.placement.placementRef.name, or one delivered instance in spec.targetRef"
 	}
 	if errs := placement.ValidateRollout(op.Spec); len(errs) > 0 {
+		return opsv1alpha1.ReasonValidationFailed, errs.ToAggregate().Error()
+	}
+	if _, errs := expressions.Read(op.Spec.Parameters); len(errs) > 0 {
 		return opsv1alpha1.ReasonValidationFailed, errs.ToAggregate().Error()
 	}
 	if op.Namespace == o.PlatformNamespace || op.Spec.Selector == nil {
@@ -51,7 +55,7 @@ func (o Options) sentSpec(op *opsv1alpha1.Operation, template *opsv1alpha1.Templ
 		spec.TemplateRef = template
 	}
 	spec.Placement, spec.Rollout, spec.Approvals = nil, nil, nil
-	spec.DryRun, spec.Cancel, spec.Suspend = false, false, false
+	spec.DryRun, spec.DryRunScope, spec.Cancel, spec.Suspend = asksClusters(op), "", false, false
 	if spec.TTLSecondsAfterFinished == nil {
 		spec.TTLSecondsAfterFinished = ptr.To(defaultTTL)
 	}

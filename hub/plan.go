@@ -48,7 +48,7 @@ func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
 		return err
 	}
 	policy := catalog.Approval(choice.All()...)
-	plan, stored, err := r.plan(ctx, p, choice.One().Reference())
+	plan, stored, err := r.plan(ctx, p, choice)
 	if err != nil || stored == nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (r *OperationReconciler) fence(ctx context.Context, p *pass, plan placement
 }
 
 // plan makes and stores the plan of an Operation; stored is nil when something stands in the way, which is then in the status.
-func (r *OperationReconciler) plan(ctx context.Context, p *pass, template *opsv1alpha1.TemplateRef) (plan placement.Plan, stored *opsv1alpha1.PlanStatus, err error) {
+func (r *OperationReconciler) plan(ctx context.Context, p *pass, choice catalog.Choice) (plan placement.Plan, stored *opsv1alpha1.PlanStatus, err error) {
 	var groups []placement.Group
 	var obstacle *obstacle
 	if p.op.Spec.Placement != nil {
@@ -132,11 +132,17 @@ func (r *OperationReconciler) plan(ctx context.Context, p *pass, template *opsv1
 	if err != nil {
 		return plan, nil, err
 	}
+	if obstacle == nil {
+		plan = placement.Plan{Spec: r.sentSpec(p.op, choice.One().Reference()), Groups: placement.Order(groups, p.op.Spec)}
+		obstacle, err = r.fillIn(ctx, p.op, choice, &plan)
+	}
+	if err != nil {
+		return plan, nil, err
+	}
 	if obstacle != nil {
 		p.meet(*obstacle)
 		return plan, nil, nil
 	}
-	plan = placement.Plan{Spec: r.sentSpec(p.op, template), Groups: placement.Order(groups, p.op.Spec)}
 	stored, err = r.freeze(ctx, p.op, plan)
 	return plan, stored, err
 }
@@ -149,6 +155,10 @@ type obstacle struct {
 
 // meet says in the status what stands in the way. What can be put right is waited for, but no longer than the start deadline.
 func (p *pass) meet(o obstacle) {
+	if o.final && o.reason == opsv1alpha1.ReasonValidationFailed {
+		p.transition().Reject(o.message)
+		return
+	}
 	left := blockedSince(&p.op.Status, p.now).Add(startDeadline(p.op)).Sub(p.now)
 	if o.final || left <= 0 {
 		p.transition().Fail(o.reason, o.message)
@@ -156,6 +166,9 @@ func (p *pass) meet(o obstacle) {
 	}
 	p.transition().Block(o.reason, o.message)
 	p.after(left)
+	if o.reason == opsv1alpha1.ReasonClusterNotFound { // which nobody watches for it
+		p.after(clusterAgain)
+	}
 }
 
 // decided are the clusters that the Placement selects.

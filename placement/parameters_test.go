@@ -113,7 +113,11 @@ func TestPlanWhoseValuesDoNotFitIsCorrupt(t *testing.T) {
 	}
 	p := filledPlan(region, 1)
 	p.Blanks[0].At = []string{"nowhere"}
-	if _, err := p.Parameters(0); !errors.Is(err, ErrPlanCorrupt) {
+	chunks, err := EncodePlan(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := DecodePlan(chunks); !errors.Is(err, ErrPlanCorrupt) {
 		t.Errorf("blanks of other parameters: %v", err)
 	}
 }

@@ -81,6 +81,11 @@ func DecodePlan(chunks [][]byte) (Plan, error) {
 	if len(p.Blanks) > 0 && len(p.Rows) != p.Len() {
 		return Plan{}, fmt.Errorf("%w: %d clusters and the values of %d", ErrPlanCorrupt, p.Len(), len(p.Rows))
 	}
+	if len(p.Rows) > 0 {
+		if _, err := p.Parameters(0); err != nil {
+			return Plan{}, err
+		}
+	}
 	return p, nil
 }
 
