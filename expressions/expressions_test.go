@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/runtime"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
 
 var gold = Cluster{
@@ -122,20 +124,26 @@ func TestWhatIsNoParameters(t *testing.T) {
 	}
 }
 
-func TestMeant(t *testing.T) {
-	for parameters, want := range map[string]string{
-		`{"a":{"b":"x ${cluster.labels['region']}"}}`:             "spec.parameters.a.b cluster.labels['region']",
-		`{"a":"${cluster:-none} ${cluster} ${HOME}"}`:             " ",
-		`{"a":"${DOMAIN:-cluster.local}","b":"$${cluster.name}"}`: " ",
-		`{"a":"${cluster:-x} ${cluster.name}"}`:                   "spec.parameters.a cluster.name",
+// TestUnfilled: on a cluster, what a hub would fill in is refused, and nothing else: shells have such words, too.
+func TestUnfilled(t *testing.T) {
+	for _, c := range []struct{ parameters, root, at string }{
+		{`{"a":{"b":"x ${cluster.labels['region']}"}}`, "", "spec.parameters.a.b: Forbidden: it holds an expression about the cluster, and there is no hub here"},
+		{`{"a":{"b":"x ${cluster.labels['region']}"}}`, "uid", ""},
+		{`{"a":"${cluster:-none} ${cluster} ${HOME}"}`, "", ""},
+		{`{"a":"${DOMAIN:-cluster.local}","b":"$${cluster.name}"}`, "", ""},
+		{`{"a":"${cluster:-x} ${cluster.name}"}`, "", "spec.parameters.a"},
+		{`{`, "", ""},
 	} {
-		at, text := Meant(raw(parameters))
-		got := " " + text
-		if at != nil {
-			got = at.String() + got
+		op := &opsv1alpha1.Operation{Spec: opsv1alpha1.OperationSpec{Parameters: raw(c.parameters)}}
+		if c.root != "" {
+			op.Labels = map[string]string{opsv1alpha1.LabelRoot: c.root}
 		}
-		if got != want {
-			t.Errorf("%s: %q, want %q", parameters, got, want)
+		got := ""
+		if errs := Unfilled(op); len(errs) > 0 {
+			got = errs.ToAggregate().Error()
+		}
+		if (got == "") != (c.at == "") || !strings.HasPrefix(got, c.at) {
+			t.Errorf("%s: %q, want %q", c.parameters, got, c.at)
 		}
 	}
 }

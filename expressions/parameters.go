@@ -67,20 +67,20 @@ func Places(parameters *runtime.RawExtension) [][]string {
 	return places
 }
 
-// Meant finds an expression that a hub would fill in; empty when there is none. What does not compile was not meant to be one.
-func Meant(parameters *runtime.RawExtension) (at *field.Path, text string) {
+// meant finds where an expression is that a hub would fill in; nil when there is none. What does not compile was not meant to be one.
+func meant(parameters *runtime.RawExtension) *field.Path {
 	r := reader{form: &Form{}, lenient: true}
 	if value, ok := decode(parameters); ok {
 		r.walk(nil, value)
 	}
-	for _, b := range r.form.Blanks {
-		for _, i := range b.Values {
+	for _, b := range r.form.Blanks[:min(len(r.form.Blanks), MaxPlaces)] {
+		for _, i := range b.Values[:min(len(b.Values), MaxPlaces)] {
 			if _, err := compile(r.form.texts[i]); err == nil {
-				return Path(b.At), r.form.texts[i]
+				return Path(b.At)
 			}
 		}
 	}
-	return nil, ""
+	return nil
 }
 
 // Fixed tells that no expression is left to evaluate: all that there is are escapes.

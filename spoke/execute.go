@@ -17,6 +17,7 @@ import (
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/catalog"
 	"vworkspace.io/fleet/engines"
+	"vworkspace.io/fleet/expressions"
 )
 
 // execute takes an Operation on one instance as far as it goes now. Every step may be the first one that a new process takes.
@@ -66,7 +67,7 @@ func (v *visit) run(ctx context.Context) (engines.Run, error) {
 
 // start checks everything that has to hold, and sets the fence. It tells whether the run has started.
 func (r *operationReconciler) start(ctx context.Context, v *visit) (bool, error) {
-	if wrong := r.unknownEngine(v.op); wrong != "" {
+	if wrong := r.nonsense(v.op); wrong != "" {
 		v.to().Reject(wrong)
 		return false, nil
 	}
@@ -87,7 +88,12 @@ func (r *operationReconciler) start(ctx context.Context, v *visit) (bool, error)
 	if f.engine != nil {
 		v.op.Status.Engine = f.engine.Name()
 	}
-	if b := firstBlocker(f); b != nil {
+	switch b := firstBlocker(f); {
+	case b == nil:
+	case v.op.Spec.DryRun && !countsAgainstDeadline(b.reason):
+		v.to().Succeed(opsv1alpha1.ReasonDryRun, wouldWait+b.message)
+		return false, nil
+	default:
 		v.hold(b)
 		if f.opens > 0 {
 			v.lookAgain(f.opens)
@@ -224,6 +230,14 @@ func (r *operationReconciler) unknownEngine(op *opsv1alpha1.Operation) string {
 		return "spec.engine: " + err.Error()
 	}
 	return ""
+}
+
+// nonsense is what is wrong with an Operation whatever there is on the cluster, or nothing.
+func (r *operationReconciler) nonsense(op *opsv1alpha1.Operation) string {
+	if errs := expressions.Unfilled(op); len(errs) > 0 {
+		return errs.ToAggregate().Error()
+	}
+	return r.unknownEngine(op)
 }
 
 // engineFor is the engine of that name; nil when this agent does not have it.

@@ -29,7 +29,7 @@ func (r *operationReconciler) expand(ctx context.Context, v *visit) error {
 	}
 	scope, wrong := newScope(v.op, r.agentNamespace)
 	if wrong == "" {
-		wrong = r.unknownEngine(v.op)
+		wrong = r.nonsense(v.op)
 	}
 	if wrong != "" {
 		v.to().Reject(wrong)
@@ -66,8 +66,7 @@ func (r *operationReconciler) startExpansion(ctx context.Context, v *visit, matc
 		v.to().Succeed(opsv1alpha1.ReasonNoTargets, "no ApplicationInstance matches "+describeSelector(v.op.Spec.Selector))
 		return false, nil
 	case v.op.Spec.DryRun:
-		v.to().Succeed(opsv1alpha1.ReasonDryRun, "dry run: would run on "+describeInstances(matches))
-		return false, nil
+		return false, r.rehearse(ctx, v, matches)
 	}
 	if b, err := r.agreedBelow(ctx, v); err != nil {
 		return false, err
