@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -52,12 +53,8 @@ func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
 	if err != nil || stored == nil {
 		return err
 	}
-	if p.op.Spec.DryRun {
-		p.op.Status.Plan = stored
-		p.transition().Accept("")
-		p.transition().Succeed(opsv1alpha1.ReasonDryRun, fmt.Sprintf(
-			"would run on %d clusters; they are in the ConfigMaps %s-0 ...", plan.Len(), p.op.Status.Plan.Name))
-		return nil
+	if p.op.Spec.DryRun && !asksClusters(p.op) {
+		return r.foretell(ctx, p, choice, plan, stored)
 	}
 	approval, agreed, err := r.useApproval(ctx, p, policy)
 	if err != nil || !agreed {
@@ -280,7 +277,7 @@ func (r *OperationReconciler) storeChunk(ctx context.Context, op *opsv1alpha1.Op
 
 // same tells whether a ConfigMap is the chunk that is to be written, down to what protects it.
 func same(old, chunk *corev1.ConfigMap) bool {
-	return bytes.Equal(old.BinaryData[chunkKey], chunk.BinaryData[chunkKey]) && ptr.Deref(old.Immutable, false) &&
+	return bytes.Equal(old.BinaryData[chunkKey], chunk.BinaryData[chunkKey]) && maps.Equal(old.Data, chunk.Data) && ptr.Deref(old.Immutable, false) &&
 		old.Labels[opsv1alpha1.LabelOperation] == chunk.Labels[opsv1alpha1.LabelOperation] && metav1.IsControlledBy(old, &metav1.ObjectMeta{UID: chunk.OwnerReferences[0].UID})
 }
 
