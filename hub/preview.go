@@ -31,6 +31,9 @@ import (
 // first that does is told.
 var previewHolds []func(p *pass, cluster *clusterv1.ManagedCluster) (reason, message string)
 
+// maxClaims is how many claims of its own a cluster reports unless its klusterlet is told otherwise: where there are as many, some may be missing.
+const maxClaims = 20
+
 // foretell ends a dry run that asks no cluster. What it foresees for each of them is stored before the status says so: a hub that is killed in between foresees
 // anew, and puts that into the place of what is there.
 func (r *OperationReconciler) foretell(ctx context.Context, p *pass, choice catalog.Choice, plan placement.Plan, stored *opsv1alpha1.PlanStatus) error {
@@ -123,7 +126,8 @@ func factsOf(c *clusterv1.ManagedCluster, engine opsv1alpha1.OperationEngine, ap
 	if !f.Agent {
 		return f
 	}
-	f.LacksEngine = engine != ""
+	complete := len(c.Status.ClusterClaims) < maxClaims
+	f.LacksEngine = engine != "" && complete
 	claimed := 0
 	for _, claim := range c.Status.ClusterClaims {
 		if claim.Name == opsv1alpha1.EngineClaim(engine) {
@@ -135,7 +139,9 @@ func factsOf(c *clusterv1.ManagedCluster, engine opsv1alpha1.OperationEngine, ap
 			claimed += n
 		}
 	}
-	f.Claimed = &claimed
+	if claimed > 0 || complete {
+		f.Claimed = &claimed
+	}
 	return f
 }
 

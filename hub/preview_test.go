@@ -99,6 +99,36 @@ func TestPreview(t *testing.T) {
 	}
 }
 
+// TestFactsOfManyClaims: what a cluster does not claim is not there, unless it claims so much that some of it is not reported.
+func TestFactsOfManyClaims(t *testing.T) {
+	c := &clusterv1.ManagedCluster{}
+	claim := func(name, value string) {
+		c.Status.ClusterClaims = append(c.Status.ClusterClaims, clusterv1.ManagedClusterClaim{Name: name, Value: value})
+	}
+	claim(opsv1alpha1.EngineClaim(opsv1alpha1.EngineHelmHookJob), "installed")
+	if f := factsOf(c, opsv1alpha1.EngineHelmHookJob, nil); !f.Agent || f.LacksEngine || f.Claimed == nil || *f.Claimed != 0 {
+		t.Errorf("%+v", f)
+	}
+	if f := factsOf(c, opsv1alpha1.EngineVelero, nil); !f.LacksEngine {
+		t.Errorf("%+v", f)
+	}
+	if f := factsOf(c, "", nil); f.LacksEngine {
+		t.Errorf("%+v", f)
+	}
+	for i := range maxClaims {
+		claim(opsv1alpha1.AppClaim(fmt.Sprintf("app%d", i)), "2")
+	}
+	if f := factsOf(c, opsv1alpha1.EngineVelero, []string{"other"}); f.LacksEngine || f.Claimed != nil {
+		t.Errorf("%+v", f)
+	}
+	if f := factsOf(c, "", []string{"app1", "app2", "other"}); f.Claimed == nil || *f.Claimed != 4 {
+		t.Errorf("%+v", f)
+	}
+	if f := factsOf(nil, "", nil); f.There || f.Agent {
+		t.Errorf("%+v", f)
+	}
+}
+
 // TestPreviewThatWasBrokenOff: what an attempt left behind that did not come to its end is replaced, also where it had foreseen more.
 func TestPreviewThatWasBrokenOff(t *testing.T) {
 	f := newFleet(t, 1)
