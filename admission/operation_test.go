@@ -80,6 +80,8 @@ func TestFollows(t *testing.T) {
 				refusal              string
 			}{
 				"right":             {"strict", `{"ttl":"24h"}`, "", "", ""},
+				"an expression":     {"strict", `{"ttl":"${cluster.labels['ttl']}"}`, "", "", ""},
+				"misspelt for one":  {"strict", `{"tttl":"${cluster.labels['ttl']}"}`, "", "", "spec.parameters.tttl"},
 				"filled in":         {"filled", ``, "", "", ""},
 				"missing":           {"strict", ``, "", "", "spec.parameters.ttl: Required value"},
 				"wrong":             {"strict", `{"ttl":"` + canary + `"}`, "", "", "spec.parameters.ttl: Invalid value: must match ^[0-9]+h$"},
@@ -167,6 +169,37 @@ func TestSoundRollout(t *testing.T) {
 	before = old.DeepCopy()
 	old.Spec.Cancel = true
 	refused(t, "cancelled", alice(t).Patch(t.Context(), old, client.MergeFrom(before)), "", "")
+}
+
+// TestExpressions: on a hub they have to make sense, and on a cluster nobody would fill them in.
+func TestExpressions(t *testing.T) {
+	with := func(parameters string) *opsv1alpha1.Operation {
+		return operation(func(op *opsv1alpha1.Operation) { op.Spec.Parameters = &runtime.RawExtension{Raw: []byte(parameters)} })
+	}
+	const at, shell, good = "spec.parameters.to: ", `{"to":"${HOME} $${cluster}"}`, `{"to":"${cluster.labels['region']}"}`
+	for _, side := range []struct {
+		name  string
+		of    side
+		rule  admission.Rule
+		cases map[string]string
+	}{
+		{"hub", hubSide, admission.SoundExpressions, map[string]string{
+			good: "", shell: "",
+			`{"to":"${cluster.region}"}`:               at + "Invalid value: the expression does not compile: undeclared reference to 'cluster'",
+			`{"to":"${cluster.labels['canary'] + 1}"}`: at + "Invalid value: the expression does not compile: found no matching overload",
+			`{"to":"${cluster.labels[}"}`:              at + "Invalid value: the expression does not compile: syntax error at character",
+		}},
+		{"cluster", agentSide, admission.NoExpressions, map[string]string{
+			good: at + "Forbidden: it holds an expression about the cluster, and there is no hub here", shell: "", `{"to":"${cluster:-none}"}`: "",
+		}},
+	} {
+		t.Run(side.name, func(t *testing.T) {
+			servedBy(t, side.of, func(o *admission.Options) { o.Operations = []admission.Rule{side.rule} })
+			for parameters, words := range side.cases {
+				refused(t, parameters, alice(t).Create(t.Context(), with(parameters)), words, "canary")
+			}
+		})
+	}
 }
 
 // TestSoundClaim: a claim that cannot count is refused when it is written; one whose time or key may come is stored, and so is whatever else is changed beside a bad one.

@@ -115,7 +115,17 @@ func ParseKind(text string) (schema.GroupVersionKind, error) {
 
 // Validate parameters that were filled. The list is empty when the template takes them.
 func (e *Entry) Validate(filled *runtime.RawExtension) field.ErrorList {
-	return complain(e.schema, filled)
+	return complain(e.schema, filled, nil)
+}
+
+// Takes says what is wrong with an Operation's parameters when the defaults are filled in; nothing when the template takes them. Strings at open places are
+// to be filled in yet, by expressions, and may become anything.
+func (e *Entry) Takes(parameters *runtime.RawExtension, open ...[]string) field.ErrorList {
+	filled, wrong := Fill(parameters, e.Template.Spec.Defaults)
+	if wrong != nil {
+		return field.ErrorList{wrong}
+	}
+	return complain(e.schema, filled, open)
 }
 
 // Window in which runs may start; nil, which is always open, when the template has none.

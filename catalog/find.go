@@ -15,6 +15,7 @@ import (
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/expressions"
 )
 
 // Book compiles templates once, and finds the one that an Operation follows. The zero value is ready.
@@ -75,18 +76,15 @@ func NewRequest(op *opsv1alpha1.Operation, instance *appsv1alpha1.ApplicationIns
 }
 
 // Follow finds the templates that an Operation follows, as Find does, and has the one, if it is one, look at the parameters; which of several it will be,
-// each cluster knows, and looks then. With a problem of the parameters comes the template that has it.
+// each cluster knows, and looks then. Strings that hold expressions are looked at when they have been filled in. With a problem of the parameters comes the template that has it.
 func (b *Book) Follow(r Request, templates []opsv1alpha1.OperationTemplate) (Choice, *Problem) {
 	choice, problem := b.Find(r, templates)
 	one := choice.One()
 	if spec := &r.Operation.Spec; problem != nil || one == nil || spec.RollbackOf != nil && spec.Parameters == nil {
 		return choice, problem // or each instance is given parameters of its own
 	}
-	filled, wrong := Fill(r.Operation.Spec.Parameters, one.Template.Spec.Defaults)
-	if wrong != nil {
-		return choice, invalid(field.ErrorList{wrong})
-	}
-	if errs := one.Validate(filled); len(errs) > 0 {
+	parameters := r.Operation.Spec.Parameters
+	if errs := one.Takes(parameters, expressions.Places(parameters)...); len(errs) > 0 {
 		return choice, invalid(errs)
 	}
 	return choice, nil

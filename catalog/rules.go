@@ -7,12 +7,12 @@ import (
 	"sync"
 
 	"github.com/google/cel-go/cel"
-	"github.com/google/cel-go/ext"
 	"k8s.io/apimachinery/pkg/runtime"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/expressions"
 )
 
 // maxCost of one rule, in CEL's units: some ten milliseconds. A rule that costs more does not hold.
@@ -27,10 +27,7 @@ type rule struct {
 // environment of all rules.
 var environment = sync.OnceValues(func() (*cel.Env, error) {
 	object := cel.MapType(cel.StringType, cel.DynType)
-	return cel.NewEnv(
-		cel.Variable("instance", object), cel.Variable("parameters", object),
-		cel.OptionalTypes(), cel.CrossTypeNumericComparisons(true), ext.Strings(), ext.Sets(), ext.Lists(),
-	)
+	return cel.NewEnv(append(expressions.Library(), cel.Variable("instance", object), cel.Variable("parameters", object))...)
 })
 
 func compileRule(r opsv1alpha1.TemplateRule) (rule, error) {

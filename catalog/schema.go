@@ -64,7 +64,7 @@ func compileSchema(raw *runtime.RawExtension) (*jsonschema.Schema, error) {
 }
 
 // complain says what a schema has against parameters: one error for each place, never with a value, which may be a secret in the wrong place.
-func complain(schema *jsonschema.Schema, parameters *runtime.RawExtension) field.ErrorList {
+func complain(schema *jsonschema.Schema, parameters *runtime.RawExtension, open [][]string) field.ErrorList {
 	if schema == nil {
 		return nil
 	}
@@ -89,7 +89,7 @@ func complain(schema *jsonschema.Schema, parameters *runtime.RawExtension) field
 	}
 	known := slices.Sorted(maps.Keys(schema.Properties))
 	var errs field.ErrorList
-	for _, leaf := range leaves(wrong) {
+	for _, leaf := range certain(wrong, open) {
 		for _, e := range explain(leaf, known) {
 			if !slices.ContainsFunc(errs, func(o *field.Error) bool { return o.Error() == e.Error() }) && len(errs) < maxComplaints {
 				errs = append(errs, e)

@@ -7,9 +7,11 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/expressions"
 	"vworkspace.io/fleet/placement"
 )
 
@@ -24,7 +26,7 @@ func (o Options) refusal(op *opsv1alpha1.Operation) (reason, message string) {
 		return opsv1alpha1.ReasonValidationFailed,
 			"spec.placement is required on the hub: name a Placement in spec.placement.placementRef.name, or one delivered instance in spec.targetRef"
 	}
-	if errs := append(placement.ValidateRollout(op.Spec), placement.ValidateWindow(op.Spec)...); len(errs) > 0 {
+	if errs := wrongFields(op); len(errs) > 0 {
 		return opsv1alpha1.ReasonValidationFailed, errs.ToAggregate().Error()
 	}
 	if message := misplaced(op); message != "" {
@@ -43,6 +45,17 @@ func (o Options) refusal(op *opsv1alpha1.Operation) (reason, message string) {
 	return "", ""
 }
 
+// wrongFields are the fields that make no sense, whatever there is on the hub.
+func wrongFields(op *opsv1alpha1.Operation) field.ErrorList {
+	errs := append(placement.ValidateRollout(op.Spec), placement.ValidateWindow(op.Spec)...)
+	form, wrong := expressions.Read(op.Spec.Parameters)
+	if form != nil && !form.Fixed() && op.Spec.Placement != nil && op.Spec.Placement.OnChange == opsv1alpha1.ChangeFollow {
+		wrong = append(wrong, field.Invalid(field.NewPath("spec", "placement", "onChange"), opsv1alpha1.ChangeFollow,
+			"must be Freeze where spec.parameters has expressions: what a cluster that joins is given could not be refused any more"))
+	}
+	return append(errs, wrong...)
+}
+
 // sentSpec is what every cluster is given: the Operation without the parts that the hub itself acts on.
 //
 // A target by name becomes a selector that must match: on the spoke the Operation lands in the agent's namespace, and the instance is
@@ -54,7 +67,7 @@ func (o Options) sentSpec(op *opsv1alpha1.Operation, template *opsv1alpha1.Templ
 		spec.TemplateRef = template
 	}
 	spec.Placement, spec.Rollout, spec.Approvals = nil, nil, nil
-	spec.DryRun, spec.Cancel, spec.Suspend = false, false, false
+	spec.DryRun, spec.DryRunScope, spec.Cancel, spec.Suspend = asksClusters(op), "", false, false
 	spec.Retry, spec.ConcurrencyKey, spec.ConcurrencyPolicy = nil, "", ""
 	spec.RetryOf = nil // which clusters these are
 	if spec.TTLSecondsAfterFinished == nil || rollsBack(op) && *spec.TTLSecondsAfterFinished < defaultTTL {

@@ -130,7 +130,7 @@ func fill(w *workv1.ManifestWork, r report) {
 		text(feedbackPhase, string(r.phase)), text(feedbackReason, r.reason), text(feedbackMessage, r.message),
 		{Name: feedbackBlocked, Value: workv1.FieldValue{Type: workv1.Boolean, Boolean: ptr.To(r.blocked)}},
 		text(feedbackFinishedAt, r.finished.Format(time.RFC3339)),
-		count("total", c.Total), count("pending", c.Pending), count("running", c.Running), count("succeeded", c.Succeeded), count("failed", c.Failed),
+		count("total", c.Total), count("pending", c.Pending), count("blocked", c.Blocked), count("running", c.Running), count("succeeded", c.Succeeded), count("failed", c.Failed),
 	}
 }
 

@@ -28,7 +28,11 @@ func (r *OperationReconciler) dispatch(ctx context.Context, p *pass) error {
 	run.mu.Lock()
 	d := placement.For(p.op.Spec).Decide(run.plan, run.tally, p.gates, p.now, dispatchBatch)
 	spec := run.plan.Spec
+	own, wrong := run.parametersOf(d.Start)
 	run.mu.Unlock()
+	if wrong != nil {
+		return wrong
+	}
 
 	for _, cluster := range d.Skip {
 		run.settle(notBegun(cluster, d))
@@ -43,6 +47,7 @@ func (r *OperationReconciler) dispatch(ctx context.Context, p *pass) error {
 	if err := r.nameRequester(ctx, p.op, &c); err != nil {
 		return err
 	}
+	c.parameters = own
 	troubles := 0
 	err := each(ctx, d.Start, r.Workers, func(ctx context.Context, cluster string) error {
 		return r.send(ctx, p, c, cluster)

@@ -261,9 +261,7 @@ func (e *earlier) freeze(plan placement.Plan) placement.Plan {
 	case e.back:
 		plan.Spec.RollbackOf.UID = string(e.op.UID)
 	default:
-		groups := plan.Groups
-		plan = e.plan
-		plan.Groups = groups
+		plan = e.plan.Of(plan.Groups)
 	}
 	return plan
 }

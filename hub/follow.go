@@ -25,7 +25,7 @@ func (r *OperationReconciler) follows(ctx context.Context, p *pass) (grows bool,
 	if err := r.grow(ctx, p); err != nil {
 		return false, err
 	}
-	if spec := p.op.Spec; spec.Placement == nil || spec.Placement.OnChange != opsv1alpha1.ChangeFollow || spec.Cancel {
+	if spec := p.op.Spec; spec.Placement == nil || spec.Placement.OnChange != opsv1alpha1.ChangeFollow || spec.Cancel || p.run.differs() {
 		return false, nil
 	}
 	groups, obstacle, err := r.decided(ctx, p.op)
@@ -42,6 +42,13 @@ func (r *OperationReconciler) follows(ctx context.Context, p *pass) (grows bool,
 		return false, nil
 	}
 	return true, r.addToPlan(ctx, p, joined)
+}
+
+// differs tells whether clusters are given parameters of their own. What one that joins would be given cannot be refused any more, so that none does.
+func (r *run) differs() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.plan.Blanks) > 0
 }
 
 // leave a cluster out, if it has not been started.

@@ -13,14 +13,11 @@ import (
 	"vworkspace.io/fleet/placement"
 )
 
-// frozen is the Freeze that holds an Operation, if there is one: the first by name. A dry run does nothing that could be held.
+// frozen is the Freeze that holds an Operation, if there is one: the first by name.
 func (r *OperationReconciler) frozen(ctx context.Context, p *pass) (placement.Gate, error) {
 	list := &opsv1alpha1.FreezeList{}
 	if err := r.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 		return placement.Gate{}, fmt.Errorf("list Freezes: %w", err)
-	}
-	if p.op.Spec.DryRun {
-		return placement.Gate{}, nil
 	}
 	if f := placement.Frozen(list.Items, p.op.Spec.Type, p.now); f != nil {
 		return frozenBy(f), nil

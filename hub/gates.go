@@ -5,6 +5,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -18,21 +19,30 @@ import (
 // gatesOf a run are what holds its clusters back now, besides its rollout: a Freeze, a maintenance window, another Operation. They are read from the cache.
 func (r *OperationReconciler) gatesOf(ctx context.Context, p *pass) (placement.Gates, error) {
 	var gates placement.Gates
-	if p.op.Spec.Cancel || p.run.everyoneStarted() {
-		return gates, nil
+	if p.op.Spec.Cancel || p.op.Spec.DryRun || p.run.everyoneStarted() {
+		return gates, nil // a dry run does nothing that could be held
 	}
+	p.run.mu.Lock()
+	takes, template := p.run.tally.Typical(), p.run.plan.Spec.TemplateRef
+	p.run.mu.Unlock()
 	frozen, err1 := r.frozen(ctx, p)
 	unapproved, err2 := r.unapproved(ctx, p.op)
-	rivals, err3 := r.rivals(ctx, p)
-	windows, err4 := r.windows(ctx, p)
-	gates.All, gates.Groups = frozen, unapproved
-	gates.Of = func(cluster string) placement.Gate {
+	holds, err3 := r.holds(ctx, p, template, takes)
+	gates.All, gates.Groups, gates.Of = frozen, unapproved, holds
+	return gates, errors.Join(err1, err2, err3)
+}
+
+// holds are what holds single clusters of an Operation back now: another one, or a maintenance window. template is that of all clusters, if there is one;
+// takes is how long a cluster is known to take, or 0.
+func (r *OperationReconciler) holds(ctx context.Context, p *pass, template *opsv1alpha1.TemplateRef, takes time.Duration) (func(cluster string) placement.Gate, error) {
+	rivals, err1 := r.rivals(ctx, p)
+	windows, err2 := r.windows(ctx, p, template, takes)
+	return func(cluster string) placement.Gate {
 		if gate := rivals(cluster); gate.Reason != "" {
 			return gate
 		}
 		return windows(cluster)
-	}
-	return gates, errors.Join(err1, err2, err3, err4)
+	}, errors.Join(err1, err2)
 }
 
 // everyoneStarted tells whether no cluster is left to be held back.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,7 +31,7 @@ type manifestMeta struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
-// courier makes the ManifestWorks of one run. They differ only in the cluster.
+// courier makes the ManifestWorks of one run. They differ only in the cluster, and in the parameters where these have expressions.
 type courier struct {
 	agentNamespace string
 	uid            types.UID
@@ -38,6 +39,8 @@ type courier struct {
 	requestedBy    string // empty when it is not known
 	startBefore    time.Time
 	spec           opsv1alpha1.OperationSpec
+	// parameters are those of the clusters that are not given the same as all others.
+	parameters map[string]*runtime.RawExtension
 }
 
 // newCourier sends from now on, which is when the start deadline of the clusters begins. A hub whose clock is behind the API server's goes by that one's:
@@ -65,6 +68,10 @@ func newCourier(op *opsv1alpha1.Operation, spec opsv1alpha1.OperationSpec, agent
 // key names the ManifestWork; the Operation that it carries has the same name.
 func (c courier) manifestWork(key types.NamespacedName) (*workv1.ManifestWork, error) {
 	cluster := key.Namespace
+	spec := c.spec
+	if own, differs := c.parameters[cluster]; differs {
+		spec.Parameters = own
+	}
 	raw, err := json.Marshal(manifest{
 		TypeMeta: metav1.TypeMeta{APIVersion: opsv1alpha1.GroupVersion.String(), Kind: "Operation"},
 		Metadata: manifestMeta{
@@ -77,7 +84,7 @@ func (c courier) manifestWork(key types.NamespacedName) (*workv1.ManifestWork, e
 			},
 			Annotations: c.annotations(),
 		},
-		Spec: c.spec,
+		Spec: spec,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode the Operation for cluster %s: %w", cluster, err)

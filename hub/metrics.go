@@ -122,7 +122,7 @@ func (m *Metrics) wrote(p *pass, before opsv1alpha1.OperationStatus, now time.Ti
 		last := p.run.lastDispatch(s.ExpandedAt.Time)
 		m.fanOut.WithLabelValues(strconv.FormatBool(hasWaited(s.History))).Observe(max(0, last.Sub(p.op.CreationTimestamp.Time).Seconds()))
 	}
-	if !m.operations.Ended(p.op, before.Phase) || s.Summary == nil || s.Summary.Clusters == nil {
+	if !m.operations.Ended(p.op, before.Phase) || s.Summary == nil || s.Summary.Clusters == nil || p.op.Spec.DryRun && !asksClusters(p.op) {
 		return
 	}
 	for phase, n := range map[string]int32{

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -57,16 +58,12 @@ func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
 		return err
 	}
 	policy := p.approval(choice)
-	plan, stored, err := r.plan(ctx, p, choice.One().Reference())
+	plan, stored, err := r.plan(ctx, p, choice)
 	if err != nil || stored == nil {
 		return err
 	}
-	if p.op.Spec.DryRun {
-		p.op.Status.Plan = stored
-		p.transition().Accept("")
-		p.transition().Succeed(opsv1alpha1.ReasonDryRun, fmt.Sprintf(
-			"would run on %d clusters; they are in the ConfigMaps %s-0 ...", plan.Len(), p.op.Status.Plan.Name))
-		return nil
+	if p.op.Spec.DryRun && !asksClusters(p.op) {
+		return r.foretell(ctx, p, choice, plan, stored)
 	}
 	approval, agreed, err := r.useApproval(ctx, p, policy)
 	if err != nil || !agreed {
@@ -99,6 +96,9 @@ func (r *OperationReconciler) allowed(ctx context.Context, p *pass) (catalog.Cho
 
 // free tells whether nothing holds an Operation that may begin: neither a Freeze nor another one of its concurrencyKey. What does is in the status.
 func (r *OperationReconciler) free(ctx context.Context, p *pass) (bool, error) {
+	if p.op.Spec.DryRun {
+		return true, nil
+	}
 	frozen, err := r.frozen(ctx, p)
 	if err != nil {
 		return false, err
@@ -143,16 +143,16 @@ func (r *OperationReconciler) fence(ctx context.Context, p *pass, plan placement
 }
 
 // plan makes and stores the plan of an Operation; stored is nil when something stands in the way, which is then in the status.
-func (r *OperationReconciler) plan(ctx context.Context, p *pass, template *opsv1alpha1.TemplateRef) (plan placement.Plan, stored *opsv1alpha1.PlanStatus, err error) {
-	var groups []placement.Group
-	var obstacle *obstacle
-	switch {
-	case p.earlier != nil:
-		groups, obstacle = p.earlier.clusters(p.op, template)
-	case p.op.Spec.Placement != nil:
-		groups, obstacle, err = r.decided(ctx, p.op)
-	default:
-		groups, obstacle, err = r.home(ctx, p.op)
+func (r *OperationReconciler) plan(ctx context.Context, p *pass, choice catalog.Choice) (plan placement.Plan, stored *opsv1alpha1.PlanStatus, err error) {
+	template := choice.One().Reference()
+	groups, obstacle, err := r.groups(ctx, p, template)
+	if err == nil && obstacle == nil {
+		plan = placement.Plan{Spec: r.sentSpec(p.op, template), Groups: placement.Order(groups, p.op.Spec)}
+		if p.earlier != nil {
+			plan = p.earlier.freeze(plan)
+		} else {
+			obstacle, err = r.fillIn(ctx, p.op, choice, &plan)
+		}
 	}
 	if err != nil {
 		return plan, nil, err
@@ -161,9 +161,21 @@ func (r *OperationReconciler) plan(ctx context.Context, p *pass, template *opsv1
 		p.meet(*obstacle)
 		return plan, nil, nil
 	}
-	plan = p.earlier.freeze(placement.Plan{Spec: r.sentSpec(p.op, template), Groups: placement.Order(groups, p.op.Spec)})
 	stored, err = r.freeze(ctx, p.op, plan)
 	return plan, stored, err
+}
+
+// groups of clusters that an Operation is for: those of the run that it goes by, those that its Placement selects, or the one that its target was delivered to.
+func (r *OperationReconciler) groups(ctx context.Context, p *pass, template *opsv1alpha1.TemplateRef) ([]placement.Group, *obstacle, error) {
+	switch {
+	case p.earlier != nil:
+		groups, obstacle := p.earlier.clusters(p.op, template)
+		return groups, obstacle, nil
+	case p.op.Spec.Placement != nil:
+		return r.decided(ctx, p.op)
+	default:
+		return r.home(ctx, p.op)
+	}
 }
 
 // obstacle is what stands in the way of a plan.
@@ -174,6 +186,10 @@ type obstacle struct {
 
 // meet says in the status what stands in the way. What can be put right is waited for, but no longer than the start deadline.
 func (p *pass) meet(o obstacle) {
+	if o.final && o.reason == opsv1alpha1.ReasonValidationFailed {
+		p.transition().Reject(o.message)
+		return
+	}
 	left := blockedSince(&p.op.Status, p.now).Add(startDeadline(p.op)).Sub(p.now)
 	if o.final || left <= 0 {
 		p.transition().Fail(o.reason, o.message)
@@ -181,6 +197,9 @@ func (p *pass) meet(o obstacle) {
 	}
 	p.transition().Block(o.reason, o.message)
 	p.after(left)
+	if o.reason == opsv1alpha1.ReasonClusterNotFound { // which nobody watches for it
+		p.after(clusterAgain)
+	}
 }
 
 // decided are the clusters that the Placement selects.
@@ -292,7 +311,7 @@ func (r *OperationReconciler) storeChunk(ctx context.Context, op *opsv1alpha1.Op
 
 // same tells whether a ConfigMap is the chunk that is to be written, down to what protects it.
 func same(old, chunk *corev1.ConfigMap) bool {
-	return bytes.Equal(old.BinaryData[chunkKey], chunk.BinaryData[chunkKey]) && ptr.Deref(old.Immutable, false) &&
+	return bytes.Equal(old.BinaryData[chunkKey], chunk.BinaryData[chunkKey]) && maps.Equal(old.Data, chunk.Data) && ptr.Deref(old.Immutable, false) &&
 		old.Labels[opsv1alpha1.LabelOperation] == chunk.Labels[opsv1alpha1.LabelOperation] && metav1.IsControlledBy(old, &metav1.ObjectMeta{UID: chunk.OwnerReferences[0].UID})
 }
 

@@ -20,6 +20,9 @@ import (
 // superseded ends an Operation that waits, when a newer one of its concurrencyKey takes its place: one that supersedes, and that nothing keeps from beginning
 // but those before it. Until then it may still be refused, and nobody is to make room for what is not allowed. It tells whether that is so.
 func (r *OperationReconciler) superseded(ctx context.Context, p *pass) (bool, error) {
+	if p.op.Spec.DryRun {
+		return false, nil
+	}
 	others, err := r.sameKey(ctx, p.op)
 	if err != nil {
 		return false, err
@@ -67,7 +70,7 @@ func keyOf(op *opsv1alpha1.Operation) string { return op.Namespace + "/" + op.Sp
 
 // take the turn, unless another one has it.
 func (t *turns) take(op *opsv1alpha1.Operation) bool {
-	if op.Spec.ConcurrencyKey == "" || op.Spec.DryRun {
+	if op.Spec.ConcurrencyKey == "" {
 		return true
 	}
 	t.mu.Lock()
@@ -91,10 +94,10 @@ func (t *turns) giveBack(op *opsv1alpha1.Operation) {
 	}
 }
 
-// sameKey are the other Operations of a concurrencyKey that have not ended, the oldest first. None for one that has no key, or is a dry run.
+// sameKey are the other Operations of a concurrencyKey that have not ended, the oldest first; but for dry runs, which wait for nobody.
 func (r *OperationReconciler) sameKey(ctx context.Context, op *opsv1alpha1.Operation) (others []*opsv1alpha1.Operation, err error) {
 	key := op.Spec.ConcurrencyKey
-	if key == "" || op.Spec.DryRun {
+	if key == "" {
 		return nil, nil
 	}
 	list := &opsv1alpha1.OperationList{}

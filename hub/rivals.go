@@ -20,9 +20,6 @@ import (
 // never at work on one instance at once is the agents' to see to; here it is seen to it that what began first is not what is left last.
 func (r *OperationReconciler) rivals(ctx context.Context, p *pass) (func(cluster string) placement.Gate, error) {
 	none := func(string) placement.Gate { return placement.Gate{} }
-	if p.op.Spec.DryRun {
-		return none, nil
-	}
 	list := &opsv1alpha1.OperationList{}
 	if err := r.List(ctx, list, client.MatchingFields{indexRunning: indexRunning}, client.UnsafeDisableDeepCopy); err != nil {
 		return none, fmt.Errorf("list Operations: %w", err)

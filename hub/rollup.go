@@ -26,6 +26,9 @@ func (r *OperationReconciler) rollUp(ctx context.Context, p *pass) error {
 	clusters, instances := run.tally.Clusters(), run.tally.Instances()
 	failures := run.tally.Failures()
 	started := run.tally.Started()
+	if d.Done && p.op.Spec.DryRun {
+		d = run.tally.Foretold(d)
+	}
 	trouble := run.trouble()
 	progress := placement.Progress(p.op.Spec, run.plan, run.tally, d, p.now)
 	progress.Attempt = attemptOf(p.op.Status.Rollout)

@@ -103,10 +103,6 @@ func (r *OperationReconciler) current(ctx context.Context, ref *opsv1alpha1.Temp
 // refuse says that no template is followed, and why.
 func (p *pass) refuse(problem *catalog.Problem, policy NoTemplate) {
 	final := problem.Final || (policy == NoTemplateReject && problem.Reason == opsv1alpha1.ReasonNoTemplate)
-	if final && problem.Reason == opsv1alpha1.ReasonValidationFailed {
-		p.transition().Reject(problem.Message)
-		return
-	}
 	p.meet(obstacle{reason: problem.Reason, message: problem.Message, final: final})
 }
 

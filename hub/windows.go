@@ -21,11 +21,8 @@ const windowAgain = time.Minute
 
 // windows hold the clusters of a run whose maintenance window is closed, or would close before they have ended. The narrowest window counts: that which a
 // cluster names, else the Operation's, else the template's. What a run takes is known once some clusters have ended, or from the template.
-func (r *OperationReconciler) windows(ctx context.Context, p *pass) (func(cluster string) placement.Gate, error) {
+func (r *OperationReconciler) windows(ctx context.Context, p *pass, ref *opsv1alpha1.TemplateRef, takes time.Duration) (func(cluster string) placement.Gate, error) {
 	none := func(string) placement.Gate { return placement.Gate{} }
-	if p.op.Spec.DryRun {
-		return none, nil
-	}
 	list := &opsv1alpha1.MaintenanceWindowList{}
 	if err := r.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 		return none, fmt.Errorf("list MaintenanceWindows: %w", err)
@@ -34,7 +31,7 @@ func (r *OperationReconciler) windows(ctx context.Context, p *pass) (func(cluste
 	for i := range list.Items {
 		named[list.Items[i].Name] = &list.Items[i].Spec
 	}
-	own, expected, err := r.ownWindow(ctx, p)
+	own, expected, err := r.ownWindow(ctx, p.op, ref, takes)
 	if err != nil {
 		return none, err
 	}
@@ -62,11 +59,10 @@ func (r *OperationReconciler) windows(ctx context.Context, p *pass) (func(cluste
 }
 
 // ownWindow of a run: the Operation's, or that of the template which all of its clusters follow; and how long a cluster is expected to take.
-func (r *OperationReconciler) ownWindow(ctx context.Context, p *pass) (*opsv1alpha1.Window, time.Duration, error) {
-	p.run.mu.Lock()
-	expected, ref := p.run.tally.Typical(), p.run.plan.Spec.TemplateRef
-	p.run.mu.Unlock()
-	window := p.op.Spec.MaintenanceWindow
+func (r *OperationReconciler) ownWindow(
+	ctx context.Context, op *opsv1alpha1.Operation, ref *opsv1alpha1.TemplateRef, expected time.Duration,
+) (*opsv1alpha1.Window, time.Duration, error) {
+	window := op.Spec.MaintenanceWindow
 	if ref == nil {
 		return window, expected, nil
 	}

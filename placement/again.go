@@ -3,6 +3,7 @@
 package placement
 
 import (
+	"encoding/json"
 	"slices"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -50,6 +51,23 @@ func (r ClusterResult) EndedAs(of []opsv1alpha1.RetryOutcome) bool {
 // Retries tells whether a retry of a run that goes on, of these ways to have ended, starts a cluster again. It leaves those alone that a person stopped.
 func (r ClusterResult) Retries(of []opsv1alpha1.RetryOutcome) bool {
 	return r.State != Cancelled && r.EndedAs(of)
+}
+
+// Of is the plan for other groups of its clusters: each is given what it was.
+func (p Plan) Of(groups []Group) Plan {
+	other := p
+	other.Groups, other.Rows = groups, nil
+	if len(p.Rows) == 0 {
+		return other
+	}
+	rows := make(map[string]json.RawMessage, len(p.Rows))
+	for i, cluster := range p.Clusters() {
+		rows[cluster] = p.Rows[i]
+	}
+	for _, cluster := range other.Clusters() {
+		other.Rows = append(other.Rows, rows[cluster])
+	}
+	return other
 }
 
 // Only are the groups of the plan with those of their clusters that are chosen, in the same order. A group without any is left out.

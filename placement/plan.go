@@ -4,6 +4,7 @@ package placement
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	clusterv1beta1 "open-cluster-management.io/api/cluster/v1beta1"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/expressions"
 )
 
 // Group is a decision group of the Placement: a rollout finishes one before it begins the next.
@@ -30,6 +32,9 @@ type Plan struct {
 	Spec opsv1alpha1.OperationSpec
 	// Groups in the order in which they are acted on. No cluster is in two of them.
 	Groups []Group
+	// Blanks of Spec.Parameters, which each cluster has its own values for, and Rows, the values of each of Clusters(); none where all are given the same.
+	Blanks []expressions.Blank
+	Rows   []json.RawMessage
 }
 
 // Len is the number of clusters.

@@ -5,10 +5,12 @@ package placement
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/expressions"
 )
 
 // ErrPlanCorrupt means that the chunks of a plan do not belong together.
@@ -20,7 +22,9 @@ type planChunk struct {
 	Clusters  int                        `json:"clusters,omitempty"`  // of the whole plan; first chunk only
 	Operation *opsv1alpha1.OperationSpec `json:"operation,omitempty"` // first chunk only
 	Others    []string                   `json:"others,omitempty"`    // SHA-256 of chunks 1, 2, ...; first chunk only
+	Blanks    []expressions.Blank        `json:"blanks,omitempty"`    // first chunk only
 	Groups    []chunkGroup               `json:"groups"`
+	rowTable                             // of the clusters of this chunk, in its order
 }
 
 // chunkGroup is the part of a decision group that fell into a chunk.
@@ -35,14 +39,14 @@ func EncodePlan(p Plan) ([][]byte, error) {
 	chunks := make([][]byte, len(parts))
 	var others []string
 	for i := 1; i < len(parts); i++ {
-		data, err := pack(planChunk{Groups: parts[i]})
+		data, err := pack(planChunk{Groups: parts[i], rowTable: tableOf(p.rowsIn(i))})
 		if err != nil {
 			return nil, fmt.Errorf("encode chunk %d of the plan: %w", i, err)
 		}
 		chunks[i] = data
 		others = append(others, Digest(data))
 	}
-	first, err := pack(planChunk{Clusters: p.Len(), Operation: &p.Spec, Others: others, Groups: parts[0]})
+	first, err := pack(planChunk{Clusters: p.Len(), Operation: &p.Spec, Others: others, Blanks: p.Blanks, Groups: parts[0], rowTable: tableOf(p.rowsIn(0))})
 	if err != nil {
 		return nil, fmt.Errorf("encode chunk 0 of the plan: %w", err)
 	}
@@ -68,18 +72,33 @@ func DecodePlan(chunks [][]byte) (Plan, error) {
 					return Plan{}, fmt.Errorf("%w: chunk %d is another plan's", ErrPlanCorrupt, j+1)
 				}
 			}
-			p.Spec = *c.Operation
+			p.Spec, p.Blanks = *c.Operation, c.Blanks
 		}
-		if err := p.join(c.Groups); err != nil {
+		if err := p.join(c.Groups, c.rowTable); err != nil {
 			return Plan{}, fmt.Errorf("decode chunk %d of the plan: %w", i, err)
+		}
+	}
+	if len(p.Blanks) > 0 && len(p.Rows) != p.Len() {
+		return Plan{}, fmt.Errorf("%w: %d clusters and the values of %d", ErrPlanCorrupt, p.Len(), len(p.Rows))
+	}
+	if len(p.Rows) > 0 {
+		if _, err := p.Parameters(0); err != nil {
+			return Plan{}, err
 		}
 	}
 	return p, nil
 }
 
+// rowsIn are the rows of the clusters in a chunk.
+func (p Plan) rowsIn(chunk int) []json.RawMessage {
+	return p.Rows[min(chunk*ChunkSize, len(p.Rows)):min((chunk+1)*ChunkSize, len(p.Rows))]
+}
+
 // join appends the groups of the next chunk; its first group may go on where the last chunk stopped.
-func (p *Plan) join(groups []chunkGroup) error {
+func (p *Plan) join(groups []chunkGroup, table rowTable) error {
+	clusters := 0
 	for _, g := range groups {
+		clusters += len(g.Clusters)
 		switch {
 		case g.Index == len(p.Groups):
 			p.Groups = append(p.Groups, g.Group)
@@ -90,7 +109,9 @@ func (p *Plan) join(groups []chunkGroup) error {
 			return fmt.Errorf("%w: group %d follows group %d", ErrPlanCorrupt, g.Index, len(p.Groups)-1)
 		}
 	}
-	return nil
+	rows, err := table.rows(clusters)
+	p.Rows = append(p.Rows, rows...)
+	return err
 }
 
 // split cuts groups into chunks of ChunkSize clusters.

@@ -4,19 +4,15 @@ package spoke
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/util/workqueue"
 	clusterv1alpha1 "open-cluster-management.io/api/cluster/v1alpha1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -34,8 +30,6 @@ import (
 )
 
 const (
-	claimApp    = opsv1alpha1.ClaimApp
-	claimEngine = opsv1alpha1.ClaimEngine
 	// claimInstalled is the value of an engine's claim. An engine that is not installed has none.
 	claimInstalled = "installed"
 	// claimsOwner is the ClusterRole that the agent has its rights from. Claims go with it: an agent that is gone must not be selected by.
@@ -111,8 +105,7 @@ func (r *claimsReconciler) wanted(ctx context.Context, s *site) (map[string]stri
 			return nil, err
 		}
 		if absent == "" {
-			// Engine names are camel case in the API; a claim's name is a DNS name.
-			claims[strings.ToLower(string(name))+claimEngine] = claimInstalled
+			claims[opsv1alpha1.EngineClaim(name)] = claimInstalled
 		}
 	}
 	return claims, nil
@@ -122,31 +115,13 @@ func (r *claimsReconciler) wanted(ctx context.Context, s *site) (map[string]stri
 func appClaims(instances []appsv1alpha1.ApplicationInstance) map[string]string {
 	counts := map[string]int{}
 	for i := range instances {
-		counts[claimName(instances[i].Spec.AppRef.CatalogID)]++
+		counts[opsv1alpha1.AppClaim(instances[i].Spec.AppRef.CatalogID)]++
 	}
 	claims := make(map[string]string, len(counts))
 	for name, n := range counts {
 		claims[name] = strconv.Itoa(n)
 	}
 	return claims
-}
-
-// claimName is the catalog entry's name where that makes a DNS subdomain, and else something like it with a hash that tells it apart.
-func claimName(catalogID string) string {
-	if name := catalogID + claimApp; len(validation.IsDNS1123Subdomain(name)) == 0 {
-		return name
-	}
-	sum := sha256.Sum256([]byte(catalogID))
-	clean := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
-			return r
-		}
-		return '-'
-	}, strings.ToLower(catalogID))
-	if len(clean) > 63 {
-		clean = clean[:63]
-	}
-	return strings.Trim(strings.Trim(clean, "-")+"-"+hex.EncodeToString(sum[:4]), "-") + claimApp
 }
 
 // publish writes the difference.

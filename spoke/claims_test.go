@@ -15,13 +15,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
 
 func TestClaims(t *testing.T) {
 	ns, shut := gatedNamespace(t), namespace(t, false)
 	catalog := ns // nobody else's
 	theirs := &clusterv1alpha1.ClusterClaim{ObjectMeta: metav1.ObjectMeta{Name: "theirs-" + ns}, Spec: clusterv1alpha1.ClusterClaimSpec{Value: "x"}}
-	stale := &clusterv1alpha1.ClusterClaim{ObjectMeta: metav1.ObjectMeta{Name: "stale-" + ns + claimApp,
+	stale := &clusterv1alpha1.ClusterClaim{ObjectMeta: metav1.ObjectMeta{Name: "stale-" + ns + opsv1alpha1.ClaimApp,
 		Labels: map[string]string{appsv1alpha1.LabelManagedBy: appsv1alpha1.ManagedByControlPlane}}, Spec: clusterv1alpha1.ClusterClaimSpec{Value: "7"}}
 	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: claimsOwner}} // the suite installs deploy/spoke
 	reload(t, role)
@@ -31,18 +32,18 @@ func TestClaims(t *testing.T) {
 	b := placeholder(ns, "b", catalog)
 	create(t, b)
 	create(t, placeholder(shut, "c", catalog))
-	claimIs(t, catalog+claimApp, "2")
-	claimIs(t, "job"+claimEngine, claimInstalled)
+	claimIs(t, catalog+opsv1alpha1.ClaimApp, "2")
+	claimIs(t, opsv1alpha1.EngineClaim(opsv1alpha1.EngineJob), claimInstalled)
 	gone(t, stale)
 	if err := k8s.Delete(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
-	claimIs(t, catalog+claimApp, "1")
+	claimIs(t, catalog+opsv1alpha1.ClaimApp, "1")
 	openNamespace(t, shut)
-	claimIs(t, catalog+claimApp, "2")
+	claimIs(t, catalog+opsv1alpha1.ClaimApp, "2")
 	reload(t, theirs)
 	// An agent that is uninstalled takes along what it said, and nothing else.
-	if own := ownersOf(t, catalog+claimApp); len(own) != 1 || own[0].UID != role.UID || own[0].Kind != "ClusterRole" {
+	if own := ownersOf(t, catalog+opsv1alpha1.ClaimApp); len(own) != 1 || own[0].UID != role.UID || own[0].Kind != "ClusterRole" {
 		t.Errorf("the claim goes with %+v, want it to go with ClusterRole %s", own, role.Name)
 	}
 	if own := ownersOf(t, theirs.Name); len(own) > 0 {
@@ -74,12 +75,12 @@ func claimIs(t *testing.T, name, value string) {
 }
 
 func TestClaimName(t *testing.T) {
-	if got := claimName("nextcloud"); got != "nextcloud.app.vworkspace.io" {
+	if got := opsv1alpha1.AppClaim("nextcloud"); got != "nextcloud.app.vworkspace.io" {
 		t.Error(got)
 	}
 	seen := map[string]string{}
 	for _, id := range []string{"nextcloud", "NextCloud", "next cloud", "next_cloud", "äöü", "...", "-", strings.Repeat("x", 253), strings.Repeat("x", 252) + "y"} {
-		name := claimName(id)
+		name := opsv1alpha1.AppClaim(id)
 		if errs := validation.IsDNS1123Subdomain(name); len(errs) > 0 {
 			t.Errorf("%q becomes %q: %v", id, name, errs)
 		}

@@ -17,6 +17,7 @@ import (
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/catalog"
 	"vworkspace.io/fleet/engines"
+	"vworkspace.io/fleet/expressions"
 	"vworkspace.io/fleet/placement"
 )
 
@@ -86,7 +87,12 @@ func (r *operationReconciler) start(ctx context.Context, v *visit) (bool, error)
 	if f.engine != nil {
 		v.op.Status.Engine = f.engine.Name()
 	}
-	if b := firstBlocker(f); b != nil {
+	switch b := firstBlocker(f); {
+	case b == nil:
+	case v.op.Spec.DryRun && !countsAgainstDeadline(b.reason):
+		v.to().Succeed(opsv1alpha1.ReasonDryRun, wouldWait+b.message)
+		return false, nil
+	default:
 		v.hold(b)
 		return false, nil
 	}
@@ -239,7 +245,7 @@ func (v *visit) localFacts(ctx context.Context, op *opsv1alpha1.Operation) (fact
 
 // malformed says what is wrong with an Operation that makes no sense on any cluster, or nothing.
 func (r *operationReconciler) malformed(op *opsv1alpha1.Operation) string {
-	if wrong := placement.ValidateWindow(op.Spec); len(wrong) > 0 {
+	if wrong := append(expressions.Unfilled(op), placement.ValidateWindow(op.Spec)...); len(wrong) > 0 {
 		return wrong.ToAggregate().Error()
 	}
 	return r.unknownEngine(op)

@@ -72,8 +72,7 @@ func (r *operationReconciler) startExpansion(ctx context.Context, v *visit, matc
 		v.to().Succeed(opsv1alpha1.ReasonNoTargets, "no ApplicationInstance matches "+describeSelector(v.op.Spec.Selector))
 		return false, nil
 	case v.op.Spec.DryRun:
-		v.to().Succeed(opsv1alpha1.ReasonDryRun, "dry run: would run on "+describeInstances(matches))
-		return false, nil
+		return false, r.rehearse(ctx, v, matches)
 	}
 	if b, err := r.heldBack(ctx, v); b != nil || err != nil {
 		v.hold(b)

@@ -19,8 +19,8 @@ import (
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/approvals"
 	"vworkspace.io/fleet/catalog"
+	"vworkspace.io/fleet/catalog/redact"
 	"vworkspace.io/fleet/engines"
-	"vworkspace.io/fleet/spoke/redact"
 	"vworkspace.io/fleet/telemetry"
 )
 

@@ -16,8 +16,8 @@ import (
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/catalog"
+	"vworkspace.io/fleet/catalog/redact"
 	"vworkspace.io/fleet/engines"
-	"vworkspace.io/fleet/spoke/redact"
 )
 
 // follow finds the engine and the template of an Operation on one instance, and fills in the parameters: what is in hand has from here on what the

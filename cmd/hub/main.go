@@ -86,8 +86,7 @@ func parseFlags() flags {
 	f.admission.Name, f.admission.Namespace = admissionName, f.leaderNamespace
 	f.admission.Templates = []admission.Rule{admission.ValidTemplate}
 	f.admission.Operations = []admission.Rule{
-		admission.SoundRollout,
-		admission.SoundWindow,
+		admission.SoundRollout, admission.SoundWindow, admission.SoundExpressions,
 		(&admission.Follows{Required: f.hub.NoTemplate == hub.NoTemplateReject}).Rule,
 		admission.SoundClaim(client.ObjectKey{Namespace: f.leaderNamespace, Name: f.hub.ApprovalKeys}, clock.RealClock{}),
 	}

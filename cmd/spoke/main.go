@@ -128,7 +128,7 @@ func (f *flags) complete() error {
 		f.admission.Instances = []admission.Rule{admission.OfCluster(f.cluster)}
 		f.admission.Templates = []admission.Rule{admission.ValidTemplate}
 		f.admission.Operations = []admission.Rule{
-			admission.SoundWindow,
+			admission.SoundWindow, admission.NoExpressions,
 			(&admission.Follows{AgentNamespace: f.agentNamespace}).Rule,
 			admission.SoundClaim(client.ObjectKey{Namespace: f.agentNamespace, Name: f.approvalKeys}, clock.RealClock{}),
 		}

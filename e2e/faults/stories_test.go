@@ -217,6 +217,26 @@ var stories = append(toldOf(tasks), []Story{
 			)
 		},
 	},
+	{
+		// What a run would do is told first, and then done; each cluster is sent its own parameters, the same however often the plan is made.
+		Name:   "expressions",
+		Before: instances(opsv1alpha1.EngineJob),
+		Tell: func(w *World) error {
+			with := func(name string, dryRun bool) *opsv1alpha1.Operation {
+				op := Fleetwide(name, "everywhere", opsv1alpha1.TypeRunCommand, map[string]any{
+					"image": "registry.example.com/${cluster.name}:1", "backoffLimit": "${cluster.name == '" + near + "' ? 1 : 0}", "args": []any{"echo ${HOME} $${cluster}"},
+				})
+				op.Spec.DryRun = dryRun
+				return op
+			}
+			return inTurn(
+				func() error { return w.Create(OnHub, with("would", true)) },
+				func() error { return w.Reaches("would", opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonDryRun) },
+				func() error { return w.Create(OnHub, with("op", false)) },
+				func() error { return w.Reaches("op", opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded) },
+			)
+		},
+	},
 	catalogStory,
 }...)
 

@@ -170,7 +170,8 @@ func (w *Witness) final(c Change) {
 		w.accuse(c, "had ended as %s and is %s", before, end)
 	case opsv1alpha1.OperationPhase(phase).Terminal():
 		for _, open := range []string{"pending", "blocked", "running"} {
-			if n, _, _ := unstructured.NestedInt64(status, "summary", "clusters", open); n != 0 {
+			foretold := status["reason"] == opsv1alpha1.ReasonDryRun && open != "running" // it counts what would become of them
+			if n, _, _ := unstructured.NestedInt64(status, "summary", "clusters", open); n != 0 && !foretold {
 				w.accuse(c, "has ended, and %d clusters are %s", n, open)
 			}
 		}

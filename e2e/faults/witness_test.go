@@ -67,6 +67,9 @@ func TestWitness(t *testing.T) {
 		{name: "an end that leaves clusters running", see: []Change{
 			operation("1", map[string]any{"status.phase": "Failed", "status.summary.clusters.running": int64(2)}),
 		}, want: "has ended, and 2 clusters are running"},
+		{name: "an end that tells what would be", see: []Change{
+			operation("1", map[string]any{"status.phase": "Succeeded", "status.reason": "DryRun", "status.summary.clusters.pending": int64(2)}),
+		}},
 		{name: "a ManifestWork in each cluster", see: []Change{work("near", "1"), work("far", "2"), work("near", "1")}},
 		{name: "a second ManifestWork", see: []Change{work("near", "1"), work("near", "2")}, want: "is the second work of 1 in near"},
 		{name: "a child on each instance", see: []Change{child("a", "1"), child("b", "2")}},

@@ -11,10 +11,12 @@ const (
 	LabelParent = "ops.vworkspace.io/parent"
 	// LabelRoot is on every Operation below a fleet Operation; its value is the UID of the one that a person made on the hub.
 	LabelRoot = "ops.vworkspace.io/root"
-	// LabelPart tells apart what the hub makes beside deliveries: PartPlan, PartResult, PartEarlier or PartCatalog.
+	// LabelPart tells apart what the hub makes beside deliveries: PartPlan, PartPreview, PartResult, PartEarlier or PartCatalog.
 	LabelPart = "ops.vworkspace.io/part"
 	// PartPlan is a chunk of a frozen plan.
 	PartPlan = "plan"
+	// PartPreview is a chunk of what a dry run foresees, in plain text.
+	PartPreview = "preview"
 	// PartResult is a chunk of kept cluster results.
 	PartResult = "result"
 	// PartEarlier is a chunk of what clusters had come to before they were started again.

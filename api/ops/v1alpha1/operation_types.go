@@ -440,7 +440,8 @@ type OperationSpec struct {
 	// Engine is what does it. When left out it is the template's, or else taken from the target's capability annotation for the type.
 	// +optional
 	Engine OperationEngine `json:"engine,omitempty"`
-	// Parameters of the engine; see the reference of each engine. An unknown name is an error.
+	// Parameters of the engine; see the reference of each engine. An unknown name is an error. On the hub a string may hold expressions of CEL about the cluster
+	// that it goes to, such as ${cluster.labels['region']}; they are evaluated when the Operation is planned. A ${ that is meant as it stands is written $${.
 	// +optional
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +kubebuilder:validation:Type=object

@@ -68,29 +68,50 @@ func Of(op *opsv1alpha1.Operation) Redaction {
 	return New(t.Redact, op.Spec.Parameters, t.Defaults)
 }
 
-// stringsBelow tells the strings below a path. A path goes through lists without saying so. A name may have dots itself, so each name that the path begins
-// with is followed; where the path ends, everything below counts. Numbers and the like do not: they are in every text.
+// stringsBelow tells the strings below a path. Numbers and the like do not count: they are in every text.
 func stringsBelow(value any, path string, tell func(string)) {
+	below(value, path, func(v any) any {
+		leaves(v, tell)
+		return v
+	})
+}
+
+func leaves(value any, tell func(string)) {
 	switch v := value.(type) {
 	case string:
-		if path == "" {
-			tell(v)
-		}
+		tell(v)
 	case []any:
 		for _, item := range v {
-			stringsBelow(item, path, tell)
+			leaves(item, tell)
 		}
 	case map[string]any:
-		for name, below := range v {
-			if path == "" {
-				stringsBelow(below, "", tell)
-			} else if path == name {
-				stringsBelow(below, "", tell)
+		for _, item := range v {
+			leaves(item, tell)
+		}
+	}
+}
+
+// below puts what do makes of it into the place of all that stands where a path ends, in place where it can. A path goes through lists without saying so. A
+// name may have dots itself, so each name that the path begins with is followed; where the path ends, everything below counts.
+func below(value any, path string, do func(any) any) any {
+	if path == "" {
+		return do(value)
+	}
+	switch v := value.(type) {
+	case []any:
+		for i := range v {
+			v[i] = below(v[i], path, do)
+		}
+	case map[string]any:
+		for name := range v {
+			if path == name {
+				v[name] = do(v[name])
 			} else if rest, ok := strings.CutPrefix(path, name+"."); ok && rest != "" {
-				stringsBelow(below, rest, tell)
+				v[name] = below(v[name], rest, do)
 			}
 		}
 	}
+	return value
 }
 
 // shapes of a value: as it is, in one line, as JSON and Go quote it, as a Secret and a URL hold it.
