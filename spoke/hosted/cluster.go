@@ -48,6 +48,7 @@ func newMapper(config *rest.Config, client *http.Client) (meta.RESTMapper, error
 	known.Add(opsv1alpha1.GroupVersion.WithKind("Operation"), meta.RESTScopeNamespace)
 	known.Add(opsv1alpha1.GroupVersion.WithKind("OperationTemplate"), meta.RESTScopeRoot)
 	known.Add(opsv1alpha1.GroupVersion.WithKind("AgentPolicy"), meta.RESTScopeRoot)
+	known.Add(opsv1alpha1.GroupVersion.WithKind("Freeze"), meta.RESTScopeRoot)
 	known.Add(appsv1alpha1.GroupVersion.WithKind("ApplicationInstance"), meta.RESTScopeNamespace)
 	known.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)
 	return mapper{RESTMapper: asking, known: known}, nil
