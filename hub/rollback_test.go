@@ -279,7 +279,7 @@ func TestRolledBackStays(t *testing.T) {
 	f.eventually("the hub to be done with it", func() (string, error) {
 		return strings.Join(f.get(op).Finalizers, ","), nil
 	})
-	probe := f.operation("probe", "nowhere")                                                         // whoever has acted on this has looked at everything older
+	probe := f.operation("probe", "nowhere") // whoever has acted on this has looked at everything older
 	f.await(probe, opsv1alpha1.PhasePending, opsv1alpha1.ReasonPlacementNotFound)
 	f.get(op)
 	held.Store(false)
