@@ -276,8 +276,10 @@ func TestRolledBackStays(t *testing.T) {
 	f.saying(op, "rolling back")
 	f.report(op, f.clusters[2], succeeded(1))
 	f.await(op, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonRolledBack)
-	f.editOp(op, func(op *opsv1alpha1.Operation) { op.Spec.Rollout.PromotedGroups = []string{"0"} }) // has the hub look
-	probe := f.operation("probe", "nowhere")                                                         // whoever has acted on this has looked at everything older
+	f.eventually("the hub to be done with it", func() (string, error) {
+		return strings.Join(f.get(op).Finalizers, ","), nil
+	})
+	probe := f.operation("probe", "nowhere") // whoever has acted on this has looked at everything older
 	f.await(probe, opsv1alpha1.PhasePending, opsv1alpha1.ReasonPlacementNotFound)
 	f.get(op)
 	held.Store(false)
