@@ -25,8 +25,11 @@ func (r *OperationReconciler) follows(ctx context.Context, p *pass) (grows bool,
 	if err := r.grow(ctx, p); err != nil {
 		return false, err
 	}
-	if spec := p.op.Spec; spec.Placement == nil || spec.Placement.OnChange != opsv1alpha1.ChangeFollow || spec.Cancel || p.run.differs() {
+	if spec := p.op.Spec; spec.Placement == nil || spec.Placement.OnChange != opsv1alpha1.ChangeFollow || spec.Cancel {
 		return false, nil
+	}
+	if at, _ := earlierField(&p.op.Spec); at != nil || p.run.differs() {
+		return false, nil // it may have been set since what makes no sense was refused
 	}
 	groups, obstacle, err := r.decided(ctx, p.op)
 	if err != nil || obstacle != nil && obstacle.reason != opsv1alpha1.ReasonNoClusters {

@@ -23,19 +23,21 @@ func (r *OperationReconciler) gatesOf(ctx context.Context, p *pass) (placement.G
 		return gates, nil // a dry run does nothing that could be held
 	}
 	p.run.mu.Lock()
-	takes, template := p.run.tally.Typical(), p.run.plan.Spec.TemplateRef
+	takes, template, left := p.run.tally.Typical(), p.run.plan.Spec.TemplateRef, p.run.tally.NotStarted(0)
 	p.run.mu.Unlock()
 	frozen, err1 := r.frozen(ctx, p)
 	unapproved, err2 := r.unapproved(ctx, p.op)
-	holds, err3 := r.holds(ctx, p, template, takes)
+	holds, err3 := r.holds(ctx, p, left, template, takes)
 	gates.All, gates.Groups, gates.Of = frozen, unapproved, holds
 	return gates, errors.Join(err1, err2, err3)
 }
 
-// holds are what holds single clusters of an Operation back now: another one, or a maintenance window. template is that of all clusters, if there is one;
-// takes is how long a cluster is known to take, or 0.
-func (r *OperationReconciler) holds(ctx context.Context, p *pass, template *opsv1alpha1.TemplateRef, takes time.Duration) (func(cluster string) placement.Gate, error) {
-	rivals, err1 := r.rivals(ctx, p)
+// holds are what holds clusters of an Operation back now: another one, or a maintenance window. template is that of all of them, if there is one; takes is
+// how long a cluster is known to take, or 0.
+func (r *OperationReconciler) holds(
+	ctx context.Context, p *pass, clusters []string, template *opsv1alpha1.TemplateRef, takes time.Duration,
+) (func(cluster string) placement.Gate, error) {
+	rivals, err1 := r.rivals(ctx, p, clusters)
 	windows, err2 := r.windows(ctx, p, template, takes)
 	return func(cluster string) placement.Gate {
 		if gate := rivals(cluster); gate.Reason != "" {

@@ -171,6 +171,7 @@ func TestRivals(t *testing.T) {
 	second := f.operation("second", "all", upgrade)
 	f.blockedFor(second, opsv1alpha1.ReasonConflictingOperation, "2 held back: Upgrade "+f.ns+"/first, which began before, goes first on cluster "+a)
 	f.awaitWorks(f.operation("backup", "all"), 2)
+	f.tick()
 	f.awaitWorks(f.operation("other", "all", upgrade, func(op *opsv1alpha1.Operation) {
 		op.Spec.Selector.LabelSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "another"}}
 		op.Spec.Selector.Names = []string{"another"}

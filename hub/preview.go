@@ -68,7 +68,7 @@ func (r *OperationReconciler) foresee(ctx context.Context, p *pass, choice catal
 	if err != nil {
 		return nil, err
 	}
-	holds, err := r.holds(ctx, p, choice.One().Reference(), 0)
+	holds, err := r.holds(ctx, p, plan.Clusters(), choice.One().Reference(), 0)
 	if err != nil {
 		return nil, err
 	}

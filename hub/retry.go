@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -20,6 +21,9 @@ func (r *OperationReconciler) retry(ctx context.Context, p *pass) (waits bool, e
 	asked := p.op.Spec.Retry
 	if asked == nil || p.op.Spec.Cancel || asked.Attempt <= attemptOf(p.op.Status.Rollout) {
 		return false, nil
+	}
+	if p.run.rollsBack(p.op.Spec, p.now) {
+		return false, nil // what was not begun has been given up
 	}
 	again, ready := p.run.toRetry(*asked)
 	if !ready {
@@ -65,6 +69,13 @@ func (r *run) toRetry(asked opsv1alpha1.RetrySpec) (again [][]placement.ClusterR
 		}
 	}
 	return again, true
+}
+
+// rollsBack tells whether it was decided that a run is put back.
+func (r *run) rollsBack(spec opsv1alpha1.OperationSpec, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return placement.For(spec).Decide(r.plan, r.tally, placement.Gates{}, now, 1).RollBack
 }
 
 // putAside stores what clusters have come to before they are started again, for people to read: NAME-before-ATTEMPT-N, beside the results.

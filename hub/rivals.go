@@ -9,23 +9,28 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/placement"
 )
 
-// rivals hold the clusters of a run on which another fleet Operation goes first: one of a type whose order matters, that may act on the same instances, began
+// rivals hold those of the clusters of a run on which another fleet Operation goes first: one of a type whose order matters, that may act on the same instances, began
 // before, and has not ended there. As each waits for those that began before it and for nothing else, one is always first, and none waits for ever. That two are
 // never at work on one instance at once is the agents' to see to; here it is seen to it that what began first is not what is left last.
-func (r *OperationReconciler) rivals(ctx context.Context, p *pass) (func(cluster string) placement.Gate, error) {
+func (r *OperationReconciler) rivals(ctx context.Context, p *pass, clusters []string) (func(cluster string) placement.Gate, error) {
 	none := func(string) placement.Gate { return placement.Gate{} }
 	list := &opsv1alpha1.OperationList{}
 	if err := r.List(ctx, list, client.MatchingFields{indexRunning: indexRunning}, client.UnsafeDisableDeepCopy); err != nil {
 		return none, fmt.Errorf("list Operations: %w", err)
 	}
+	free := sets.New(clusters...)
 	first := map[string]*opsv1alpha1.Operation{} // by the cluster
 	for _, rival := range r.before(p.op, list.Items) {
+		if free.Len() == 0 {
+			break
+		}
 		if met, err := r.meet(ctx, p.op, rival); err != nil || !met {
 			if err != nil {
 				return none, err
@@ -37,8 +42,9 @@ func (r *OperationReconciler) rivals(ctx context.Context, p *pass) (func(cluster
 			return none, err
 		}
 		for _, cluster := range atWork {
-			if first[cluster] == nil {
+			if free.Has(cluster) {
 				first[cluster] = rival
+				free.Delete(cluster)
 			}
 		}
 	}
