@@ -91,27 +91,34 @@ func read(s string) extent {
 			}
 			i += n
 		case isLetter(c):
-			n := 1
-			for i+n < len(s) && (isLetter(s[i+n]) || isDigit(s[i+n])) {
-				n++
-			}
-			word := s[i : i+n]
-			if i += n; i < len(s) && (s[i] == '\'' || s[i] == '"') && strings.ContainsAny(word, "rR") && len(word) <= 2 {
-				if m := quoted(s[i:], true); m > 0 {
-					i += m
-				}
-				continue
-			}
-			e.refers = e.refers || word == variable && !isMember(s[:i-n])
+			n, refers := word(s, i)
+			e.refers = e.refers || refers
+			i += n
 		case isDigit(c):
-			for i < len(s) && (isLetter(s[i]) || isDigit(s[i])) {
-				i++
-			}
+			i += wordLength(s[i:])
 		default:
 			i++
 		}
 	}
 	return unclosed(s, e.refers)
+}
+
+// word is the length of the word that begins at a place, with the raw string that it may be the prefix of, and whether it refers to the variable.
+func word(s string, at int) (length int, refers bool) {
+	n := wordLength(s[at:])
+	text, rest := s[at:at+n], s[at+n:]
+	if isRaw := len(text) <= 2 && strings.ContainsAny(text, "rR"); isRaw && strings.IndexAny(rest, `'"`) == 0 {
+		return n + quoted(rest, true), false
+	}
+	return n, text == variable && !isMember(s[:at])
+}
+
+func wordLength(s string) int {
+	n := 0
+	for n < len(s) && (isLetter(s[n]) || isDigit(s[n])) {
+		n++
+	}
+	return n
 }
 
 // unclosed is the extent of what has no closing brace: up to the first brace that may have been meant as one.

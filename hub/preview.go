@@ -126,19 +126,26 @@ func factsOf(c *clusterv1.ManagedCluster, engine opsv1alpha1.OperationEngine, ap
 	f.LacksEngine = engine != "" && complete
 	claimed := 0
 	for _, claim := range c.Status.ClusterClaims {
-		if claim.Name == opsv1alpha1.EngineClaim(engine) {
-			f.LacksEngine = false
-		}
-		counts := strings.HasSuffix(claim.Name, opsv1alpha1.ClaimApp) &&
-			(len(apps) == 0 || slices.ContainsFunc(apps, func(app string) bool { return opsv1alpha1.AppClaim(app) == claim.Name }))
-		if n, err := strconv.Atoi(claim.Value); counts && err == nil {
-			claimed += n
-		}
+		f.LacksEngine = f.LacksEngine && claim.Name != opsv1alpha1.EngineClaim(engine)
+		claimed += claimedBy(claim, apps)
 	}
 	if claimed > 0 || complete {
 		f.Claimed = &claimed
 	}
 	return f
+}
+
+// claimedBy is how many instances of some applications, or of any, a claim tells of.
+func claimedBy(claim clusterv1.ManagedClusterClaim, apps []string) int {
+	of := func(app string) bool { return opsv1alpha1.AppClaim(app) == claim.Name }
+	if !strings.HasSuffix(claim.Name, opsv1alpha1.ClaimApp) || len(apps) > 0 && !slices.ContainsFunc(apps, of) {
+		return 0
+	}
+	n, err := strconv.Atoi(claim.Value)
+	if err != nil {
+		return 0 // somebody else's
+	}
+	return max(0, n)
 }
 
 // delivered counts, by cluster, the instances that this hub has delivered and a selector picks.
