@@ -21,7 +21,7 @@ import (
 )
 
 // blockedFor waits until an Operation is blocked for a reason, and says some words.
-func (f *fleet) blockedFor(op *opsv1alpha1.Operation, reason, words string) *opsv1alpha1.Operation {
+func (f *fleet) blockedFor(op *opsv1alpha1.Operation, reason, words string) {
 	f.t.Helper()
 	f.eventually("the Operation to be blocked for "+reason, func() (string, error) {
 		c := meta.FindStatusCondition(f.get(op).Status.Conditions, opsv1alpha1.ConditionBlocked)
@@ -30,7 +30,7 @@ func (f *fleet) blockedFor(op *opsv1alpha1.Operation, reason, words string) *ops
 		}
 		return "", nil
 	})
-	return f.saying(op, words)
+	f.saying(op, words)
 }
 
 // has created an object for as long as the test goes on.
@@ -223,8 +223,8 @@ func TestGroupsWaitForApproval(t *testing.T) {
 	f.guard()
 	f.startHub()
 	canary, rest := f.clusters[0], f.clusters[1]
-	f.placeInGroups("tiers", []string{"canary", "rest"}, []string{canary}, []string{rest})
-	op := f.operation("upgrade", "tiers", func(op *opsv1alpha1.Operation) {
+	f.placeInGroups("waves", []string{"canary", "rest"}, []string{canary}, []string{rest})
+	op := f.operation("upgrade", "waves", func(op *opsv1alpha1.Operation) {
 		op.Spec.Rollout = &opsv1alpha1.RolloutSpec{Gate: opsv1alpha1.GatePerGroup, RolloutStrategy: clusterv1alpha1.RolloutStrategy{
 			Type: clusterv1alpha1.ProgressivePerGroup, ProgressivePerGroup: &clusterv1alpha1.RolloutProgressivePerGroup{
 				RolloutConfig: clusterv1alpha1.RolloutConfig{MinSuccessTime: metav1.Duration{Duration: time.Hour}},

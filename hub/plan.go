@@ -33,18 +33,7 @@ const chunkKey = "data.json.gz"
 
 // begin admits an Operation, plans it, and fences it. Nothing has left the hub before the fence is written.
 func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
-	if reason, message := r.refusal(p.op); reason == opsv1alpha1.ReasonValidationFailed {
-		p.transition().Reject(message)
-		return nil
-	} else if reason != "" {
-		p.transition().Fail(reason, message)
-		return nil
-	}
-	if p.op.Spec.Cancel {
-		p.transition().Cancel(opsv1alpha1.ReasonUserCancelled, "cancelled before anything was begun")
-		return nil
-	}
-	if superseded, err := r.superseded(ctx, p); err != nil || superseded {
+	if over, err := r.overBefore(ctx, p); err != nil || over {
 		return err
 	}
 	if known, err := r.recall(ctx, p); err != nil || !known {
@@ -70,6 +59,23 @@ func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
 		return err
 	}
 	return r.fence(ctx, p, plan, stored, approval)
+}
+
+// overBefore tells whether an Operation ends before it has begun: it makes no sense, or was cancelled, or another one took its place.
+func (r *OperationReconciler) overBefore(ctx context.Context, p *pass) (bool, error) {
+	switch reason, message := r.refusal(p.op); {
+	case reason == opsv1alpha1.ReasonValidationFailed:
+		p.transition().Reject(message)
+		return true, nil
+	case reason != "":
+		p.transition().Fail(reason, message)
+		return true, nil
+	case p.op.Spec.Cancel:
+		p.transition().Cancel(opsv1alpha1.ReasonUserCancelled, "cancelled before anything was begun")
+		return true, nil
+	default:
+		return r.superseded(ctx, p)
+	}
 }
 
 // allowed are the templates that an Operation follows, when they take it, its requester may run them, and those have agreed who have to. None and no error means

@@ -62,6 +62,11 @@ func (r *OperationReconciler) rollUp(ctx context.Context, p *pass) error {
 	if clusters.Skipped > 0 {
 		p.transition().Degrade(opsv1alpha1.ReasonSomeSkipped, fmt.Sprintf("%d of %d clusters were left out", clusters.Skipped, clusters.Total))
 	}
+	return p.ends(d)
+}
+
+// ends says how a run has ended.
+func (p *pass) ends(d placement.Decision) error {
 	switch t := p.transition(); d.Phase {
 	case opsv1alpha1.PhaseSucceeded:
 		t.Succeed(d.Reason, d.Message)

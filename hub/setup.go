@@ -27,15 +27,6 @@ import (
 	"vworkspace.io/fleet/telemetry"
 )
 
-// Indexes of Operations in the cache.
-const (
-	indexPlacement = "hub.placement" // Operations that have not begun, or that follow it, by the name of their Placement
-	indexTarget    = "hub.target"    // Operations that have not begun, by the name of their target
-	indexUnstarted = "hub.unstarted" // all Operations that have not begun; its value is its name
-	indexRunning   = "hub.running"   // all Operations that have begun and not ended; its value is its name
-	indexKey       = "hub.key"       // Operations that have not ended, by their concurrencyKey
-)
-
 // concurrency is how many Operations, and how many ApplicationInstances, are looked after at once.
 const concurrency = 4
 
@@ -75,71 +66,6 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 		return err
 	}
 	return setupInstances(mgr, options)
-}
-
-func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
-	waiting := func(o client.Object) *opsv1alpha1.Operation {
-		op, isOperation := o.(*opsv1alpha1.Operation)
-		if !isOperation || op.Status.Phase == opsv1alpha1.PhaseRunning || op.Status.Phase.Terminal() {
-			return nil
-		}
-		return op
-	}
-	err := indexer.IndexField(ctx, &opsv1alpha1.Operation{}, indexPlacement, func(o client.Object) []string {
-		op, isOperation := o.(*opsv1alpha1.Operation)
-		if !isOperation || op.Spec.Placement == nil || op.Status.Phase.Terminal() {
-			return nil
-		}
-		if op.Status.Phase == opsv1alpha1.PhaseRunning && op.Spec.Placement.OnChange != opsv1alpha1.ChangeFollow {
-			return nil
-		}
-		return []string{op.Spec.Placement.PlacementRef.Name}
-	})
-	if err != nil {
-		return err
-	}
-	err = indexer.IndexField(ctx, &opsv1alpha1.Operation{}, indexTarget, func(o client.Object) []string {
-		if op := waiting(o); op != nil && op.Spec.Placement == nil && op.Spec.TargetRef != nil {
-			return []string{op.Spec.TargetRef.Name}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	err = indexer.IndexField(ctx, &opsv1alpha1.Operation{}, indexUnstarted, func(o client.Object) []string {
-		if op := waiting(o); op != nil && !belongsToSpoke(op) {
-			return []string{indexUnstarted}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	err = indexer.IndexField(ctx, &opsv1alpha1.Operation{}, indexRunning, func(o client.Object) []string {
-		if op, isOperation := o.(*opsv1alpha1.Operation); isOperation && op.Status.Phase == opsv1alpha1.PhaseRunning && !belongsToSpoke(op) {
-			return []string{indexRunning}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	err = indexer.IndexField(ctx, &opsv1alpha1.Operation{}, indexKey, func(o client.Object) []string {
-		if op, isOperation := o.(*opsv1alpha1.Operation); isOperation && op.Spec.ConcurrencyKey != "" && !op.Status.Phase.Terminal() && !belongsToSpoke(op) {
-			return []string{op.Spec.ConcurrencyKey}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return indexer.IndexField(ctx, &workv1.ManifestWork{}, indexOperation, func(o client.Object) []string {
-		if uid := o.GetLabels()[opsv1alpha1.LabelOperation]; uid != "" {
-			return []string{uid}
-		}
-		return nil
-	})
 }
 
 func setupOperations(ctx context.Context, mgr ctrl.Manager, options Options) error {

@@ -290,19 +290,23 @@ func (w *world) holds(d Decision, limit int) {
 		w.fatalf("it starts what a person holds back: %s", d)
 	}
 	for _, c := range d.Start {
-		switch {
-		case slices.Contains(w.begun, w.attemptName(c)):
-			w.fatalf("%s is started twice", c)
-		case w.frozen || w.closed[c].After(w.now):
-			w.fatalf("%s is started, and held back", c)
-		}
-		group := w.groupIndex(w.tally.Index(c))
-		if w.spec.Rollout.Gate == opsv1alpha1.GatePerGroup && group > 0 && !slices.Contains(w.spec.Rollout.ApprovedGroups, w.plan.GroupName(group)) {
-			w.fatalf("%s is started, and nobody has agreed to its group", c)
-		}
+		w.isFree(c)
 	}
 	if len(d.Start) > 0 {
 		w.mayStart(d.Start)
+	}
+}
+
+// isFree holds that nothing held a cluster back that is started, and that it is so for the first time in its attempt.
+func (w *world) isFree(cluster string) {
+	w.t.Helper()
+	switch group := w.groupIndex(w.tally.Index(cluster)); {
+	case slices.Contains(w.begun, w.attemptName(cluster)):
+		w.fatalf("%s is started twice", cluster)
+	case w.frozen || w.closed[cluster].After(w.now):
+		w.fatalf("%s is started, and held back", cluster)
+	case w.spec.Rollout.Gate == opsv1alpha1.GatePerGroup && group > 0 && !slices.Contains(w.spec.Rollout.ApprovedGroups, w.plan.GroupName(group)):
+		w.fatalf("%s is started, and nobody has agreed to its group", cluster)
 	}
 }
 

@@ -14,10 +14,10 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1alpha1 "open-cluster-management.io/api/cluster/v1alpha1"
-
 	clusterv1beta1 "open-cluster-management.io/api/cluster/v1beta1"
 	ocm "open-cluster-management.io/sdk-go/pkg/apis/cluster/v1alpha1"
 	ocmv1beta1 "open-cluster-management.io/sdk-go/pkg/apis/cluster/v1beta1"
+
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
 

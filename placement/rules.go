@@ -67,8 +67,19 @@ func readRules(spec opsv1alpha1.OperationSpec) (rules, field.ErrorList) {
 		r.unreachable = u.MaxClusters
 		errs = append(errs, checkShare(at.Child("unreachable", "maxClusters"), u.MaxClusters)...)
 	}
+	errs = append(errs, r.readStrategy(spec.Rollout.RolloutStrategy, at)...)
+	if r.perGroup && r.kind == clusterv1alpha1.All {
+		errs = append(errs, field.Invalid(field.NewPath("spec", "rollout", "gate"), spec.Rollout.Gate,
+			"is for types Progressive and ProgressivePerGroup: with All no group comes after another"))
+	}
+	return r, errs
+}
+
+// readStrategy is Open Cluster Management's part.
+func (r *rules) readStrategy(s clusterv1alpha1.RolloutStrategy, at *field.Path) field.ErrorList {
+	var errs field.ErrorList
 	var config clusterv1alpha1.RolloutConfig
-	switch s := spec.Rollout.RolloutStrategy; s.Type {
+	switch s.Type {
 	case clusterv1alpha1.Progressive:
 		r.kind, at = s.Type, at.Child("progressive")
 		if p := s.Progressive; p != nil {
@@ -98,11 +109,7 @@ func readRules(spec opsv1alpha1.OperationSpec) (rules, field.ErrorList) {
 		}
 		r.deadline = parsed
 	}
-	if r.perGroup && r.kind == clusterv1alpha1.All {
-		errs = append(errs, field.Invalid(field.NewPath("spec", "rollout", "gate"), spec.Rollout.Gate,
-			"is for types Progressive and ProgressivePerGroup: with All no group comes after another"))
-	}
-	return r, errs
+	return errs
 }
 
 // checkShare of something: a number from 0 on, or a percentage.

@@ -215,17 +215,6 @@ func (t *Tally) Unended() (names []string) {
 	return names
 }
 
-// notStartedIn are up to limit clusters with indexes in [from, to) of which nothing is known.
-func (t *Tally) notStartedIn(from, to, limit int) []string {
-	var names []string
-	for i := from; i < to && len(names) < limit; i++ {
-		if t.results[i].State == "" {
-			names = append(names, t.clusters[i])
-		}
-	}
-	return names
-}
-
 // leftFrom tells whether a cluster from an index on was not started.
 func (t *Tally) leftFrom(from int) bool {
 	return t.started < len(t.clusters) && slices.ContainsFunc(t.results[from:], func(r ClusterResult) bool { return r.State == "" })
