@@ -193,35 +193,46 @@ func FuzzRead(f *testing.F) {
 		}
 		s = back["p"] // as JSON has it
 		form, errs := Read(raw(string(parameters)))
-		pieces, changed := split(s)
-		if len(errs) > 0 {
-			return
-		}
-		if form == nil {
-			if changed {
-				t.Fatalf("%q is changed, and nothing is to be filled in", s)
-			}
-			if len(pieces) > 1 || len(pieces) == 1 && pieces[0].text != s || len(pieces) == 0 && s != "" {
-				t.Fatalf("%q is no expression, and becomes %+v", s, pieces)
-			}
-			return
-		}
-		row, failure := form.Row(gold)
-		if failure != nil {
-			if form.Blanks[failure.Blank].At[0] != "p" || failure.Text == "" {
-				t.Fatalf("%+v", failure)
-			}
-			return
-		}
-		filled, err := Fill(raw(string(parameters)), form.Blanks, row)
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := Fill(raw(string(parameters)), form.Blanks, row)
-		if err != nil || string(again.Raw) != string(filled.Raw) {
-			t.Fatalf("%s and %s, %v", filled.Raw, again.Raw, err)
+		switch {
+		case len(errs) > 0:
+		case form == nil:
+			staysAsItIs(t, s)
+		default:
+			isFilledIn(t, form, parameters)
 		}
 	})
+}
+
+// staysAsItIs holds that a string without an expression is left as it is.
+func staysAsItIs(t *testing.T, s string) {
+	t.Helper()
+	pieces, changed := split(s)
+	if changed {
+		t.Fatalf("%q is changed, and nothing is to be filled in", s)
+	}
+	if len(pieces) > 1 || len(pieces) == 1 && pieces[0].text != s || len(pieces) == 0 && s != "" {
+		t.Fatalf("%q is no expression, and becomes %+v", s, pieces)
+	}
+}
+
+// isFilledIn holds that an expression comes to the same each time, or that it is said which comes to nothing.
+func isFilledIn(t *testing.T, form *Form, parameters []byte) {
+	t.Helper()
+	row, failure := form.Row(gold)
+	if failure != nil {
+		if form.Blanks[failure.Blank].At[0] != "p" || failure.Text == "" {
+			t.Fatalf("%+v", failure)
+		}
+		return
+	}
+	filled, err := Fill(raw(string(parameters)), form.Blanks, row)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Fill(raw(string(parameters)), form.Blanks, row)
+	if err != nil || string(again.Raw) != string(filled.Raw) {
+		t.Fatalf("%s and %s, %v", filled.Raw, again.Raw, err)
+	}
 }
 
 // FuzzSplit: the pieces of a string say all that is in it, but for the dollars of escapes and the braces.

@@ -144,7 +144,7 @@ func TestExpressionsFailThePlan(t *testing.T) {
 		"long":     {`{"name":"${cluster.name}"}`, "spec.parameters.name: Invalid value: "},
 		"syntax":   {`{"name":"${cluster.labels[}"}`, "spec.parameters.name: Invalid value: the expression does not compile: syntax error at character"},
 		"list":     {`{"name":"${[cluster.name]}"}`, "spec.parameters.name: Invalid value: the expression yields list(string)"},
-		"misspelt": {`{"nmae":"${cluster.name}"}`, "spec.parameters.nmae: Forbidden: unknown parameter"},
+		"misspelt": {`{"naem":"${cluster.name}"}`, "spec.parameters.naem: Forbidden: unknown parameter"},
 		"redacted": {`{"password":"${string(int(cluster.labels['secret']))}"}`, "spec.parameters.password: Invalid value: the expression has no value for cluster " + f.clusters[0] + ", and for 3 others"},
 	} {
 		op := f.operation(name, "all", naming(strict.Name), withParameters(c.parameters), func(op *opsv1alpha1.Operation) { op.Spec.DryRun = name == "unknown" })

@@ -152,10 +152,11 @@ func claimedBy(claim clusterv1.ManagedClusterClaim, apps []string) int {
 func (r *OperationReconciler) delivered(ctx context.Context, s *opsv1alpha1.InstanceSelector) (map[string]int, error) {
 	selector := labels.Everything()
 	if s.LabelSelector != nil {
-		var err error
-		if selector, err = metav1.LabelSelectorAsSelector(s.LabelSelector); err != nil {
-			return nil, nil // which each cluster refuses in its own words
+		chosen, err := metav1.LabelSelectorAsSelector(s.LabelSelector)
+		if err != nil {
+			chosen = labels.Nothing() // each cluster refuses it in its own words
 		}
+		selector = chosen
 	}
 	list := &appsv1alpha1.ApplicationInstanceList{}
 	if err := r.List(ctx, list, client.MatchingLabelsSelector{Selector: selector}, client.UnsafeDisableDeepCopy); err != nil {
