@@ -13,7 +13,7 @@ import (
 	"vworkspace.io/fleet/placement"
 )
 
-// frozen is the Freeze that holds an Operation, if there is one: the first by name.
+// frozen is the Freeze that holds an Operation, if there is one: the one that holds for longest.
 func (r *OperationReconciler) frozen(ctx context.Context, p *pass) (placement.Gate, error) {
 	list := &opsv1alpha1.FreezeList{}
 	if err := r.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {

@@ -135,6 +135,25 @@ func TestMaintenanceWindows(t *testing.T) {
 	f.await(op, opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded)
 }
 
+// TestUnknownWindowsOfClusters: each of the clusters that name a window which there is not is told of as itself.
+func TestUnknownWindowsOfClusters(t *testing.T) {
+	f, _ := stepping(t, 2)
+	for _, cluster := range f.clusters {
+		m := &clusterv1.ManagedCluster{}
+		f.must(api.Get(f.ctx, types.NamespacedName{Name: cluster}, m))
+		m.Labels = map[string]string{opsv1alpha1.LabelMaintenanceWindow: "none-" + f.ns}
+		f.must(api.Update(f.ctx, m))
+	}
+	windows, err := (&OperationReconciler{Client: api}).windows(f.ctx, &pass{op: &opsv1alpha1.Operation{}, now: time.Now()}, nil, 0)
+	f.must(err)
+	for _, cluster := range f.clusters {
+		gate := windows(cluster)
+		if want := "cluster " + cluster + " names the MaintenanceWindow none-" + f.ns; gate.Reason != opsv1alpha1.ReasonOutsideMaintenanceWindow || !strings.HasPrefix(gate.Message, want) {
+			t.Errorf("%s is held by %+v, want one that says %q", cluster, gate, want)
+		}
+	}
+}
+
 // TestWindowsAndWhatARunTakes: once it is known how long a cluster takes, none is started that would still be at work when its window closes.
 func TestWindowsAndWhatARunTakes(t *testing.T) {
 	f, step := stepping(t, 2)

@@ -41,17 +41,17 @@ func (r *OperationReconciler) windows(ctx context.Context, p *pass, ref *opsv1al
 		if err != nil {
 			return placement.Gate{Reason: opsv1alpha1.ReasonOutsideMaintenanceWindow, Message: err.Error(), Opens: p.now.Add(r.StatusInterval)}
 		}
-		gate, known := gates[name]
-		if !known {
-			if window := named[name]; name == "" {
-				gate = windowGate("", own, p.now, expected)
-			} else if window == nil {
-				gate = placement.Gate{Reason: opsv1alpha1.ReasonOutsideMaintenanceWindow, Message: fmt.Sprintf(
+		window := own
+		if name != "" {
+			if window = named[name]; window == nil {
+				return placement.Gate{Reason: opsv1alpha1.ReasonOutsideMaintenanceWindow, Message: fmt.Sprintf(
 					"cluster %s names the MaintenanceWindow %s, which does not exist: create it, or remove %s from the ManagedCluster",
 					cluster, shown(name), opsv1alpha1.LabelMaintenanceWindow)}
-			} else {
-				gate = windowGate(name, window, p.now, expected)
 			}
+		}
+		gate, known := gates[name]
+		if !known {
+			gate = windowGate(name, window, p.now, expected)
 			gates[name] = gate
 		}
 		return gate
