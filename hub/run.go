@@ -85,7 +85,7 @@ func (r *run) observe(work *workv1.ManifestWork, told, now time.Time) bool {
 	}
 	result.Attempt = known.Attempt
 	if result.State.Terminal() {
-		result.EndedAt = placement.At(now)
+		result.EndedAt = placement.At(now.Add(time.Second - 1)) // rounded up, so that no soak is cut short
 	}
 	r.tally.Told(cluster, told)
 	changed := r.tally.Apply(result)

@@ -246,6 +246,6 @@ func (s stage) breach(failed, away int, first ClusterResult) string {
 	if failed <= s.failures {
 		what = fmt.Sprintf("%d of its clusters did not answer, and %d may", away, s.unreachable)
 	}
-	return fmt.Sprintf("halted in group %s: %s; %s: %s. Raise the budget in spec.rollout, set spec.rollout.onBreach to Continue, or cancel",
+	return fmt.Sprintf("halted in group %s: %s; %s: %s. Try again by spec.retry, raise the budget in spec.rollout, set spec.rollout.onBreach to Continue, or cancel",
 		s.name, what, first.Cluster, first.Cause())
 }

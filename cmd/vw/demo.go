@@ -18,14 +18,15 @@ import (
 	"vworkspace.io/fleet/e2e/testbed"
 )
 
-const demoLong = `Bring up a local fleet (one hub and three clusters: real kube-apiservers, Open Cluster Management, Flux), install a small
-chart on every cluster through the hub, and run three Operations on the whole fleet from the hub: a command, an upgrade, and an
-upgrade that one cluster cannot take.
+const demoLong = `Bring up a local fleet (one hub and three clusters: real kube-apiservers, Open Cluster Management, Flux, Velero,
+Argo, VolSync), install a small chart on every cluster through the hub, and run Operations from the hub: a command, a backup and a
+restore, a hook, runbooks - one of them on a canary first, halted by a cluster that fails, mended and tried again -, an upgrade, and
+an upgrade that one cluster cannot take.
 
 The control planes and controllers are real; pods are simulated by KWOK, because there is no kubelet. Everything runs on loopback
 and is gone at the end. The first run builds Kubernetes and the controllers from Go modules: minutes; later runs start at once.
 
-Exit status 0 means that all Operations ended as they should: the first two Succeeded, the last one Failed on one cluster.`
+Exit status 0 means that all Operations ended as they should: the last one Failed on one cluster, and all others Succeeded.`
 
 func newDemo() *cobra.Command {
 	var (
@@ -43,8 +44,8 @@ func newDemo() *cobra.Command {
 			if output != "" && output != "json" {
 				return fmt.Errorf("--output: %q is not known; leave it out for a table or say json", output)
 			}
-			if clusters < 2 || clusters > 10 {
-				return fmt.Errorf("--clusters: %d is not between 2 and 10", clusters)
+			if clusters < demo.MinClusters || clusters > 10 {
+				return fmt.Errorf("--clusters: %d is not between %d and 10", clusters, demo.MinClusters)
 			}
 			return runDemo(cmd.Context(), demo.Options{Clusters: clusters, Dir: dir}, keep, output == "json", cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},

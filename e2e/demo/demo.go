@@ -17,6 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	clusterv1 "open-cluster-management.io/api/cluster/v1"
+	clusterv1beta1 "open-cluster-management.io/api/cluster/v1beta1"
 	workv1 "open-cluster-management.io/api/work/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -31,9 +33,12 @@ const (
 	endedWithin     = 5 * time.Minute
 )
 
+// MinClusters are a canary, one that fails after it, and one that is held back.
+const MinClusters = 3
+
 // Options of a demo.
 type Options struct {
-	// Clusters is the number of spokes; 3 when 0.
+	// Clusters is the number of spokes, at least MinClusters; 3 when 0.
 	Clusters int
 	// Dir holds kubeconfigs and logs; a temporary folder, gone at the end, when empty.
 	Dir string
@@ -64,7 +69,7 @@ func Scheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		clientgoscheme.AddToScheme, appsv1alpha1.AddToScheme, opsv1alpha1.AddToScheme,
-		workv1.Install,
+		workv1.Install, clusterv1.Install, clusterv1beta1.Install,
 	} {
 		if err := add(scheme); err != nil {
 			panic(err) // only a kind registered twice fails, and that is a bug of this list

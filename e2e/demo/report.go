@@ -29,6 +29,8 @@ type OperationReport struct {
 	Clusters  opsv1alpha1.Counts          `json:"clusters"`
 	Instances opsv1alpha1.Counts          `json:"instances"`
 	Failures  []opsv1alpha1.Failure       `json:"failures,omitempty"`
+	// Retries that were asked for while it ran.
+	Retries int32 `json:"retries,omitempty"`
 	// Seconds from its creation on the hub to its end there.
 	Seconds float64 `json:"seconds"`
 }
@@ -45,6 +47,9 @@ func reportOf(op *opsv1alpha1.Operation, took time.Duration) OperationReport {
 		if s.Instances != nil {
 			out.Instances = *s.Instances
 		}
+	}
+	if r := op.Status.Rollout; r != nil {
+		out.Retries = r.Attempt
 	}
 	return out
 }

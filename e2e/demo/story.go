@@ -77,6 +77,15 @@ func story(clusters int) []Step {
 			Phase:     opsv1alpha1.PhaseSucceeded,
 		},
 		{
+			Says: "a runbook on one canary first, and then one cluster after the other. On " + mistyped + " somebody has mistyped it: the rollout must halt, " +
+				"and go on when that is mended (engine: workflow)",
+			Operation: canaryFirst(fleetWide(stockTaking, opsv1alpha1.TypeRunbook, opsv1alpha1.EngineWorkflow, map[string]any{"workflowTemplate": stockTaking})),
+			Before:    mistype,
+			Meanwhile: mendAndRetry,
+			After:     onlyFailedAgain,
+			Phase:     opsv1alpha1.PhaseSucceeded,
+		},
+		{
 			Says:      "upgrade every shop from chart 1.0.0 to 1.1.0 (engine: helm, that is Flux)",
 			Operation: fleetWide("upgrade-to-1-1-0", opsv1alpha1.TypeUpgrade, opsv1alpha1.EngineHelm, map[string]any{"targetVersion": "1.1.0"}),
 			Phase:     opsv1alpha1.PhaseSucceeded,

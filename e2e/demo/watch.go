@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -44,16 +46,41 @@ func Line(op *opsv1alpha1.Operation) string {
 		phase = opsv1alpha1.PhasePending
 	}
 	parts := []string{op.Name, string(phase)}
+	if s.Rollout != nil && s.Rollout.Groups > 1 {
+		parts = append(parts, groups(*s.Rollout))
+	}
 	if s.Summary != nil && s.Summary.Clusters != nil {
 		parts = append(parts, "clusters "+counts(*s.Summary.Clusters))
 	}
 	if s.Summary != nil && s.Summary.Instances != nil {
 		parts = append(parts, "instances "+counts(*s.Summary.Instances))
 	}
-	if s.Blocked || phase == opsv1alpha1.PhaseFailed {
+	if reason := Held(op); reason != "" {
+		parts = append(parts, reason+": "+s.Message)
+	} else if phase == opsv1alpha1.PhaseFailed {
 		parts = append(parts, s.Reason+": "+s.Message)
 	}
 	return strings.Join(parts, "  ")
+}
+
+// Held is the reason why an Operation is Blocked, empty when it is not. One that runs on has another reason besides, in its status.
+func Held(op *opsv1alpha1.Operation) string {
+	if c := meta.FindStatusCondition(op.Status.Conditions, opsv1alpha1.ConditionBlocked); c != nil && c.Status == metav1.ConditionTrue {
+		return c.Reason
+	}
+	return ""
+}
+
+// groups that a rollout has begun, and what the one at work waits for.
+func groups(r opsv1alpha1.RolloutStatus) string {
+	out := fmt.Sprintf("%d groups", r.Groups)
+	for _, g := range r.ByGroup {
+		out += fmt.Sprintf(", %s %s", g.Name, counts(g.Clusters))
+	}
+	if r.SoakingUntil != nil {
+		out += ", soaking"
+	}
+	return out
 }
 
 // counts leaves out what is nought, but for what has ended out of all.

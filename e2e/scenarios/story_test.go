@@ -25,11 +25,12 @@ func TestStory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(report.Operations) != 7 {
-		t.Fatalf("%d Operations, want 7", len(report.Operations))
+	if len(report.Operations) != 8 {
+		t.Fatalf("%d Operations, want 8", len(report.Operations))
 	}
 	t.Run("counts", func(t *testing.T) { storyCounts(t, report) })
-	t.Run("cause", func(t *testing.T) { storyCause(t, report.Operations[6]) })
+	t.Run("cause", func(t *testing.T) { storyCause(t, report.Operations[7]) })
+	t.Run("retried", func(t *testing.T) { storyRetried(t, report.Operations[5]) })
 	t.Run("kubectl", storyKubectl)
 	t.Run("charts", storyCharts)
 	t.Run("hub follows", storyHubFollows)
@@ -78,6 +79,16 @@ func storyCause(t *testing.T, o demo.OperationReport) {
 	}
 	if !strings.Contains(o.Message, "spoke3") {
 		t.Errorf("the message %q does not name the cluster", o.Message)
+	}
+}
+
+// storyRetried: a rollout that had halted has gone on, and has kept what a cluster had come to before.
+func storyRetried(t *testing.T, o demo.OperationReport) {
+	if o.Retries != 1 || len(o.Failures) != 0 {
+		t.Errorf("%s was retried %d times, want once, and has failures %+v", o.Name, o.Retries, o.Failures)
+	}
+	if out := kubectl(t, "get", "configmaps", "-o", "name"); strings.Count(out, "-before-1-") == 0 {
+		t.Errorf("no ConfigMap holds what was before the retry:\n%s", out)
 	}
 }
 
