@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -31,20 +32,51 @@ func (r *OperationReconciler) follows(ctx context.Context, p *pass) (grows bool,
 	if at, _ := earlierField(&p.op.Spec); at != nil || p.run.differs() {
 		return false, nil // it may have been set since what makes no sense was refused
 	}
-	groups, obstacle, err := r.decided(ctx, p.op)
-	if err != nil || obstacle != nil && obstacle.reason != opsv1alpha1.ReasonNoClusters {
-		return false, err // the plan holds until the Placement has been decided again
+	joined, left, err := r.changes(ctx, p)
+	if err != nil {
+		return false, err
 	}
-	p.run.mu.Lock()
-	joined, left := placement.Changes(p.run.plan, groups)
-	p.run.mu.Unlock()
 	for _, cluster := range left {
 		p.run.leave(cluster, p.op.Spec.Placement.PlacementRef.Name)
 	}
-	if len(joined) == 0 || len(p.op.Status.Plan.Added) >= placement.MaxAdditions {
+	if len(joined) == 0 {
 		return false, nil
 	}
 	return true, r.addToPlan(ctx, p, joined)
+}
+
+// changes are the clusters that the Placement has come to select, in their groups, and those that have not been started and that it selects no more. Neither is
+// taken back later, so that what the cache says is confirmed: it may be of a time when what joined since was not selected yet.
+func (r *OperationReconciler) changes(ctx context.Context, p *pass) (joined []placement.Group, left []string, err error) {
+	for _, from := range []client.Reader{r.Client, r.Live} {
+		groups, obstacle, err := r.decided(ctx, from, p.op)
+		if err != nil || obstacle != nil && obstacle.reason != opsv1alpha1.ReasonNoClusters {
+			return nil, nil, err // the plan holds until the Placement has been decided again
+		}
+		joined, left = p.run.against(groups)
+		if len(p.op.Status.Plan.Added) >= placement.MaxAdditions {
+			joined = nil
+		}
+		if len(joined)+len(left) == 0 {
+			return nil, nil, nil
+		}
+	}
+	return joined, left, nil
+}
+
+// against what a Placement selects: the clusters that are not planned, and those that are, and have not been started.
+func (r *run) against(groups []placement.Group) (joined []placement.Group, left []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	joined, left = placement.Changes(r.plan, groups)
+	left = slices.DeleteFunc(left, func(cluster string) bool { return !r.untouched(cluster) })
+	return joined, left
+}
+
+// untouched tells whether a cluster has not been started, for callers that hold the lock.
+func (r *run) untouched(cluster string) bool {
+	known, _ := r.tally.Result(cluster)
+	return known.State == "" && known.Attempt == 0
 }
 
 // differs tells whether clusters are given parameters of their own. What one that joins would be given cannot be refused any more, so that none does.
@@ -58,7 +90,7 @@ func (r *run) differs() bool {
 func (r *run) leave(cluster, from string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if known, _ := r.tally.Result(cluster); known.State == "" && known.Attempt == 0 {
+	if r.untouched(cluster) {
 		r.note(placement.ClusterResult{
 			Cluster: cluster, State: placement.Skipped, Reason: opsv1alpha1.ReasonLeftPlacement,
 			Message: fmt.Sprintf("Placement %s selected it no more, before it was begun", from),

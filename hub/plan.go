@@ -178,7 +178,7 @@ func (r *OperationReconciler) groups(ctx context.Context, p *pass, template *ops
 		groups, obstacle := p.earlier.clusters(p.op, template)
 		return groups, obstacle, nil
 	case p.op.Spec.Placement != nil:
-		return r.decided(ctx, p.op)
+		return r.decided(ctx, r.Client, p.op)
 	default:
 		return r.home(ctx, p.op)
 	}
@@ -208,10 +208,10 @@ func (p *pass) meet(o obstacle) {
 	}
 }
 
-// decided are the clusters that the Placement selects.
-func (r *OperationReconciler) decided(ctx context.Context, op *opsv1alpha1.Operation) ([]placement.Group, *obstacle, error) {
+// decided are the clusters that the Placement selects, as a reader has it: a cache, or the API server.
+func (r *OperationReconciler) decided(ctx context.Context, from client.Reader, op *opsv1alpha1.Operation) ([]placement.Group, *obstacle, error) {
 	name := op.Spec.Placement.PlacementRef.Name
-	found, err := find(ctx, r.Client, types.NamespacedName{Namespace: op.Namespace, Name: name}, &clusterv1beta1.Placement{})
+	found, err := find(ctx, from, types.NamespacedName{Namespace: op.Namespace, Name: name}, &clusterv1beta1.Placement{})
 	if err != nil {
 		return nil, nil, fmt.Errorf("read Placement %s: %w", name, err)
 	}
@@ -220,7 +220,7 @@ func (r *OperationReconciler) decided(ctx context.Context, op *opsv1alpha1.Opera
 			"spec.placement.placementRef.name: there is no Placement %q in namespace %s", name, op.Namespace)}, nil
 	}
 	decisions := &clusterv1beta1.PlacementDecisionList{}
-	if err := r.List(ctx, decisions, client.InNamespace(op.Namespace), client.MatchingLabels{clusterv1beta1.PlacementLabel: name}); err != nil {
+	if err := from.List(ctx, decisions, client.InNamespace(op.Namespace), client.MatchingLabels{clusterv1beta1.PlacementLabel: name}); err != nil {
 		return nil, nil, fmt.Errorf("read the decisions of Placement %s: %w", name, err)
 	}
 	groups, pending := placement.Resolve(found, decisions.Items)

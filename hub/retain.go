@@ -74,7 +74,7 @@ func (r *OperationReconciler) load(ctx context.Context, p *pass) (bool, error) {
 			}
 		}
 		_, final, _ := run.tally.Chunk(i)
-		run.kept[i] = keptChunk{final: final, entries: len(results), at: p.now}
+		run.kept[i] = keptChunk{final: final, started: startedIn(results), at: p.now}
 	}
 	run.mu.Unlock()
 	// From here on events count too: a work is seen by them, by the list, or by both.
@@ -192,7 +192,7 @@ func (r *OperationReconciler) keep(ctx context.Context, p *pass, all bool) error
 		if err := r.storeResults(ctx, p.op, i, data); err != nil {
 			return fmt.Errorf("store chunk %d of the results: %w", i, err)
 		}
-		p.run.stored(i, keptChunk{final: final, entries: len(results), at: p.now})
+		p.run.stored(i, keptChunk{final: final, started: startedIn(results), at: p.now})
 	}
 	return nil
 }
@@ -207,7 +207,7 @@ func (r *run) unkept(i int, now time.Time, every time.Duration, all bool) (resul
 	kept := &r.kept[i]
 	results, final, size := r.tally.Chunk(i)
 	switch {
-	case final == kept.final && len(results) == kept.entries && !kept.urgent:
+	case final == kept.final && startedIn(results) == kept.started && !kept.urgent:
 		return nil, 0, 0
 	case final == kept.final && kept.at.IsZero(): // nothing but starts, which a result that is on its way may save
 		kept.at = now
@@ -217,6 +217,16 @@ func (r *run) unkept(i int, now time.Time, every time.Duration, all bool) (resul
 		return nil, 0, left
 	}
 	return results, final, 0
+}
+
+// startedIn so many of some results that are kept: of the others it is kept that they are to be started again.
+func startedIn(results []placement.ClusterResult) (n int) {
+	for _, result := range results {
+		if result.State != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // stored records what of a chunk is stored. A result that came while it was being written is still to be.

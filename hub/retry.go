@@ -4,7 +4,9 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -78,23 +80,55 @@ func (r *run) rollsBack(spec opsv1alpha1.OperationSpec, now time.Time) bool {
 	return placement.For(spec).Decide(r.plan, r.tally, placement.Gates{}, now, 1).RollBack
 }
 
-// putAside stores what clusters have come to before they are started again, for people to read: NAME-before-ATTEMPT-N, beside the results.
+// putAside stores what clusters have come to before they are started again, for people to read: NAME-before-ATTEMPT-N, beside the results. What is there by then, of
+// a hub that was broken off or of the pass before, stays, and those are added that have ended since.
 func (r *OperationReconciler) putAside(ctx context.Context, p *pass, attempt int32, again [][]placement.ClusterResult) error {
 	for i, results := range again {
 		if len(results) == 0 {
 			continue
 		}
-		data, err := placement.EncodeResults(results)
-		if err != nil {
-			return err
-		}
 		name := ResultName(p.op) + "-before-" + strconv.Itoa(int(attempt))
-		err = r.Create(ctx, chunkMap(p.op, name, opsv1alpha1.PartEarlier, i, data))
-		if err != nil && !apierrors.IsAlreadyExists(err) { // by the hub that began this, of which it is known what it saw first
+		if err := r.addEarlier(ctx, p.op, name, i, results); err != nil {
 			return fmt.Errorf("store what chunk %d had come to before attempt %d: %w", i, attempt, err)
 		}
 	}
 	return nil
+}
+
+func (r *OperationReconciler) addEarlier(ctx context.Context, op *opsv1alpha1.Operation, name string, i int, results []placement.ClusterResult) error {
+	data, err := placement.EncodeResults(results)
+	if err != nil {
+		return err
+	}
+	chunk := chunkMap(op, name, opsv1alpha1.PartEarlier, i, data)
+	if err := r.Create(ctx, chunk); !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	old, err := r.ownChunk(ctx, op, chunk.Name)
+	if err != nil {
+		return err
+	}
+	if old == nil {
+		return errors.New("the ConfigMap existed and is gone again")
+	}
+	earlier, err := placement.DecodeResults(old.BinaryData[chunkKey])
+	if err != nil {
+		earlier = nil // somebody has damaged it: what is known now is better
+	}
+	first := len(earlier)
+	for _, result := range results {
+		if !slices.ContainsFunc(earlier[:first], func(known placement.ClusterResult) bool { return known.Cluster == result.Cluster }) {
+			earlier = append(earlier, result)
+		}
+	}
+	if len(earlier) == first {
+		return nil
+	}
+	if chunk.BinaryData[chunkKey], err = placement.EncodeResults(earlier); err != nil {
+		return err
+	}
+	chunk.ResourceVersion = old.ResourceVersion
+	return r.Update(ctx, chunk)
 }
 
 // reopen clusters: what is stored first, then what is known.
@@ -122,7 +156,7 @@ func (r *OperationReconciler) reopen(ctx context.Context, p *pass, attempt int32
 		if err := r.storeResults(ctx, p.op, i, data); err != nil {
 			return fmt.Errorf("store that clusters of chunk %d are to be started again: %w", i, err)
 		}
-		kept := keptChunk{entries: len(all), at: p.now}
+		kept := keptChunk{started: startedIn(all), at: p.now}
 		for _, result := range all {
 			if result.State.Terminal() {
 				kept.final++

@@ -3,17 +3,23 @@
 package hub
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	workv1 "open-cluster-management.io/api/work/v1"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/placement"
 )
 
 // TestRetryOf: what did not succeed is tried again by another Operation, with what was frozen then, in the groups of then. What it came to before stays.
@@ -136,5 +142,54 @@ func TestRetryOfAll(t *testing.T) {
 	changed := f.await(again("changed", "bad"), opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonTemplateChanged)
 	if want := "OperationTemplate " + template.Name + " has changed since Operation bad"; !strings.HasPrefix(changed.Status.Message, want) {
 		t.Error(changed.Status.Message)
+	}
+}
+
+// TestRetryKeepsAll: what a cluster had come to is kept also when it ended after others of the same attempt had been put aside; and a hub that takes over knows
+// which clusters were started again: one whose ManifestWork was deleted meanwhile is not told a second time.
+func TestRetryKeepsAll(t *testing.T) {
+	f, _ := stepping(t, 2)
+	stop := f.startHub()
+	f.place("all", f.clusters...)
+	a, b := f.clusters[0], f.clusters[1]
+	op := f.operation("upgrade", "all", func(op *opsv1alpha1.Operation) {
+		oneAtATime(op)
+		op.Spec.Rollout.Progressive.MaxConcurrency = intstr.FromInt32(2)
+	})
+	f.awaitWorks(op, 2)
+	f.report(op, a, failed("disk full"))
+	f.report(op, b, failed("out of memory"))
+	f.saying(op, "2 of 2 clusters ended")
+	broken, err := placement.EncodeResults([]placement.ClusterResult{{Cluster: a, State: placement.Failed, Message: "disk full"}})
+	f.must(err)
+	f.must(api.Create(f.ctx, chunkMap(f.get(op), ResultName(op)+"-before-1", opsv1alpha1.PartEarlier, 0, broken)))
+	f.editOp(op, func(op *opsv1alpha1.Operation) { op.Spec.Retry = &opsv1alpha1.RetrySpec{Attempt: 1} })
+	f.reportAttempt(op, a, 1, running())
+	f.reportAttempt(op, b, 1, running())
+	if before := f.resultsIn(op, ResultName(op)+"-before-1-0"); len(before) != 2 || before[1].Cluster != b || before[1].Message != "out of memory" {
+		t.Errorf("kept of before: %+v", before)
+	}
+	f.eventually("it to be on record that both were started again", func() (string, error) {
+		var started []string
+		for _, r := range f.resultsIn(op, ResultName(op)+"-0") {
+			started = append(started, fmt.Sprint(r.State, r.Attempt))
+		}
+		return differs(fmt.Sprint(started), "[Pending1 Pending1]"), nil
+	})
+	stop()
+	f.must(api.DeleteAllOf(f.ctx, &workv1.ManifestWork{}, client.InNamespace(b), client.MatchingLabels{opsv1alpha1.LabelOperation: string(op.UID)}))
+	f.eventually("its ManifestWorks to be gone", func() (string, error) {
+		list := &workv1.ManifestWorkList{}
+		err := api.List(f.ctx, list, client.InNamespace(b), client.MatchingLabels{opsv1alpha1.LabelOperation: string(op.UID)})
+		for i := range list.Items {
+			list.Items[i].Finalizers = nil
+			err = errors.Join(err, client.IgnoreNotFound(api.Update(f.ctx, &list.Items[i])))
+		}
+		return differs(fmt.Sprint(len(list.Items)), "0"), err
+	})
+	f.startHub()
+	f.saying(op, "1 failed")
+	if names := f.attempts(op, b); len(names) != 0 {
+		t.Errorf("told again: %v", names)
 	}
 }

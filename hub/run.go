@@ -57,8 +57,8 @@ type trouble struct {
 
 // keptChunk says what of a chunk is stored.
 type keptChunk struct {
-	// final results, and entries in all: of clusters that were started too.
-	final, entries int
+	// final results, and marks of clusters that were started in all: those of an attempt that was only asked for are none.
+	final, started int
 	at             time.Time
 	// urgent is set when the chunk has a result that is not stored yet and that no ManifestWork tells.
 	urgent bool

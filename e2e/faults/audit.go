@@ -6,7 +6,9 @@ import (
 	"encoding/base64"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
+	"strconv"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -16,10 +18,11 @@ import (
 )
 
 // audit is what the hub has on record of its Operations. It is complete when each that has ended counts as many clusters as were planned, each of them
-// in one end, and when there was a result of each of these, in an end that the counts agree with.
+// in one end, and when there was a result of each of these, in an end that the counts agree with; and of each that was started again what it had come to before.
 type audit struct {
 	ended   map[types.UID]closing
-	results map[types.UID]map[string]opsv1alpha1.Counts // by Operation and by the ConfigMap that holds a part of them
+	results map[types.UID]map[string][]placement.ClusterResult // by Operation and by the ConfigMap that holds a part of them
+	earlier map[types.UID]map[string]bool                      // by Operation: the clusters that had ended before an attempt; see before
 }
 
 // closing is what an Operation said when it ended.
@@ -30,7 +33,7 @@ type closing struct {
 }
 
 func newAudit() audit {
-	return audit{ended: map[types.UID]closing{}, results: map[types.UID]map[string]opsv1alpha1.Counts{}}
+	return audit{ended: map[types.UID]closing{}, results: map[types.UID]map[string][]placement.ClusterResult{}, earlier: map[types.UID]map[string]bool{}}
 }
 
 // see a change on the hub.
@@ -39,8 +42,11 @@ func (a audit) see(o *unstructured.Unstructured) {
 	case "Operation":
 		a.close(o)
 	case "ConfigMap":
-		if o.GetLabels()[opsv1alpha1.LabelPart] == opsv1alpha1.PartResult {
+		switch o.GetLabels()[opsv1alpha1.LabelPart] {
+		case opsv1alpha1.PartResult:
 			a.file(o)
+		case opsv1alpha1.PartEarlier:
+			a.fileEarlier(o)
 		}
 	}
 }
@@ -52,20 +58,48 @@ func (a audit) close(o *unstructured.Unstructured) {
 	if !isPlanned || !opsv1alpha1.OperationPhase(text(o, "status", "phase")).Terminal() || reason == opsv1alpha1.ReasonResultLost || reason == opsv1alpha1.ReasonDryRun {
 		return
 	}
-	count := func(field string) int32 {
+	counted := func(field string) int32 {
 		n, _, _ := unstructured.NestedInt64(o.Object, "status", "summary", "clusters", field)
 		return int32(n)
 	}
 	a.ended[o.GetUID()] = closing{o.GetName(), int32(planned), opsv1alpha1.Counts{
-		Total: count("total"), Succeeded: count("succeeded"), Failed: count("failed"), Cancelled: count("cancelled"), Skipped: count("skipped"),
+		Total: counted("total"), Succeeded: counted("succeeded"), Failed: counted("failed"), Cancelled: counted("cancelled"), Skipped: counted("skipped"),
 	}}
 }
 
 // file the results in a ConfigMap.
 func (a audit) file(o *unstructured.Unstructured) {
 	operation := types.UID(o.GetLabels()[opsv1alpha1.LabelOperation])
+	if a.results[operation] == nil {
+		a.results[operation] = map[string][]placement.ClusterResult{}
+	}
+	a.results[operation][o.GetName()] = resultsIn(o)
+}
+
+// beforeAttempt is in the name of a ConfigMap that holds what clusters had come to before an attempt.
+var beforeAttempt = regexp.MustCompile(`-before-(\d+)-\d+$`)
+
+// fileEarlier files what clusters had come to before they were started again. One that had not ended, or that had succeeded, counts for nothing.
+func (a audit) fileEarlier(o *unstructured.Unstructured) {
+	operation, attempt := types.UID(o.GetLabels()[opsv1alpha1.LabelOperation]), beforeAttempt.FindStringSubmatch(o.GetName())
+	if attempt == nil {
+		return // what is not there is missed
+	}
+	if a.earlier[operation] == nil {
+		a.earlier[operation] = map[string]bool{}
+	}
+	for _, r := range resultsIn(o) {
+		if r.State.Terminal() && r.State != placement.Succeeded {
+			a.earlier[operation][before(r.Cluster, attempt[1])] = true
+		}
+	}
+}
+
+func before(cluster, attempt string) string { return cluster + " before attempt " + attempt }
+
+// resultsIn a ConfigMap.
+func resultsIn(o *unstructured.Unstructured) (all []placement.ClusterResult) {
 	data, _, _ := unstructured.NestedStringMap(o.Object, "binaryData")
-	var counts opsv1alpha1.Counts
 	for _, encoded := range data {
 		raw, err := base64.StdEncoding.DecodeString(encoded)
 		if err != nil {
@@ -75,25 +109,28 @@ func (a audit) file(o *unstructured.Unstructured) {
 		if err != nil {
 			continue // what is not there is missed
 		}
-		for _, r := range results {
-			counts.Total++
-			switch r.State {
-			case placement.Succeeded:
-				counts.Succeeded++
-			case placement.Failed:
-				counts.Failed++
-			case placement.Cancelled:
-				counts.Cancelled++
-			case placement.Skipped:
-				counts.Skipped++
-			case placement.Pending, placement.Blocked, placement.Running:
-			}
+		all = append(all, results...)
+	}
+	return all
+}
+
+// count results by their ends.
+func count(results []placement.ClusterResult) (counts opsv1alpha1.Counts) {
+	for _, r := range results {
+		counts.Total++
+		switch r.State {
+		case placement.Succeeded:
+			counts.Succeeded++
+		case placement.Failed:
+			counts.Failed++
+		case placement.Cancelled:
+			counts.Cancelled++
+		case placement.Skipped:
+			counts.Skipped++
+		case placement.Pending, placement.Blocked, placement.Running:
 		}
 	}
-	if a.results[operation] == nil {
-		a.results[operation] = map[string]opsv1alpha1.Counts{}
-	}
-	a.results[operation][o.GetName()] = counts
+	return counts
 }
 
 // gaps are what is missing, in words.
@@ -103,13 +140,14 @@ func (a audit) gaps() (all []string) {
 		if end.counts.Total != end.planned || end.counts.Done() != end.planned {
 			all = append(all, fmt.Sprintf("Operation %s was planned for %d clusters and accounts for %+v", end.name, end.planned, end.counts))
 		}
-		var kept opsv1alpha1.Counts
-		for _, c := range a.results[uid] {
-			kept.Total, kept.Succeeded, kept.Failed, kept.Cancelled = kept.Total+c.Total, kept.Succeeded+c.Succeeded, kept.Failed+c.Failed, kept.Cancelled+c.Cancelled
-			kept.Skipped += c.Skipped
-		}
-		if kept != end.counts {
+		results := slices.Concat(slices.Collect(maps.Values(a.results[uid]))...)
+		if kept := count(results); kept != end.counts {
 			all = append(all, fmt.Sprintf("Operation %s ended with %+v, and the results that were kept are %+v", end.name, end.counts, kept))
+		}
+		for _, r := range results {
+			if what := before(r.Cluster, strconv.Itoa(int(r.Attempt))); r.Attempt > 0 && !a.earlier[uid][what] {
+				all = append(all, fmt.Sprintf("Operation %s has not kept what became of %s", end.name, what))
+			}
 		}
 	}
 	return all
@@ -119,4 +157,5 @@ func (a audit) gaps() (all []string) {
 func (a audit) forget() {
 	clear(a.ended)
 	clear(a.results)
+	clear(a.earlier)
 }

@@ -20,20 +20,28 @@ func TestAudit(t *testing.T) {
 			"status.summary.clusters.succeeded": succeeded, "status.summary.clusters.failed": failed,
 		}).Object
 	}
+	kept := func(part, name string, all ...placement.ClusterResult) *unstructured.Unstructured {
+		raw, err := placement.EncodeResults(all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		labels := map[string]string{"ops.vworkspace.io/part": part, "ops.vworkspace.io/operation": "1"}
+		return seen(OnHub, "ConfigMap", name, name, labels, map[string]any{
+			"binaryData": map[string]any{"data": base64.StdEncoding.EncodeToString(raw)},
+		}).Object
+	}
 	results := func(name string, states ...placement.State) *unstructured.Unstructured {
 		var all []placement.ClusterResult
 		for _, s := range states {
 			all = append(all, placement.ClusterResult{Cluster: "c", State: s})
 		}
-		raw, err := placement.EncodeResults(all)
-		if err != nil {
-			t.Fatal(err)
-		}
-		labels := map[string]string{"ops.vworkspace.io/part": "result", "ops.vworkspace.io/operation": "1"}
-		return seen(OnHub, "ConfigMap", name, name, labels, map[string]any{
-			"binaryData": map[string]any{"data": base64.StdEncoding.EncodeToString(raw)},
-		}).Object
+		return kept("result", name, all...)
 	}
+	again := kept("result", "0", placement.ClusterResult{Cluster: "a", State: placement.Succeeded}, placement.ClusterResult{Cluster: "b", State: placement.Succeeded, Attempt: 1})
+	earlier := func(name, cluster string, state placement.State) *unstructured.Unstructured {
+		return kept("earlier", name, placement.ClusterResult{Cluster: cluster, State: state})
+	}
+	done := operation("Succeeded", "AllSucceeded", 2, 0)
 	for _, c := range []struct {
 		name string
 		see  []*unstructured.Unstructured
@@ -54,6 +62,12 @@ func TestAudit(t *testing.T) {
 			results("0", placement.Succeeded, placement.Succeeded), operation("Failed", "SomeFailed", 1, 1),
 		}, "the results that were kept"},
 		{"the plan was taken away", []*unstructured.Unstructured{operation("Failed", "ResultLost", 1, 1)}, ""},
+		{"what was before an attempt is there", []*unstructured.Unstructured{earlier("r-before-1-0", "b", placement.Failed), again, done}, ""},
+		{"what was before an attempt is not there", []*unstructured.Unstructured{again, done}, "has not kept what became of b before attempt 1"},
+		{"what was before an attempt is of another cluster", []*unstructured.Unstructured{earlier("r-before-1-0", "a", placement.Failed), again, done}, "has not kept"},
+		{"what was before an attempt is of another one", []*unstructured.Unstructured{earlier("r-before-2-0", "b", placement.Failed), again, done}, "has not kept"},
+		{"what was before an attempt was no end", []*unstructured.Unstructured{earlier("r-before-1-0", "b", placement.Pending), again, done}, "has not kept"},
+		{"what was before an attempt was well", []*unstructured.Unstructured{earlier("r-before-1-0", "b", placement.Succeeded), again, done}, "has not kept"},
 		{"nothing was to be done", []*unstructured.Unstructured{operation("Succeeded", "DryRun", 0, 0)}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

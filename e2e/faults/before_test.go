@@ -7,7 +7,6 @@ import (
 	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -23,11 +22,14 @@ import (
 // everywhere is a Placement that has chosen all clusters.
 func everywhere(w *World) error { return w.Placement("everywhere", append([]string{near}, far...)...) }
 
-// instances are two on the near cluster, a and b, that an engine works on.
+// placeholders are two on the near cluster, a and b, that an engine works on.
+func placeholders(engine opsv1alpha1.OperationEngine) func(*World) error {
+	return func(w *World) error { return w.Create(OnSpoke, Placeholder("a", engine), Placeholder("b", engine)) }
+}
+
+// instances are placeholders, and a Placement.
 func instances(engine opsv1alpha1.OperationEngine) func(*World) error {
-	return func(w *World) error {
-		return errors.Join(w.Create(OnSpoke, Placeholder("a", engine), Placeholder("b", engine)), everywhere(w))
-	}
+	return both(placeholders(engine), everywhere)
 }
 
 // released are instances that Flux has installed.

@@ -5,6 +5,7 @@ package faults
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -16,7 +17,7 @@ import (
 )
 
 // stories are what every fault is tried on: those of tasks, and others. Each runs on three clusters: near with two instances, and two far ones.
-var stories = append(toldOf(tasks), []Story{
+var stories = slices.Concat(toldOf(tasks), rolloutStories, []Story{
 	{
 		// The Job before a Backup fails, so there is none.
 		Name: "quiesce fails before", Before: taskOf("quiesce").story("", nil).Before, Tell: taskOf("quiesce").failing("Job"),
@@ -238,7 +239,7 @@ var stories = append(toldOf(tasks), []Story{
 		},
 	},
 	catalogStory,
-}...)
+})
 
 func both(all ...func(*World) error) func(*World) error {
 	return func(w *World) error {

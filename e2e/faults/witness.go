@@ -23,7 +23,8 @@ const canary = "hunter2-canary"
 // Witness sees every change and knows what must never happen, however a story goes:
 //
 //   - an Operation that has ended stays as it ended, and accounts for every cluster;
-//   - a cluster gets one ManifestWork of an Operation, and an instance one Operation of a parent, also when the first is gone;
+//   - a cluster gets one ManifestWork of an Operation and attempt, and an instance one Operation of a parent, also when the first is gone;
+//   - another attempt is one that was asked for, on a cluster where the one before has ended, and not well: see deliveries;
 //   - no two runs that change or move an instance's data are at work on it at a time, and no Backup beside a Restore;
 //   - what a run had an executor do is not made a second time, also when it is gone; and in all a run makes no more than in an undisturbed telling
 //     (see Report.Made);
@@ -39,12 +40,13 @@ type Witness struct {
 	wrong []string
 	again map[string][]string // what was made a second time, by its kind
 	audit audit
+	sent  deliveries
 }
 
 func newWitness() *Witness {
 	return &Witness{
 		seen: map[types.UID]bool{}, count: map[string]int{}, only: map[string]types.UID{}, ended: map[types.UID]string{}, busy: map[string]map[types.UID]string{},
-		again: map[string][]string{}, audit: newAudit(),
+		again: map[string][]string{}, audit: newAudit(), sent: newDeliveries(),
 	}
 }
 
@@ -58,7 +60,7 @@ func (w *Witness) made() map[string]int {
 func (w *Witness) broken(late []string) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	wrong := slices.Clone(w.wrong)
+	wrong := append(slices.Clone(w.wrong), w.sent.wrong()...)
 	for _, kind := range slices.Sorted(maps.Keys(w.again)) {
 		if again := w.again[kind]; len(again) > 1 || !slices.Contains(late, kind) {
 			wrong = append(wrong, again...)
@@ -93,6 +95,7 @@ func (w *Witness) forget() {
 	clear(w.ended)
 	clear(w.busy)
 	w.audit.forget()
+	w.sent.forget()
 }
 
 // see a change.
@@ -107,6 +110,7 @@ func (w *Witness) see(c Change) {
 	}
 	if c.API == OnHub {
 		w.audit.see(c.Object)
+		w.sent.see(c)
 	}
 	w.oneOfAKind(c)
 	if c.Object.GetKind() == "Operation" {
@@ -131,13 +135,13 @@ func describe(c Change, format string, args ...any) string {
 // executed are the kinds by which an executor is told what to do. Each of them does it once, and its name follows from the run.
 var executed = []string{"Job", "Workflow", "Backup", "Restore", "ReplicationSource", "ReplicationDestination", "VolumeSnapshot"}
 
-// oneOfAKind: per Operation one ManifestWork in a cluster, per parent one Operation on an instance, and per run one of what tells an executor.
+// oneOfAKind: per Operation and attempt one ManifestWork in a cluster, per parent one Operation on an instance, and per run one of what tells an executor.
 func (w *Witness) oneOfAKind(c Change) {
 	labels := c.Object.GetLabels()
 	key := ""
 	switch {
 	case c.Object.GetKind() == "ManifestWork" && labels[opsv1alpha1.LabelOperation] != "":
-		key = "work of " + labels[opsv1alpha1.LabelOperation] + " in " + c.Object.GetNamespace()
+		key = "work of " + labels[opsv1alpha1.LabelOperation] + " in " + c.Object.GetNamespace() + " by the name " + c.Object.GetName() // each attempt has its own
 	case c.Object.GetKind() == "Operation" && labels[opsv1alpha1.LabelParent] != "":
 		key = "child of " + labels[opsv1alpha1.LabelParent] + " on " + target(c.Object)
 	case slices.Contains(executed, c.Object.GetKind()) && labels[opsv1alpha1.LabelOperation] != "" && labels[opsv1alpha1.LabelStep] == "":

@@ -9,6 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
 
 // seen is an object as a Witness sees it, with fields set in it.
@@ -45,6 +47,25 @@ func TestWitness(t *testing.T) {
 		c.Object.SetNamespace(namespace)
 		return c
 	}
+	again := func(attempt int64) Change {
+		return seen(OnHub, "Operation", "op", "1", nil, map[string]any{"spec.retry.attempt": attempt})
+	}
+	attempt := func(uid, phase string, parts ...string) Change {
+		c := work("near", uid)
+		c.Object.SetName(opsv1alpha1.RunName("op", "1", parts...))
+		status := map[string]any{"resourceStatus": map[string]any{"manifests": []any{map[string]any{
+			"statusFeedback": map[string]any{"values": []any{map[string]any{"name": "phase", "fieldValue": map[string]any{"string": phase}}}},
+		}}}}
+		if phase != "Running" {
+			status["conditions"] = []any{map[string]any{"type": "Complete", "status": "True"}}
+		}
+		c.Object.Object["status"] = status
+		return c
+	}
+	takenBack := attempt("1", "Running")
+	takenBack.Object.Object["spec"] = map[string]any{"deleteOption": map[string]any{"propagationPolicy": "Foreground"}}
+	deletedWork := attempt("1", "Running")
+	deletedWork.Type = watch.Deleted
 	child := func(on, uid string) Change {
 		return seen(OnSpoke, "Operation", "child", uid, map[string]string{"ops.vworkspace.io/parent": "1"}, map[string]any{"spec.targetRef.name": on})
 	}
@@ -72,6 +93,18 @@ func TestWitness(t *testing.T) {
 		}},
 		{name: "a ManifestWork in each cluster", see: []Change{work("near", "1"), work("far", "2"), work("near", "1")}},
 		{name: "a second ManifestWork", see: []Change{work("near", "1"), work("near", "2")}, want: "is the second work of 1 in near"},
+		{name: "another attempt", see: []Change{again(1), attempt("1", "Failed"), attempt("2", "Running", "retry", "1")}},
+		{name: "another attempt, asked for by what is seen later", see: []Change{attempt("1", "Failed"), attempt("2", "Running", "retry", "1"), again(1)}},
+		{name: "another attempt of one that was taken back", see: []Change{again(1), takenBack, attempt("2", "Running", "retry", "1")}},
+		{name: "another attempt of one that was deleted", see: []Change{again(1), deletedWork, attempt("2", "Running", "retry", "1")}},
+		{name: "the second attempt is a cluster's first", see: []Change{again(2), attempt("2", "Running", "retry", "2")}},
+		{name: "an attempt that nobody has asked for", see: []Change{again(1), attempt("1", "Failed"), attempt("2", "Running", "retry", "2")}, want: "no attempt that was asked for"},
+		{name: "an attempt of an Operation that nobody has seen", see: []Change{attempt("1", "Failed"), attempt("2", "Running", "retry", "1")}, want: "no attempt that was asked for"},
+		{name: "an attempt that was to be before", see: []Change{again(1), attempt("1", "Failed", "retry", "1"), attempt("2", "Running")}, want: "still to come"},
+		{name: "an attempt beside another", see: []Change{again(1), attempt("1", "Running"), attempt("2", "Running", "retry", "1")}, want: "is at work there"},
+		{name: "an attempt of what is done", see: []Change{again(1), attempt("1", "Succeeded"), attempt("2", "Running", "retry", "1")}, want: "had succeeded"},
+		{name: "an attempt twice", see: []Change{again(1), attempt("1", "Failed", "retry", "1"), attempt("2", "Running", "retry", "1")}, want: "is the second work"},
+		{name: "an attempt twice, late", see: []Change{again(1), attempt("1", "Failed", "retry", "1"), attempt("2", "Running", "retry", "1")}, late: []string{"hub ManifestWork"}},
 		{name: "a child on each instance", see: []Change{child("a", "1"), child("b", "2")}},
 		{name: "a second child", see: []Change{child("a", "1"), child("a", "2")}, want: "is the second child of 1"},
 		{name: "a Job", see: []Change{job("1", of), job("1", of)}},
