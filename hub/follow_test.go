@@ -3,9 +3,15 @@
 package hub
 
 import (
+	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
+
+	clusterv1beta1 "open-cluster-management.io/api/cluster/v1beta1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/placement"
@@ -46,5 +52,37 @@ func TestFollow(t *testing.T) {
 	}
 	if s := f.get(frozen).Status; s.Plan.Clusters != 2 || s.Summary.Clusters.Skipped != 0 {
 		t.Errorf("a plan that is frozen has changed: %+v", s.Plan)
+	}
+}
+
+// TestFollowIsNotOfThePast: a hub whose cache shows a Placement as it was before a cluster joined does not leave that cluster out.
+func TestFollowIsNotOfThePast(t *testing.T) {
+	f := newFleet(t, 2)
+	var past atomic.Pointer[clusterv1beta1.PlacementDecisionList]
+	f.funcs = interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+		if decisions, asked := list.(*clusterv1beta1.PlacementDecisionList); asked && past.Load() != nil {
+			past.Load().DeepCopyInto(decisions)
+			return nil
+		}
+		return c.List(ctx, list, opts...)
+	}}
+	f.startHub()
+	a, b := f.clusters[0], f.clusters[1]
+	f.place("some", a)
+	op := f.operation("upgrade", "some", oneAtATime, follows, func(op *opsv1alpha1.Operation) { op.Spec.Rollout.Progressive.MinSuccessTime.Duration = 0 })
+	f.awaitWorks(op, 1)
+	before := &clusterv1beta1.PlacementDecisionList{}
+	f.must(api.List(f.ctx, before, client.InNamespace(f.ns)))
+	f.decide(f.placementNamed("some"), a, b)
+	f.eventually("b to be planned", func() (string, error) { return differs(fmt.Sprint(f.get(op).Status.Plan.Clusters), "2"), nil })
+	before.Items[0].Status.Decisions = append(before.Items[0].Status.Decisions, clusterv1beta1.ClusterDecision{ClusterName: "one-that-left"}) // as many as there are now
+	past.Store(before)
+	f.report(op, a, running())
+	f.saying(op, "1 running")
+	f.report(op, a, succeeded(1))
+	f.awaitWorks(op, 2)
+	f.report(op, b, succeeded(1))
+	if end := f.await(op, opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded); end.Status.Plan.Clusters != 2 {
+		t.Errorf("planned: %+v", end.Status.Plan)
 	}
 }

@@ -47,16 +47,49 @@ func (r *OperationReconciler) turn(ctx context.Context, p *pass) (bool, error) {
 	first := slices.IndexFunc(others, func(other *opsv1alpha1.Operation) bool {
 		return other.Status.Phase == opsv1alpha1.PhaseRunning || byCreation(other, p.op) < 0
 	})
-	if first < 0 && r.turns.take(p.op) {
-		return true, nil
+	if first >= 0 {
+		p.goesAfter(others[first].Name)
+		return false, nil
 	}
-	if first < 0 {
+	if !r.turns.take(p.op) {
 		p.after(r.StatusInterval) // the one that has it is not seen to run yet
 		return false, nil
 	}
-	p.blockedBy(placement.Gate{Reason: opsv1alpha1.ReasonConflictingOperation, Opens: p.now.Add(queueAgain), Message: fmt.Sprintf(
-		"Operation %s of the same spec.concurrencyKey goes first; cancel it to let it pass", others[first].Name)})
+	running, err := r.runsByNow(ctx, p.op)
+	if err != nil || running == "" {
+		return err == nil, err
+	}
+	p.goesAfter(running)
 	return false, nil
+}
+
+// goesAfter says that another Operation of the same concurrencyKey goes first.
+func (p *pass) goesAfter(first string) {
+	p.blockedBy(placement.Gate{Reason: opsv1alpha1.ReasonConflictingOperation, Opens: p.now.Add(queueAgain), Message: fmt.Sprintf(
+		"Operation %s of the same spec.concurrencyKey goes first; cancel it to let it pass", first)})
+}
+
+// runsByNow is the name of an Operation of the same concurrencyKey that runs by what the API server says, or empty. A hub that has just come up may have a cache of
+// the time before that one began.
+func (r *OperationReconciler) runsByNow(ctx context.Context, op *opsv1alpha1.Operation) (string, error) {
+	if op.Spec.ConcurrencyKey == "" {
+		return "", nil
+	}
+	for next := ""; ; {
+		list := &opsv1alpha1.OperationList{}
+		if err := r.Live.List(ctx, list, client.InNamespace(op.Namespace), client.Limit(listPage), client.Continue(next)); err != nil {
+			return "", fmt.Errorf("list the Operations of concurrencyKey %s: %w", op.Spec.ConcurrencyKey, err)
+		}
+		for i := range list.Items {
+			other := &list.Items[i]
+			if other.UID != op.UID && other.Spec.ConcurrencyKey == op.Spec.ConcurrencyKey && !other.Spec.DryRun && other.Status.Phase == opsv1alpha1.PhaseRunning && !belongsToSpoke(other) {
+				return other.Name, nil
+			}
+		}
+		if next = list.Continue; next == "" {
+			return "", nil
+		}
+	}
 }
 
 // turns are the Operations whose turn has come, by their concurrencyKey, until the cache shows that they run: two that begin at the same time do not see each
