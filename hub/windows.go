@@ -124,12 +124,15 @@ func windowGate(name string, spec *opsv1alpha1.Window, now time.Time, expected t
 // window that a cluster is sent, so that its agent keeps to it too; nil leaves it to the template.
 func (r *OperationReconciler) window(ctx context.Context, op *opsv1alpha1.Operation, cluster string) (*opsv1alpha1.Window, error) {
 	name, err := r.windowOf(ctx, cluster)
-	if err != nil || name == "" {
+	if err != nil || name == "" || op.Spec.DryRun { // which waits for none
 		return op.Spec.MaintenanceWindow, err
 	}
 	window, err := find(ctx, r.Client, types.NamespacedName{Name: name}, &opsv1alpha1.MaintenanceWindow{})
-	if err != nil || window == nil {
-		return nil, fmt.Errorf("read MaintenanceWindow %s: %w", name, client.IgnoreNotFound(err))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read MaintenanceWindow %s: %w", name, err)
+	case window == nil:
+		return nil, fmt.Errorf("the MaintenanceWindow %s, which the cluster names, has just gone", shown(name))
 	}
 	return &window.Spec, nil
 }
