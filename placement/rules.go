@@ -246,6 +246,10 @@ func (s stage) breach(failed, away int, first ClusterResult) string {
 	if failed <= s.failures {
 		what = fmt.Sprintf("%d of its clusters did not answer, and %d may", away, s.unreachable)
 	}
-	return fmt.Sprintf("halted in group %s: %s; %s: %s. Try again by spec.retry, raise the budget in spec.rollout, set spec.rollout.onBreach to Continue, or cancel",
-		s.name, what, first.Cluster, first.Cause())
+	cause := first.Cause()
+	if !strings.ContainsAny(cause[max(0, len(cause)-1):], ".?!") {
+		cause += "."
+	}
+	return fmt.Sprintf("halted in group %s: %s; %s: %s Try again by spec.retry, raise the budget in spec.rollout, set spec.rollout.onBreach to Continue, or cancel",
+		s.name, what, first.Cluster, cause)
 }

@@ -26,7 +26,7 @@ const (
 	tierCanary = "canary"
 	tierRest   = "rest"
 	// soak of each cluster, before the next is begun.
-	soak = 3 * time.Second
+	soak = 2 * time.Second
 
 	stockTaking = "take-stock"
 	mistyped    = "spoke2"

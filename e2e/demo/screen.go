@@ -9,6 +9,12 @@ import (
 	"time"
 )
 
+const (
+	// erase the line that moves. It is on one row, whatever the width of the terminal: what does not fit is seen when it stands.
+	erase        = "\r\033[K"
+	noWrap, wrap = "\033[?7l", "\033[?7h"
+)
+
 // Screen shows how the demo goes on: plain lines with the time since the start, and on a terminal one last line that moves. Several may speak at once.
 type Screen struct {
 	mu    sync.Mutex
@@ -70,7 +76,7 @@ func (s *Screen) move(line string) {
 		return
 	}
 	s.line = s.timed(line)
-	fmt.Fprint(s.out, s.line)
+	fmt.Fprint(s.out, noWrap, s.line, wrap)
 }
 
 // Keep lets the moving line stand.
@@ -82,7 +88,7 @@ func (s *Screen) Keep() {
 
 func (s *Screen) keep() {
 	if s.line != "" {
-		fmt.Fprintln(s.out)
+		fmt.Fprintln(s.out, erase+s.line)
 		s.line = ""
 	}
 }
@@ -97,7 +103,7 @@ func (s *Screen) Stand(line string) {
 
 func (s *Screen) clear() {
 	if s.line != "" {
-		fmt.Fprint(s.out, "\r\033[K")
+		fmt.Fprint(s.out, erase)
 		s.line, s.last = "", ""
 	}
 }

@@ -5,6 +5,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -75,7 +76,11 @@ func Held(op *opsv1alpha1.Operation) string {
 func groups(r opsv1alpha1.RolloutStatus) string {
 	out := fmt.Sprintf("%d groups", r.Groups)
 	for _, g := range r.ByGroup {
-		out += fmt.Sprintf(", %s %s", g.Name, counts(g.Clusters))
+		name := g.Name
+		if _, err := strconv.Atoi(name); err == nil {
+			name = "group " + name // the Placement gives it no name
+		}
+		out += fmt.Sprintf(", %s %s", name, counts(g.Clusters))
 	}
 	if r.SoakingUntil != nil {
 		out += ", soaking"

@@ -76,11 +76,16 @@ func oneAtATime(mandatory ...clusterv1alpha1.MandatoryDecisionGroup) *opsv1alpha
 // becomes waits until the hub says of an Operation what is wanted.
 func becomes(t *testing.T, op *opsv1alpha1.Operation, what string, ok func(s opsv1alpha1.OperationStatus) bool) {
 	t.Helper()
+	seen := ""
 	eventually(t, what, func(ctx context.Context) (bool, string) {
 		if err := fleet.Hub.Get(ctx, client.ObjectKeyFromObject(op), op); err != nil {
 			return false, err.Error()
 		}
-		return ok(op.Status), fmt.Sprintf("%s; %+v, %s", demo.Line(op), op.Status.Rollout, op.Status.Message)
+		if line := demo.Line(op); line != seen {
+			seen = line
+			t.Log(line)
+		}
+		return ok(op.Status), op.Status.Message
 	})
 }
 
@@ -136,10 +141,8 @@ func TestRetry(t *testing.T) {
 		s.Rollout = oneAtATime()
 	}, command(0))
 	create(t, op)
-	becomes(t, op, "the rollout to halt", func(s opsv1alpha1.OperationStatus) bool {
-		return s.Blocked && s.Reason == opsv1alpha1.ReasonRolloutHalted
-	})
-	if op.Status.Rollout.Started != 2 || !strings.Contains(op.Status.Message, away+": "+opsv1alpha1.ReasonAgentMissing) {
+	becomes(t, op, "the rollout to halt", func(opsv1alpha1.OperationStatus) bool { return demo.Held(op) == opsv1alpha1.ReasonRolloutHalted })
+	if op.Status.Rollout.Started != 2 || !strings.Contains(op.Status.Message, away+": delivered, but no agent took it up") {
 		t.Errorf("halted with %d clusters started: %s", op.Status.Rollout.Started, op.Status.Message)
 	}
 	back()
