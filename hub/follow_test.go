@@ -9,9 +9,13 @@ import (
 	"sync/atomic"
 	"testing"
 
-	clusterv1beta1 "open-cluster-management.io/api/cluster/v1beta1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1beta1 "open-cluster-management.io/api/cluster/v1beta1"
+	workv1 "open-cluster-management.io/api/work/v1"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/placement"
@@ -84,5 +88,49 @@ func TestFollowIsNotOfThePast(t *testing.T) {
 	f.report(op, b, succeeded(1))
 	if end := f.await(op, opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded); end.Status.Plan.Clusters != 2 {
 		t.Errorf("planned: %+v", end.Status.Plan)
+	}
+}
+
+// TestFollowComesUpInThePast: a hub that comes up and sees an Operation as it was before a cluster was added knows what that has come to, and does not tell it again.
+func TestFollowComesUpInThePast(t *testing.T) {
+	f := newFleet(t, 2)
+	var past atomic.Pointer[opsv1alpha1.Operation]
+	var looked atomic.Int32
+	f.funcs = interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+		if op, asked := o.(*opsv1alpha1.Operation); asked && past.Load() != nil {
+			past.Load().DeepCopyInto(op)
+			looked.Add(1)
+			return nil
+		}
+		return c.Get(ctx, key, o, opts...)
+	}}
+	stop := f.startHub()
+	a, b := f.clusters[0], f.clusters[1]
+	f.place("some", a)
+	op := f.operation("upgrade", "some", oneAtATime, follows, func(op *opsv1alpha1.Operation) {
+		op.Spec.Rollout.Progressive.MaxConcurrency = intstr.FromInt32(2)
+	})
+	f.awaitWorks(op, 1)
+	f.report(op, a, running())
+	before := f.saying(op, "1 running")
+	f.decide(f.placementNamed("some"), a, b)
+	f.awaitWorks(op, 2)
+	deleteWork := func() (string, error) {
+		work := &workv1.ManifestWork{ObjectMeta: metav1.ObjectMeta{Namespace: b, Name: firstWork(op, b).Name}}
+		return differs(fmt.Sprint(len(f.attempts(op, b))), "0"), client.IgnoreNotFound(api.Delete(f.ctx, work))
+	}
+	f.eventually("b to have no ManifestWork", deleteWork)
+	f.saying(op, "1 failed")
+	f.eventually("it to be kept what b came to", func() (string, error) { return differs(fmt.Sprint(len(f.keptResults(op))), "2"), nil })
+	stop()
+	past.Store(before)
+	f.startHub()
+	f.eventually("the hub to look at it", func() (string, error) { return differs(fmt.Sprint(looked.Load() > 0), "true"), nil })
+	past.Store(nil)
+	f.editOp(op, func(op *opsv1alpha1.Operation) { op.Spec.Rollout.Progressive.MinSuccessTime.Duration = 0 })
+	f.report(op, a, succeeded(1))
+	f.await(op, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonSomeFailed)
+	if told := f.attempts(op, b); len(told) != 0 {
+		t.Errorf("told again: %v", told)
 	}
 }

@@ -48,7 +48,11 @@ func (r *OperationReconciler) load(ctx context.Context, p *pass) (bool, error) {
 	if loaded {
 		return true, nil
 	}
-	plan, err := r.readPlan(ctx, p.op)
+	op, err := r.asItIs(ctx, p.op)
+	if err != nil {
+		return false, err
+	}
+	plan, err := r.readPlan(ctx, op)
 	switch {
 	case errors.Is(err, placement.ErrPlanCorrupt):
 		giveUpAll(&p.op.Status)
@@ -59,26 +63,13 @@ func (r *OperationReconciler) load(ctx context.Context, p *pass) (bool, error) {
 	}
 	kept := make([][]placement.ClusterResult, placement.Chunks(plan.Len()))
 	for i := range kept {
-		if kept[i], err = r.keptResults(ctx, p.op, i); err != nil {
+		if kept[i], err = r.keptResults(ctx, op, i); err != nil {
 			return false, err
 		}
 	}
-	run.mu.Lock()
-	run.begin(plan)
-	run.added = len(p.op.Status.Plan.Added)
-	var begun []string // by what is kept, and without a result
-	for i, results := range kept {
-		for _, result := range results {
-			if run.tally.Apply(result) && result.State == placement.Pending {
-				begun = append(begun, result.Cluster)
-			}
-		}
-		_, final, _ := run.tally.Chunk(i)
-		run.kept[i] = keptChunk{final: final, started: startedIn(results), at: p.now}
-	}
-	run.mu.Unlock()
+	begun := run.resume(plan, len(op.Status.Plan.Added), kept, p.now)
 	// From here on events count too: a work is seen by them, by the list, or by both.
-	works, err := r.works(ctx, p.op)
+	works, err := r.works(ctx, op)
 	if err != nil {
 		return false, err
 	}
@@ -88,12 +79,42 @@ func (r *OperationReconciler) load(ctx context.Context, p *pass) (bool, error) {
 	if err := r.findBegun(ctx, run, begun, p.now); err != nil {
 		return false, err
 	}
-	if started := p.op.Status.Rollout; started != nil {
+	if started := op.Status.Rollout; started != nil {
 		run.missing(int(started.Started), workGone)
-	} else if p.op.Status.ExpandedAt != nil { // by a hub of before there were rollouts
+	} else if op.Status.ExpandedAt != nil { // by a hub of before there were rollouts
 		run.missing(plan.Len(), workGone)
 	}
 	return true, nil
+}
+
+// resume takes up a plan with what is kept of it, and says which clusters had been started by that and have no result.
+func (r *run) resume(plan placement.Plan, added int, kept [][]placement.ClusterResult, now time.Time) (begun []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.begin(plan)
+	r.added = added
+	for i, results := range kept {
+		for _, result := range results {
+			if r.tally.Apply(result) && result.State == placement.Pending {
+				begun = append(begun, result.Cluster)
+			}
+		}
+		_, final, _ := r.tally.Chunk(i)
+		r.kept[i] = keptChunk{final: final, started: startedIn(results), at: now}
+	}
+	return begun
+}
+
+// asItIs is an Operation as the API server has it: a cache of the past knows less of what was added to its plan, and of what was started, than its results do.
+func (r *OperationReconciler) asItIs(ctx context.Context, op *opsv1alpha1.Operation) (*opsv1alpha1.Operation, error) {
+	live, err := find(ctx, r.Live, client.ObjectKeyFromObject(op), &opsv1alpha1.Operation{})
+	if err != nil {
+		return nil, fmt.Errorf("read the Operation past the cache: %w", err)
+	}
+	if live == nil || live.UID != op.UID || live.Status.Plan == nil {
+		return op, nil // it is gone, and so will be what is left of it
+	}
+	return live, nil
 }
 
 // giveUpAll counts whatever had not ended as failed: nobody will ever hear how it ends. Which clusters these are only the plan had known.

@@ -188,7 +188,7 @@ func TestRetryKeepsAll(t *testing.T) {
 		return differs(fmt.Sprint(len(list.Items)), "0"), err
 	})
 	f.startHub()
-	f.saying(op, "1 failed")
+	f.saying(op, "1 of its clusters failed")
 	if names := f.attempts(op, b); len(names) != 0 {
 		t.Errorf("told again: %v", names)
 	}

@@ -25,7 +25,7 @@ var rolloutStories = []Story{
 			op := progressively(tool("op"), 2)
 			return inTurn(
 				func() error { w.Fail("Job", far[0]); return w.Create(OnHub, op) },
-				func() error { return w.counted("op", func(c opsv1alpha1.Counts) bool { return c.Failed == 2 }) },
+				func() error { return w.counted(func(c opsv1alpha1.Counts) bool { return c.Failed == 2 }) },
 				func() error { return w.Held("op", opsv1alpha1.ReasonRolloutHalted) },
 				func() error {
 					w.Well()
@@ -61,10 +61,10 @@ var rolloutStories = []Story{
 			op.Spec.Placement.OnChange = opsv1alpha1.ChangeFollow
 			return inTurn(
 				func() error { w.Hold("Job"); return w.Create(OnHub, op) },
-				func() error { return w.counted("op", func(c opsv1alpha1.Counts) bool { return c.Running == 1 }) },
+				func() error { return w.counted(func(c opsv1alpha1.Counts) bool { return c.Running == 1 }) },
 				func() error { return w.Decide("everywhere", far[0], near) },
 				func() error {
-					return w.counted("op", func(c opsv1alpha1.Counts) bool { return c.Total == 3 && c.Skipped == 1 })
+					return w.counted(func(c opsv1alpha1.Counts) bool { return c.Total == 3 && c.Skipped == 1 })
 				},
 				func() error {
 					w.Release()
@@ -115,7 +115,7 @@ var rolloutStories = []Story{
 		Tell: func(w *World) error {
 			return inTurn(
 				func() error { w.Hold("Job"); return w.Create(OnHub, progressively(migration("op"), 1)) },
-				func() error { return w.counted("op", func(c opsv1alpha1.Counts) bool { return c.Running == 1 }) },
+				func() error { return w.counted(func(c opsv1alpha1.Counts) bool { return c.Running == 1 }) },
 				w.later,
 				func() error { return w.Create(OnHub, migration("rival")) },
 				func() error { return w.Held("rival", opsv1alpha1.ReasonConflictingOperation) },
@@ -136,7 +136,7 @@ var rolloutStories = []Story{
 			freeze := &opsv1alpha1.Freeze{ObjectMeta: metav1.ObjectMeta{Name: "outage"}, Spec: opsv1alpha1.FreezeSpec{Reason: "payments are down"}}
 			return inTurn(
 				func() error { w.Hold("Job"); return w.Create(OnHub, progressively(tool("op"), 1)) },
-				func() error { return w.counted("op", func(c opsv1alpha1.Counts) bool { return c.Running == 1 }) },
+				func() error { return w.counted(func(c opsv1alpha1.Counts) bool { return c.Running == 1 }) },
 				func() error { return w.Create(OnHub, freeze) },
 				func() error { return w.arrives("Freeze", "hub.outage", "payments are down") },
 				func() error { w.Release(); return w.Held("op", opsv1alpha1.ReasonFrozen) },
@@ -190,10 +190,10 @@ func (w *World) Held(name, reason string) error {
 	})
 }
 
-// counted waits until the hub counts clusters of an Operation as they should be.
-func (w *World) counted(name string, right func(opsv1alpha1.Counts) bool) error {
-	return w.await("the counts of Operation "+name, func() string {
-		op := w.Operation(OnHub, apps, name)
+// counted waits until the hub counts the clusters of Operation op as they should be.
+func (w *World) counted(right func(opsv1alpha1.Counts) bool) error {
+	return w.await("the counts of Operation op", func() string {
+		op := w.Operation(OnHub, apps, "op")
 		if op == nil || op.Status.Summary == nil || op.Status.Summary.Clusters == nil {
 			return "it has none"
 		}
