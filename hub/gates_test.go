@@ -291,10 +291,10 @@ func (f *fleet) attempts(op *opsv1alpha1.Operation, cluster string) (names []str
 	return names
 }
 
-// reportAttempt is report for the ManifestWork of an attempt.
-func (f *fleet) reportAttempt(op *opsv1alpha1.Operation, cluster string, attempt int, r report) {
+// reportAgain is report for the ManifestWork of the first retry.
+func (f *fleet) reportAgain(op *opsv1alpha1.Operation, cluster string, r report) {
 	f.t.Helper()
-	name := opsv1alpha1.RunName(op.Name, op.UID, "retry", fmt.Sprint(attempt))
+	name := opsv1alpha1.RunName(op.Name, op.UID, "retry", "1")
 	f.eventually("the ManifestWork "+name, func() (string, error) {
 		return differs(fmt.Sprint(slices.Contains(f.attempts(op, cluster), name)), "true"), nil
 	})
@@ -320,14 +320,14 @@ func TestRetry(t *testing.T) {
 	stop()
 	stop = f.startHub()
 	f.editOp(op, func(op *opsv1alpha1.Operation) { op.Spec.Retry = &opsv1alpha1.RetrySpec{Attempt: 1} })
-	f.reportAttempt(op, b, 1, running())
+	f.reportAgain(op, b, running())
 	if s := f.saying(op, "1 running").Status; s.Rollout.Attempt != 1 || s.Summary.Clusters.Failed != 0 || len(s.Failures) != 0 {
 		t.Errorf("after a retry was begun: %+v, %+v, %v", s.Rollout, s.Summary.Clusters, s.Failures)
 	}
 	stop()
 	f.startHub()
 	f.saying(op, "1 running")
-	f.reportAttempt(op, b, 1, succeeded(1))
+	f.reportAgain(op, b, succeeded(1))
 	f.eventually("the next", func() (string, error) { return differs(fmt.Sprint(len(f.attempts(op, c))), "1"), nil })
 	f.report(op, c, succeeded(1))
 	f.await(op, opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded)
@@ -358,7 +358,7 @@ func TestRetryTakesBackFirst(t *testing.T) {
 	f.editOp(op, func(op *opsv1alpha1.Operation) {
 		op.Spec.Retry = &opsv1alpha1.RetrySpec{Attempt: 1, Of: []opsv1alpha1.RetryOutcome{opsv1alpha1.RetryUnreachable}}
 	})
-	f.reportAttempt(op, away, 1, succeeded(1))
+	f.reportAgain(op, away, succeeded(1))
 	f.saying(op, "2 of 3 clusters ended, 1 running, 1 failed")
 	if n := len(f.attempts(op, bad)); n != 1 {
 		t.Errorf("%s was started %d times", bad, n)

@@ -164,8 +164,8 @@ func TestRetryKeepsAll(t *testing.T) {
 	f.must(err)
 	f.must(api.Create(f.ctx, chunkMap(f.get(op), ResultName(op)+"-before-1", opsv1alpha1.PartEarlier, 0, broken)))
 	f.editOp(op, func(op *opsv1alpha1.Operation) { op.Spec.Retry = &opsv1alpha1.RetrySpec{Attempt: 1} })
-	f.reportAttempt(op, a, 1, running())
-	f.reportAttempt(op, b, 1, running())
+	f.reportAgain(op, a, running())
+	f.reportAgain(op, b, running())
 	if before := f.resultsIn(op, ResultName(op)+"-before-1-0"); len(before) != 2 || before[1].Cluster != b || before[1].Message != "out of memory" {
 		t.Errorf("kept of before: %+v", before)
 	}

@@ -246,7 +246,7 @@ func (s stage) breach(failed, away int, first ClusterResult) string {
 	if failed <= s.failures {
 		what = fmt.Sprintf("%d of its clusters did not answer, and %d may", away, s.unreachable)
 	}
-	cause := first.Cause()
+	cause := opsv1alpha1.Truncate(first.Cause(), opsv1alpha1.MaxMessage/2) // what to do stands after it
 	if !strings.ContainsAny(cause[max(0, len(cause)-1):], ".?!") {
 		cause += "."
 	}
