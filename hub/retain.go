@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -68,23 +69,33 @@ func (r *OperationReconciler) load(ctx context.Context, p *pass) (bool, error) {
 		}
 	}
 	begun := run.resume(plan, len(op.Status.Plan.Added), kept, p.now)
-	// From here on events count too: a work is seen by them, by the list, or by both.
+	if err := r.catchUp(ctx, run, op, begun, p.now); err != nil {
+		run.mu.Lock()
+		run.loaded = false // or nobody would look again for what had been started
+		run.mu.Unlock()
+		return false, err
+	}
+	return true, nil
+}
+
+// catchUp with what became of the clusters of a run that had been started. From here on events count too: a work is seen by them, by the list, or by both.
+func (r *OperationReconciler) catchUp(ctx context.Context, run *run, op *opsv1alpha1.Operation, begun []string, now time.Time) error {
 	works, err := r.works(ctx, op)
 	if err != nil {
-		return false, err
+		return err
 	}
 	for i := range works {
-		run.observe(&works[i], works[i].CreationTimestamp.Time, p.now)
+		run.observe(&works[i], works[i].CreationTimestamp.Time, now)
 	}
-	if err := r.findBegun(ctx, run, begun, p.now); err != nil {
-		return false, err
+	if err := r.findBegun(ctx, run, begun, now); err != nil {
+		return err
 	}
 	if started := op.Status.Rollout; started != nil {
 		run.missing(int(started.Started), workGone)
 	} else if op.Status.ExpandedAt != nil { // by a hub of before there were rollouts
-		run.missing(plan.Len(), workGone)
+		run.missing(math.MaxInt, workGone)
 	}
-	return true, nil
+	return nil
 }
 
 // resume takes up a plan with what is kept of it, and says which clusters had been started by that and have no result.

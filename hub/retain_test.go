@@ -3,14 +3,22 @@
 package hub
 
 import (
+	"context"
+	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	workv1 "open-cluster-management.io/api/work/v1"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/placement"
@@ -145,5 +153,33 @@ func TestStatusWritesAreBounded(t *testing.T) {
 	}
 	if len(got.Status.History) > 4 {
 		t.Errorf("%+v", got.Status.History)
+	}
+}
+
+// TestLoadThatIsBrokenOff: a hub that comes up in trouble, and cannot read all that it needs at first, knows in the end what had been started, and does not start it again.
+func TestLoadThatIsBrokenOff(t *testing.T) {
+	f := newFleet(t, 2)
+	stop := f.startHub()
+	f.place("all", f.clusters...)
+	op := f.operation("upgrade", "all", oneAtATime)
+	f.awaitWorks(op, 1)
+	f.eventually("it to be on record that the first was started", func() (string, error) {
+		s := f.get(op).Status.Rollout
+		return differs(fmt.Sprint(s != nil && s.Started == 1), "true"), nil
+	})
+	stop()
+	first := firstWork(op, f.clusters[0])
+	f.must(api.Delete(f.ctx, &workv1.ManifestWork{ObjectMeta: metav1.ObjectMeta{Namespace: first.Namespace, Name: first.Name}}))
+	var refused atomic.Bool
+	f.funcs = interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+		if _, asked := list.(*workv1.ManifestWorkList); asked && refused.CompareAndSwap(false, true) {
+			return apierrors.NewTooManyRequests("busy", 1)
+		}
+		return c.List(ctx, list, opts...)
+	}}
+	f.startHub()
+	f.saying(op, "1 of its clusters failed")
+	if told := f.told(op); len(told) != 0 || !refused.Load() {
+		t.Errorf("told again: %v", told)
 	}
 }
