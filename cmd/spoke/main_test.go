@@ -48,8 +48,8 @@ func TestReadiness(t *testing.T) {
 		kinds int
 		lease string
 	}{
-		{[]string{"--cluster=spoke1"}, 4, "/"},
-		{[]string{"--cluster=spoke1", "--leader-elect", "--agent-namespace=agent"}, 4, "agent/vworkspace-agent"},
+		{[]string{"--cluster=spoke1"}, 5, "/"},
+		{[]string{"--cluster=spoke1", "--leader-elect", "--agent-namespace=agent"}, 5, "agent/vworkspace-agent"},
 		{[]string{"--hosted"}, 0, "/"},
 		{[]string{"--hosted", "--leader-elect", "--hosted-namespace=fleet"}, 0, "fleet/vworkspace-hosted"},
 	} {
