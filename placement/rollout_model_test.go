@@ -325,6 +325,8 @@ func (w *world) endsOrWaits(d Decision) {
 		w.fatalf("it is over, and %d clusters are at work: %s", running, d)
 	case !d.Done && running+len(d.Start)+len(d.Skip)+len(d.Late) == 0 && d.RequeueAfter == 0 && d.Hold == "":
 		w.fatalf("it waits for nothing: %s", d)
+	case d.Hold == opsv1alpha1.ReasonOutsideMaintenanceWindow && d.RequeueAfter == 0:
+		w.fatalf("it waits for a window, and does not look when that opens: %s", d)
 	}
 }
 
