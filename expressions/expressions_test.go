@@ -184,12 +184,9 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		parameters, err := encode(map[string]any{"p": s})
-		if err != nil {
-			t.Skip()
-		}
 		var back map[string]string
-		if json.Unmarshal(parameters, &back) != nil {
-			t.Skip()
+		if err != nil || json.Unmarshal(parameters, &back) != nil {
+			return // no JSON says it
 		}
 		s = back["p"] // as JSON has it
 		form, errs := Read(raw(string(parameters)))

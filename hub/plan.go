@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -23,130 +22,12 @@ import (
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
-	"vworkspace.io/fleet/approvals"
 	"vworkspace.io/fleet/catalog"
 	"vworkspace.io/fleet/placement"
 )
 
 // chunkKey is where a chunk is in its ConfigMap.
 const chunkKey = "data.json.gz"
-
-// begin admits an Operation, plans it, and fences it. Nothing has left the hub before the fence is written.
-func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
-	if over, err := r.overBefore(ctx, p); err != nil || over {
-		return err
-	}
-	if known, err := r.recall(ctx, p); err != nil || !known {
-		return err
-	}
-	choice, err := r.allowed(ctx, p)
-	if err != nil || len(choice.All()) == 0 {
-		return err
-	}
-	if free, err := r.free(ctx, p); err != nil || !free {
-		return err
-	}
-	policy := p.approval(choice)
-	plan, stored, err := r.plan(ctx, p, choice)
-	if err != nil || stored == nil {
-		return err
-	}
-	if p.op.Spec.DryRun && !asksClusters(p.op) {
-		return r.foretell(ctx, p, choice, plan, stored)
-	}
-	approval, agreed, err := r.useApproval(ctx, p, policy)
-	if err != nil || !agreed {
-		return err
-	}
-	return r.fence(ctx, p, plan, stored, approval)
-}
-
-// overBefore tells whether an Operation ends before it has begun: it makes no sense, or was cancelled, or another one took its place.
-func (r *OperationReconciler) overBefore(ctx context.Context, p *pass) (bool, error) {
-	switch reason, message := r.refusal(p.op); {
-	case reason == opsv1alpha1.ReasonValidationFailed:
-		p.transition().Reject(message)
-		return true, nil
-	case reason != "":
-		p.transition().Fail(reason, message)
-		return true, nil
-	case p.op.Spec.Cancel:
-		p.transition().Cancel(opsv1alpha1.ReasonUserCancelled, "cancelled before anything was begun")
-		return true, nil
-	default:
-		return r.superseded(ctx, p)
-	}
-}
-
-// allowed are the templates that an Operation follows, when they take it, its requester may run them, and those have agreed who have to. None and no error means
-// that something stands in the way, which is then in the status. It costs nothing that a plan costs.
-func (r *OperationReconciler) allowed(ctx context.Context, p *pass) (catalog.Choice, error) {
-	var none catalog.Choice
-	choice, err := r.follow(ctx, p)
-	if err != nil || len(choice.All()) == 0 {
-		return none, err
-	}
-	// Before an approval is waited for: nobody is to be asked to approve what is not allowed.
-	if allowed, err := r.authorize(ctx, p, choice.All()); err != nil || !allowed {
-		return none, err
-	}
-	if _, agreed, err := r.agreed(ctx, p, p.approval(choice)); err != nil || !agreed {
-		return none, err
-	}
-	if current, err := r.current(ctx, choice.One().Reference()); err != nil || !current {
-		p.after(templateAgain)
-		return none, err
-	}
-	return choice, nil
-}
-
-// free tells whether nothing holds an Operation that may begin: neither a Freeze nor another one of its concurrencyKey. What does is in the status.
-func (r *OperationReconciler) free(ctx context.Context, p *pass) (bool, error) {
-	if p.op.Spec.DryRun {
-		return true, nil
-	}
-	frozen, err := r.frozen(ctx, p)
-	if err != nil {
-		return false, err
-	}
-	if frozen.Reason != "" {
-		p.blockedBy(frozen)
-		return false, nil
-	}
-	return r.turn(ctx, p)
-}
-
-// fence marks the Operation as running. The finalizer comes first, so that from the first ManifestWork on the Operation cannot
-// disappear without its works being taken care of. The works follow in a later pass, when the fence has been accepted.
-func (r *OperationReconciler) fence(ctx context.Context, p *pass, plan placement.Plan, stored *opsv1alpha1.PlanStatus, approval *approvals.Approval) error {
-	if !controllerutil.ContainsFinalizer(p.op, opsv1alpha1.OperationFinalizer) {
-		status := p.op.Status
-		controllerutil.AddFinalizer(p.op, opsv1alpha1.OperationFinalizer)
-		if err := r.Patch(ctx, p.op, client.MergeFromWithOptions(p.stored, client.MergeFromWithOptimisticLock{})); err != nil {
-			return fmt.Errorf("add the finalizer: %w", err)
-		}
-		p.stored = p.op.DeepCopy()
-		p.op.Status = status
-	}
-	run := r.runs.of(p.op)
-	run.mu.Lock()
-	if !run.loaded {
-		run.begin(plan)
-	}
-	counts := run.tally.Clusters()
-	run.mu.Unlock()
-	p.op.Status.Plan = stored // never without the fence: see mustBeUnplanned
-	message := fmt.Sprintf("planned for %d clusters", plan.Len())
-	if approval != nil {
-		p.op.Status.Approval = approval.Status(p.now)
-		message += ", approved by " + approval.Approver
-	}
-	p.op.Status.Summary = &opsv1alpha1.Summary{Clusters: &counts}
-	p.op.Status.SetProgress(counts)
-	p.transition().Accept("")
-	p.transition().Run(opsv1alpha1.ReasonRollingOut, message)
-	return nil
-}
 
 // plan makes and stores the plan of an Operation; stored is nil when something stands in the way, which is then in the status.
 func (r *OperationReconciler) plan(ctx context.Context, p *pass, choice catalog.Choice) (plan placement.Plan, stored *opsv1alpha1.PlanStatus, err error) {
