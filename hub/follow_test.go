@@ -134,3 +134,25 @@ func TestFollowComesUpInThePast(t *testing.T) {
 		t.Errorf("told again: %v", told)
 	}
 }
+
+// TestWhatGoesByAnotherRunDoesNotFollow: its clusters are those of that run, also when somebody has it follow its Placement later.
+func TestWhatGoesByAnotherRunDoesNotFollow(t *testing.T) {
+	f := newFleet(t, 3)
+	f.startHub()
+	a, b, c := f.clusters[0], f.clusters[1], f.clusters[2]
+	f.place("some", a, b)
+	first := f.operation("first", "some")
+	f.awaitWorks(first, 2)
+	f.report(first, a, succeeded(1))
+	f.report(first, b, failed("disk full"))
+	f.await(first, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonSomeFailed)
+	again := f.operation("again", "some", func(op *opsv1alpha1.Operation) { op.Spec.RetryOf = &opsv1alpha1.RetryOfSpec{Name: "first"} })
+	f.awaitWorks(again, 1)
+	f.editOp(again, follows)
+	f.decide(f.placementNamed("some"), a, b, c)
+	f.report(again, b, succeeded(1))
+	end := f.await(again, opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded)
+	if got := f.told(again); len(got) != 1 || end.Status.Plan.Clusters != 1 {
+		t.Errorf("told: %v, planned: %+v", got, end.Status.Plan)
+	}
+}

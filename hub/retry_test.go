@@ -193,3 +193,19 @@ func TestRetryKeepsAll(t *testing.T) {
 		t.Errorf("told again: %v", names)
 	}
 }
+
+// TestWhatIsRolledBackIsNotTriedAgain: what was not begun has been given up by then, so that a retry could not go on with it.
+func TestWhatIsRolledBackIsNotTriedAgain(t *testing.T) {
+	f := newFleet(t, 5)
+	f.startHub()
+	f.place("all", f.clusters...)
+	op := f.operation("upgrade", "all", backOnBreach)
+	f.breached(op)
+	f.saying(op, "rolling back, when what is at work has ended")
+	f.editOp(op, func(op *opsv1alpha1.Operation) { op.Spec.Retry = &opsv1alpha1.RetrySpec{Attempt: 1} })
+	f.report(op, f.clusters[2], succeeded(1))
+	end := f.await(op, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonRolledBack)
+	if n := len(f.attempts(op, f.clusters[1])); n != 1 || end.Status.Rollout.Attempt != 0 {
+		t.Errorf("%d ManifestWorks of the cluster that failed, %+v", n, end.Status.Rollout)
+	}
+}
