@@ -19,7 +19,7 @@ var GroupVersion = schema.GroupVersion{Group: "ops.vworkspace.io", Version: "v1a
 // AddToScheme adds this package's kinds to a scheme.
 func AddToScheme(s *runtime.Scheme) error {
 	s.AddKnownTypes(GroupVersion, &Operation{}, &OperationList{}, &OperationTemplate{}, &OperationTemplateList{}, &AgentPolicy{}, &AgentPolicyList{},
-		&MaintenanceWindow{}, &MaintenanceWindowList{}, &Freeze{}, &FreezeList{})
+		&MaintenanceWindow{}, &MaintenanceWindowList{}, &Freeze{}, &FreezeList{}, &ControlPlane{}, &ControlPlaneList{}, &AuditSink{}, &AuditSinkList{})
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
 }

@@ -11,7 +11,8 @@ const (
 	LabelParent = "ops.vworkspace.io/parent"
 	// LabelRoot is on every Operation below a fleet Operation; its value is the UID of the one that a person made on the hub.
 	LabelRoot = "ops.vworkspace.io/root"
-	// LabelPart tells apart what the hub makes beside deliveries: PartPlan, PartPreview, PartResult, PartEarlier or PartCatalog.
+	// LabelPart tells apart what the hub makes beside deliveries: PartPlan, PartPreview, PartResult, PartEarlier, PartJob, PartLetter,
+	// PartEntry or PartCatalog.
 	LabelPart = "ops.vworkspace.io/part"
 	// PartPlan is a chunk of a frozen plan.
 	PartPlan = "plan"
@@ -21,6 +22,12 @@ const (
 	PartResult = "result"
 	// PartEarlier is a chunk of what clusters had come to before they were started again.
 	PartEarlier = "earlier"
+	// PartJob is the record of a job that came from a control plane.
+	PartJob = "job"
+	// PartLetter is what is to be told of an Operation that is gone.
+	PartLetter = "letter"
+	// PartEntry is a catalog entry that came from a control plane.
+	PartEntry = "entry"
 	// PartCatalog is a ManifestWork with what is the hub's own: OperationTemplates, or Freezes.
 	PartCatalog = "catalog"
 
@@ -35,8 +42,8 @@ const (
 	AnnotationRequestedBy = "ops.vworkspace.io/requested-by"
 	// AnnotationRequestedByGroups holds the groups of that user, one a line.
 	AnnotationRequestedByGroups = "ops.vworkspace.io/requested-by-groups"
-	// AnnotationOnBehalfOf is on an Operation that the hub makes by itself: the requester of the one that it is made for. Where anybody else has written it, it
-	// says nothing.
+	// AnnotationOnBehalfOf is on an Operation that the hub makes by itself: the requester of the one that it is made for, or the person who made a control plane
+	// ask for it. Where anybody else has written it, it says nothing.
 	AnnotationOnBehalfOf = "ops.vworkspace.io/on-behalf-of"
 
 	// CapabilityPrefix begins the annotations by which an ApplicationInstance advertises what may be done to it
@@ -45,6 +52,14 @@ const (
 
 	// OperationFinalizer keeps a running Operation until its run is cancelled.
 	OperationFinalizer = "ops.vworkspace.io/finalizer"
+
+	// AnnotationJob is on what a job of a control plane made: CONTROLPLANE/JOB. Where anybody but the hub has written it, it says nothing.
+	AnnotationJob = "ops.vworkspace.io/job"
+	// ReportFinalizer keeps an Operation until all who are to hear how it went have heard it, or it is written down for them. It is on every Operation of a
+	// hub that has a ControlPlane or an AuditSink.
+	ReportFinalizer = "ops.vworkspace.io/report"
+	// AnnotationReported is on an Operation that has ended and of which all has been told: to whom, as names divided by commas.
+	AnnotationReported = "ops.vworkspace.io/reported"
 
 	// FieldManager owns what an Operation applies to objects that it did not create.
 	FieldManager = "vworkspace-operation"

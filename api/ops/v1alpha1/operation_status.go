@@ -367,4 +367,7 @@ type OperationStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
 	History []Transition `json:"history,omitempty"`
+	// Transitions counts all that there were, also those that history no longer holds: the last of history has this number.
+	// +optional
+	Transitions int64 `json:"transitions,omitempty"`
 }

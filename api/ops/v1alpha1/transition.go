@@ -130,6 +130,7 @@ func (t Transitioner) move(phase OperationPhase, reason, message string, change 
 	if !moved {
 		return
 	}
+	s.Transitions = max(s.Transitions, int64(len(s.History))) + 1 // those before are of a version that did not count
 	s.History = append(s.History, Transition{Time: t.now, Phase: phase, Reason: reason, Message: Truncate(message, maxHistoryMessage)})
 	if n := len(s.History) - MaxHistory; n > 0 {
 		s.History = append([]Transition(nil), s.History[n:]...)
