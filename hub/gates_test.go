@@ -335,13 +335,14 @@ func TestRetry(t *testing.T) {
 		t.Errorf("ManifestWorks: %v %v %v", f.attempts(op, a), f.attempts(op, b), f.attempts(op, c))
 	}
 	late := f.get(op)
+	before := late.DeepCopy()
 	late.Spec.Retry.Attempt = 2
-	if err := api.Update(f.ctx, late); err == nil || !strings.Contains(err.Error(), "spec.retry: the Operation has ended, and stays as it ended: create another one with spec.retryOf") {
+	if err := api.Patch(f.ctx, late, client.MergeFrom(before)); err == nil || !strings.Contains(err.Error(), "spec.retry: the Operation has ended, and stays as it ended: create another one with spec.retryOf") {
 		t.Errorf("a retry after the end: %v", err)
 	}
-	before := f.resultsIn(op, ResultName(op)+"-before-1-0")
-	if len(before) != 1 || before[0].Cluster != b || !strings.Contains(before[0].Message, "disk full") {
-		t.Errorf("kept of before: %+v", before)
+	first := f.resultsIn(op, ResultName(op)+"-before-1-0")
+	if len(first) != 1 || first[0].Cluster != b || !strings.Contains(first[0].Message, "disk full") {
+		t.Errorf("kept of before: %+v", first)
 	}
 }
 
