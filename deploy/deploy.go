@@ -15,6 +15,8 @@ const (
 	Catalog = "catalog"
 	// Hub is the hub's controller: its namespace, ServiceAccount, rights and Deployment, rendered from the chart.
 	Hub = "hub"
+	// ControlPlane is what the hub's controller needs besides to take jobs from control planes, and to tell them and others what happens.
+	ControlPlane = "controlplane"
 	// Spoke is the agent, in the same way.
 	Spoke = "spoke"
 	// VeleroProfile is a file: what engine velero needs in Velero's namespace, where that is velero.
@@ -25,7 +27,7 @@ const (
 
 // Manifests are the YAML files of the folders above.
 //
-//go:embed crds/*.yaml catalog/*.yaml policies/*.yaml hub/*.yaml spoke/*.yaml spoke/examples/velero-profile.yaml hosted/*.yaml
+//go:embed crds/*.yaml catalog/*.yaml policies/*.yaml hub/*.yaml controlplane/*.yaml spoke/*.yaml spoke/examples/velero-profile.yaml hosted/*.yaml
 var Manifests embed.FS
 
 // Observability holds dashboard.json for Grafana and rules.yaml for Prometheus.

@@ -82,16 +82,7 @@ func (r *OperationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 	if op.Status.Phase != "" && op.Status.Phase != opsv1alpha1.PhasePending {
 		r.turns.giveBack(op) // everybody sees what it does
 	}
-	p := r.newPass(op)
-	err := r.take(ctx, p)
-	if !p.fenced() {
-		r.turns.giveBack(op)
-	}
-	if err == nil && p.fenced() {
-		// The API server has accepted the fence: the run may begin at once.
-		p = r.newPass(p.op)
-		err = r.take(ctx, p)
-	}
+	again, err := r.look(ctx, op)
 	switch {
 	case onlyConflict(err):
 		// Somebody else wrote in between. The event of that write may be on its way, or may have been handled already.
@@ -99,7 +90,24 @@ func (r *OperationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 	case err != nil:
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{RequeueAfter: p.again}, nil
+	return ctrl.Result{RequeueAfter: again}, nil
+}
+
+// look at an Operation, and again when that has fenced it: the API server has accepted the fence, so that the run may begin at once. It tells when to come back.
+func (r *OperationReconciler) look(ctx context.Context, op *opsv1alpha1.Operation) (again time.Duration, err error) {
+	if err := r.hold(ctx, op); err != nil {
+		return 0, err
+	}
+	p := r.newPass(op)
+	err = r.take(ctx, p)
+	if !p.fenced() {
+		r.turns.giveBack(op)
+	}
+	if err == nil && p.fenced() {
+		p = r.newPass(p.op)
+		err = r.take(ctx, p)
+	}
+	return p.again, err
 }
 
 func (r *OperationReconciler) newPass(op *opsv1alpha1.Operation) *pass {

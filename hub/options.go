@@ -57,6 +57,9 @@ type Options struct {
 	DeliverCatalog bool
 	// CatalogDelay gathers the changes of templates into one write per cluster. Default 1s.
 	CatalogDelay time.Duration
+	// Reports holds every Operation until whoever a ControlPlane or an AuditSink stands for has been told of it, while there are any. It takes that hub/odoo runs
+	// beside, which lets them go. Without it, what an earlier hub held is let go when it is deleted.
+	Reports bool
 	// Clock tells the time. Default the system's.
 	Clock clock.Clock
 	// Metrics are what the hub counts. Register them where they are to be exported; by default nobody sees them.

@@ -32,7 +32,7 @@ const listPage = 500
 func (r *OperationReconciler) release(ctx context.Context, p *pass) error {
 	if !controllerutil.ContainsFinalizer(p.op, opsv1alpha1.OperationFinalizer) {
 		r.runs.forget(p.op.UID)
-		return nil
+		return r.unhold(ctx, p)
 	}
 	works, err := r.liveWorks(ctx, p.op)
 	if err != nil {
@@ -54,7 +54,10 @@ func (r *OperationReconciler) release(ctx context.Context, p *pass) error {
 		}
 	}
 	r.runs.forget(p.op.UID)
-	return r.dropFinalizer(ctx, p)
+	if err := r.dropFinalizer(ctx, p, opsv1alpha1.OperationFinalizer); err != nil {
+		return err
+	}
+	return r.unhold(ctx, p)
 }
 
 // dropWork deletes the work of a cluster that has ended, and withdraws any other. The works of a run that has ended count as ended,

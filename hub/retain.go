@@ -294,7 +294,7 @@ func (r *OperationReconciler) retire(ctx context.Context, p *pass) error {
 		if done, err := r.clearWorks(ctx, p); err != nil || !done {
 			return errors.Join(err, r.sweep(ctx, p))
 		}
-		if err := r.dropFinalizer(ctx, p); err != nil {
+		if err := r.dropFinalizer(ctx, p, opsv1alpha1.OperationFinalizer); err != nil {
 			return err
 		}
 	}
@@ -351,10 +351,10 @@ func (r *OperationReconciler) sweep(ctx context.Context, p *pass) error {
 	return nil
 }
 
-// dropFinalizer lets the Operation go. The status is untouched.
-func (r *OperationReconciler) dropFinalizer(ctx context.Context, p *pass) error {
+// dropFinalizer lets the Operation go, as far as that finalizer kept it. The status is untouched.
+func (r *OperationReconciler) dropFinalizer(ctx context.Context, p *pass, finalizer string) error {
 	before := p.op.DeepCopy()
-	controllerutil.RemoveFinalizer(p.op, opsv1alpha1.OperationFinalizer)
+	controllerutil.RemoveFinalizer(p.op, finalizer)
 	if err := r.Patch(ctx, p.op, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
 		return client.IgnoreNotFound(err)
 	}

@@ -136,6 +136,8 @@ func TestInstallUpgradeUninstall(t *testing.T) {
 		"CustomResourceDefinition agentpolicies.ops.vworkspace.io":      true,
 		"CustomResourceDefinition operationtemplates.ops.vworkspace.io": true,
 		"CustomResourceDefinition freezes.ops.vworkspace.io":            true,
+		"CustomResourceDefinition controlplanes.ops.vworkspace.io":      true,
+		"CustomResourceDefinition auditsinks.ops.vworkspace.io":         true,
 		"CustomResourceDefinition maintenancewindows.ops.vworkspace.io": true,
 		"Namespace " + hubNamespace:                                     true,
 		"Namespace " + agentNamespace:                                   true,

@@ -70,12 +70,18 @@ func putsProfilesInPlace(role string, rule *yaml.Node) bool {
 		!slices.ContainsFunc(names, func(name string) bool { return !strings.HasPrefix(name, of.names) })
 }
 
+// actsForControlPlanes tells whether a rule lets the hub act as accounts of control planes, by name.
+func actsForControlPlanes(role string, rule *yaml.Node) bool {
+	return role == "Role vworkspace-hub-control-plane" && slices.Equal(values(field(rule, "resources")), []string{"serviceaccounts"}) &&
+		slices.Equal(values(field(rule, "verbs")), []string{"impersonate"}) && len(values(field(rule, "resourceNames"))) > 0
+}
+
 func checkRule(t *testing.T, kind, name string, rule *yaml.Node) {
 	t.Helper()
 	role, resources := kind+" "+name, values(field(rule, "resources"))
 	// Whoever reads the role that he has learns nothing, and becomes nothing.
 	readsItself := slices.Equal(values(field(rule, "resourceNames")), []string{name}) && slices.Equal(values(field(rule, "verbs")), []string{"get"})
-	ofProfile := putsProfilesInPlace(role, rule)
+	ofProfile := putsProfilesInPlace(role, rule) || actsForControlPlanes(role, rule)
 	for _, verb := range field(rule, "verbs").Content {
 		if verb.LineComment == "" {
 			t.Errorf("%s: %s on %v has no reason beside it", role, verb.Value, resources)
@@ -98,10 +104,16 @@ func checkRule(t *testing.T, kind, name string, rule *yaml.Node) {
 }
 
 // ownSecret tells whether a rule is about one Secret of which nobody else's rights hang: the keys by which approvals are verified, or the certificate that
-// the holder shows to the API server.
+// the holder shows to the API server; or about those with the holder's own credentials at control planes, by name.
 func ownSecret(kind, name string, rule *yaml.Node) bool {
 	names, verbs := values(field(rule, "resourceNames")), values(field(rule, "verbs"))
-	if kind != "Role" || !slices.Equal(values(field(rule, "resources")), []string{"secrets"}) || len(names) != 1 {
+	if kind != "Role" || !slices.Equal(values(field(rule, "resources")), []string{"secrets"}) {
+		return false
+	}
+	if name == "vworkspace-hub-control-plane" {
+		return len(names) > 0 && slices.Equal(verbs, []string{"get", "update"})
+	}
+	if len(names) != 1 {
 		return false
 	}
 	return slices.Equal(verbs, []string{"get"}) || strings.HasSuffix(name, "-admission") && names[0] == name && slices.Equal(verbs, []string{"get", "update"})
