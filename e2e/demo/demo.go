@@ -3,7 +3,6 @@
 package demo
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
 	"errors"
@@ -46,10 +45,13 @@ type Options struct {
 	Screen *Screen
 }
 
-// platformManifest holds the shops' namespace on a spoke. Its first document is the namespace.
+// platformManifest holds the shops' namespace on a spoke, and hubManifest that on the hub.
 //
 //go:embed platform.yaml
 var platformManifest []byte
+
+//go:embed hub.yaml
+var hubManifest []byte
 
 // Demo is a fleet with vWorkspace Fleet on it.
 type Demo struct {
@@ -136,11 +138,11 @@ func (d *Demo) install(ctx context.Context, hub, spoke string) (err error) {
 	return d.installShops(ctx)
 }
 
-// openNamespace creates the shops' namespace, as the platform team of each cluster does. On the hub there is nothing to run in it.
+// openNamespace creates the shops' namespace, as the platform team of each cluster does.
 func (d *Demo) openNamespace(ctx context.Context, c *testbed.Cluster) error {
 	manifest := platformManifest
 	if c == d.Fleet.Hub {
-		manifest, _, _ = bytes.Cut(manifest, []byte("\n---\n"))
+		manifest = hubManifest
 	}
 	if err := testbed.Apply(ctx, c.Config(), manifest); err != nil {
 		return fmt.Errorf("open namespace %s on %s: %w", Namespace, c.Name, err)

@@ -85,12 +85,12 @@ func startHub(ctx context.Context, fleet *testbed.Fleet, hub string) (*testbed.P
 	if err := Admission(ctx, fleet.Hub.Config(), deploy.Hub, address); err != nil {
 		return nil, err
 	}
-	return start(ctx, fleet, fleet.Hub, "vworkspace-hub", hub, HubNamespace, hubAccount, "--leader-elect=true", "--admission-bind-address="+address)
+	return start(ctx, fleet, fleet.Hub, "vworkspace-hub", hub, HubNamespace, hubAccount, "--leader-elect=true", "--control-planes", "--admission-bind-address="+address)
 }
 
 // OnHub applies the CRDs, policies, catalog and rights of a hub. Its API server asks nobody: see Admission.
 func OnHub(ctx context.Context, config *rest.Config) error {
-	return applyFolders(ctx, config, deploy.CRDs, deploy.Policies, deploy.Catalog, deploy.Hub)
+	return applyFolders(ctx, config, deploy.CRDs, deploy.Policies, deploy.Catalog, deploy.Hub, deploy.ControlPlane)
 }
 
 // OnSpoke applies those of a spoke but the catalog, which the hub brings. Where Velero is, profile velero is bound for it.

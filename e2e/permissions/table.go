@@ -16,6 +16,7 @@ const (
 	theOperations    = "executor of Operations"
 	theInstances     = "executor of instances"
 	theCatalog       = "executor of the catalog"
+	theControlPlane  = "account of control planes"
 	theHosted        = "hosted agents' process"
 	theWorkAgent     = "spoke1's work agent"
 	theJobProfile    = "profile job of an open namespace"
@@ -27,6 +28,7 @@ var identities = []struct {
 	name, cluster, namespace, account string
 }{
 	{theHub, "hub", install.HubNamespace, "vworkspace-hub"},
+	{theControlPlane, "hub", install.HubNamespace, opsv1alpha1.DefaultControlPlaneAccount},
 	{theHosted, "hub", hosted.DefaultNamespace, install.HostedAccount},
 	{theWorkAgent, "hub", "", ""},
 	{theAgent, "spoke", opsv1alpha1.DefaultAgentNamespace, "vworkspace-agent"},
@@ -49,6 +51,7 @@ const (
 	gated   = demo.Namespace // carries the gate label; the tenants' namespace on every fleet that is asked
 	ungated = "kube-system"
 	agentNS = opsv1alpha1.DefaultAgentNamespace
+	hubNS   = install.HubNamespace
 )
 
 // dangerous is what none of ours may do anywhere: with any of it they could become more than they are.
@@ -172,6 +175,30 @@ var permissions = []permission{
 	{theAgent, "approve", "operations.ops.vworkspace.io", "*", false, "approvals are people's"},
 	{theAgent, "update", "leases.coordination.k8s.io=vworkspace-agent", agentNS, true, "lead"},
 	{theAgent, "update", "leases.coordination.k8s.io=other", agentNS, false, "one Lease"},
+
+	{theHub, "list", "controlplanes.ops.vworkspace.io", "*", true, "whom to ask"},
+	{theHub, "watch", "auditsinks.ops.vworkspace.io", "*", true, "whom to tell"},
+	{theHub, "create", "controlplanes.ops.vworkspace.io", "*", false, "whom to ask is the platform team's to say"},
+	{theHub, "patch", "controlplanes.ops.vworkspace.io", "*", false, "and what they may do"},
+	{theHub, "patch", "controlplanes.ops.vworkspace.io/status", "*", true, "how it gets on with them"},
+	{theHub, "update", "secrets=vworkspace-control-plane", hubNS, true, "exchange the registration token for credentials"},
+	{theHub, "create", "secrets", hubNS, false, "it is made empty by who installs"},
+	{theHub, "delete", "secrets=vworkspace-control-plane", hubNS, false, "nor taken away"},
+	{theHub, "impersonate", "serviceaccounts=vworkspace-control-plane", hubNS, true, "carry out jobs with that account's rights"},
+	{theHub, "impersonate", "serviceaccounts=vworkspace-hub", hubNS, false, "no other account"},
+
+	{theControlPlane, "create", "operations.ops.vworkspace.io", gated, true, "ask for one, by a job or by itself"},
+	{theControlPlane, "patch", "applicationinstances.apps.vworkspace.io", gated, true, "deploy an application"},
+	{theControlPlane, "run", "operationtemplates.ops.vworkspace.io", gated, true, "what is asked of whoever asks for an Operation"},
+	{theControlPlane, "target", "placements.cluster.open-cluster-management.io", gated, true, "the same"},
+	{theControlPlane, "create", "operations.ops.vworkspace.io", ungated, false, "in no namespace that was not opened to it"},
+	{theControlPlane, "patch", "operations.ops.vworkspace.io/status", gated, false, "what came out is the hub's to say"},
+	{theControlPlane, "approve", "operations.ops.vworkspace.io", gated, false, "approvals are people's, and are signed"},
+	{theControlPlane, "create", "operations.ops.vworkspace.io/delivery", "*", false, "it is nobody's hub"},
+	{theControlPlane, "create", "manifestworks.work.open-cluster-management.io", "*", false, "clusters are reached through Operations alone"},
+	{theControlPlane, "patch", "controlplanes.ops.vworkspace.io", "*", false, "it does not say what it may do"},
+	{theControlPlane, "get", "secrets=vworkspace-control-plane", hubNS, false, "its account does not know its credentials"},
+	{theControlPlane, "get", "configmaps", gated, false, "plans and results are the hub's; what they say is in the status"},
 
 	{theJobProfile, "create", "jobs.batch", gated, true, "the run's Job"},
 	{theJobProfile, "delete", "jobs.batch", gated, true, "cancel"},
