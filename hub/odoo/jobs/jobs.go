@@ -180,8 +180,14 @@ func (j *Jobs) Close(controlPlane string) {
 	}
 }
 
-// Count the records of a control plane's jobs: those whose result is not in yet, and the others.
-func (j *Jobs) Count(controlPlane string) (open, closed int) { return j.ledger.count(controlPlane) }
+// Count the records of a control plane's jobs: those whose result is not in yet, and the others. It is not known before a session was opened.
+func (j *Jobs) Count(controlPlane string) (open, closed int, known bool) {
+	j.loading.Lock()
+	known = j.loaded
+	j.loading.Unlock()
+	open, closed = j.ledger.count(controlPlane)
+	return open, closed, known
+}
 
 // session of a control plane; nil when there is none.
 func (j *Jobs) session(controlPlane string) *Session {
