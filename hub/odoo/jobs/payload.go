@@ -134,7 +134,7 @@ func deleteTask(path string, raw json.RawMessage) (*task, error) {
 	if err := json.Unmarshal(raw, ref); err != nil {
 		return nil, unreadable(path, err)
 	}
-	if ref.Kind == "" {
+	if ref.Name == "" {
 		var o struct {
 			Metadata struct{ Namespace, Name, UID string } `json:"metadata"`
 		}
