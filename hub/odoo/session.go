@@ -55,7 +55,7 @@ func (s *session) heartbeats(ctx context.Context, c clock.Clock, beat func() wir
 // heartbeat of a ControlPlane, with its conditions.
 func heartbeat(cp *opsv1alpha1.ControlPlane, clusterID string, now time.Time) wire.Event {
 	return wire.Event{
-		EventKey:    fmt.Sprintf("heartbeat/%s/%d", clusterID, now.Unix()/int64(heartbeatEvery/time.Second)),
+		EventKey:    fmt.Sprintf("heartbeat/%s/%d", clusterID, now.Unix()),
 		Kind:        wire.EventHeartbeat,
 		ResourceRef: refOf(cp),
 		Conditions:  cp.Status.Conditions,

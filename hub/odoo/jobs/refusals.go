@@ -43,6 +43,8 @@ func refusedByAPI(err error, user, namespace string) error {
 		return refused("%s: grant it with %s, or name another account in spec.serviceAccount of the ControlPlane", message, where)
 	case apierrors.IsNotFound(err) && namespace != "" && message == fmt.Sprintf("namespaces %q not found", namespace):
 		return refused("metadata.namespace: there is no namespace %s on the hub: kubectl create namespace %s", namespace, namespace)
+	case strings.Contains(message, "failed to create typed patch object"): // answered with 500: fields that there are none of
+		return &Refusal{Outcome: wire.OutcomeFailed, Message: message, Bare: bare(nil)}
 	case code == http.StatusUnauthorized, code == http.StatusRequestTimeout, code == http.StatusConflict, code == http.StatusTooManyRequests:
 		return nil
 	case code >= 400 && code < 500:
