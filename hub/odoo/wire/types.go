@@ -42,6 +42,8 @@ type Job struct {
 	Signature string `json:"signature,omitempty"`
 	// RequestedBy is the person who asked, as the control plane knows them; empty when it does not say. An extension of ours.
 	RequestedBy string `json:"requestedBy,omitempty"`
+	// Malformed says what is wrong with a job that could not be read: it has nothing else but its ID, if that, and can only be refused. The client sets it.
+	Malformed string `json:"malformed,omitempty"`
 }
 
 // Outcomes of jobs.
