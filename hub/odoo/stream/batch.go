@@ -123,7 +123,7 @@ func (o *outlet) fillOperation(ctx context.Context, b *batch, k key) error {
 	}
 	b.done(func() {
 		o.dropped(dropped)
-		if !o.cursors[k].lettered {
+		if known := o.cursors[k]; known.uid != c.uid || !known.lettered {
 			o.cursors[k] = c
 		}
 		if c.over && !v.held() {

@@ -25,15 +25,34 @@ func (o *outlet) step(ctx context.Context) time.Duration {
 		return wait
 	}
 	b := o.fill(ctx)
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	if len(b.events) > 0 {
-		limited, cancel := context.WithTimeout(ctx, patience)
-		err := o.sink.Deliver(limited, b.events)
-		cancel()
-		if err != nil {
+		if err := o.sink.Deliver(limited, b.events); err != nil {
 			return o.failed(ctx, b, err)
 		}
 	}
-	return o.delivered(ctx, b)
+	again := o.delivered(ctx, b)
+	if err := o.flush(limited); err != nil {
+		return o.failed(ctx, o.newBatch(), err)
+	}
+	return again
+}
+
+// flush a sink that puts things off.
+func (o *outlet) flush(ctx context.Context) error {
+	f, puts := o.sink.(Flusher)
+	if !puts {
+		return nil
+	}
+	again, err := f.Flush(ctx)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.flushAt = time.Time{}
+	if again > 0 || err != nil {
+		o.flushAt = o.clock.Now().Add(again)
+	}
+	return err
 }
 
 // run until ctx ends.
@@ -66,6 +85,15 @@ func (o *outlet) ready() (wait time.Duration, ready bool) {
 		return 0, true
 	}
 	next := o.due(now)
+	if !o.flushAt.IsZero() {
+		left := o.flushAt.Sub(now)
+		if left <= 0 {
+			return 0, true
+		}
+		if next == 0 || left < next {
+			next = left
+		}
+	}
 	switch n := len(o.queue); {
 	case n == 0:
 		return o.idle(now, next), false

@@ -46,6 +46,7 @@ type outlet struct {
 	failing  time.Time
 	failures int
 	nextTry  time.Time
+	flushAt  time.Time // when a sink that puts things off has something to do
 	state    State
 	// droppedAt is when something was last dropped.
 	droppedAt time.Time

@@ -72,7 +72,7 @@ func (v view) result(r placement.ClusterResult, sequence int64) event {
 		at = r.EndedAt
 	}
 	e := v.event("result/"+string(v.UID)+"/"+r.Cluster+"/"+strconv.Itoa(int(r.Attempt)), wire.EventClusterResult, at, sequence)
-	e.Cluster, e.Audit = r.Cluster, v.asked()
+	e.Cluster = r.Cluster
 	reason := r.Reason
 	if reason == "" {
 		reason = stateCondition(r.State)

@@ -36,7 +36,10 @@ func (v view) leaves() bool {
 
 // audit says who asked for the Operation, and what has become of it so far.
 func (v view) audit() *wire.Audit {
-	a := v.asked()
+	a := &wire.Audit{
+		RequestedBy: v.Annotations[opsv1alpha1.AnnotationRequestedBy], OnBehalfOf: v.Annotations[opsv1alpha1.AnnotationOnBehalfOf],
+		Job: v.Annotations[opsv1alpha1.AnnotationJob], Action: string(v.Spec.Type), Target: v.target(),
+	}
 	s := &v.Status
 	a.Engine, a.Progress = string(v.Spec.Engine), s.Progress
 	if a.Engine == "" {
@@ -49,6 +52,9 @@ func (v view) audit() *wire.Audit {
 	}
 	if s.Approval != nil {
 		a.ApprovedBy = s.Approval.By
+	}
+	if s.Summary != nil && s.Summary.Clusters != nil {
+		a.Failed = s.Summary.Clusters.Failed
 	}
 	for _, f := range s.Failures[:min(len(s.Failures), auditFailures)] {
 		cause := f.Message
@@ -66,19 +72,16 @@ const (
 	auditCause    = 256
 )
 
-// asked is the part of audit that never changes.
-func (v view) asked() *wire.Audit {
-	a := &wire.Audit{
-		RequestedBy: v.Annotations[opsv1alpha1.AnnotationRequestedBy], OnBehalfOf: v.Annotations[opsv1alpha1.AnnotationOnBehalfOf],
-		Job: v.Annotations[opsv1alpha1.AnnotationJob], Action: string(v.Spec.Type),
-	}
+// target of the Operation, by kind and name.
+func (v view) target() string {
 	switch {
 	case v.Spec.Placement != nil:
-		a.Target = "Placement/" + v.Spec.Placement.PlacementRef.Name
+		return "Placement/" + v.Spec.Placement.PlacementRef.Name
 	case v.Spec.TargetRef != nil:
-		a.Target = "ApplicationInstance/" + v.Spec.TargetRef.Name
+		return "ApplicationInstance/" + v.Spec.TargetRef.Name
+	default:
+		return ""
 	}
-	return a
 }
 
 // clusterOf an ApplicationInstance; empty when it is delivered to none.
