@@ -385,7 +385,7 @@ func (w *world) check(seed uint64) {
 
 // Whatever happens to the hub, to its API server and to those who are told, everything that ends is told to all who want it, in order, and then let go.
 func TestEverythingThatEndsIsTold(t *testing.T) {
-	schedules, told, letters := 2000, 0, 0
+	schedules, told, letters := 1500, 0, 0
 	if testing.Short() {
 		schedules = 300
 	}
