@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -87,8 +86,7 @@ func (r *OperationReconciler) putAside(ctx context.Context, p *pass, attempt int
 		if len(results) == 0 {
 			continue
 		}
-		name := ResultName(p.op) + "-before-" + strconv.Itoa(int(attempt))
-		if err := r.addEarlier(ctx, p.op, name, i, results); err != nil {
+		if err := r.addEarlier(ctx, p.op, asideName(p.op, attempt), i, results); err != nil {
 			return fmt.Errorf("store what chunk %d had come to before attempt %d: %w", i, attempt, err)
 		}
 	}

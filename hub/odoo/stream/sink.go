@@ -4,6 +4,7 @@ package stream
 
 import (
 	"context"
+	"time"
 
 	"vworkspace.io/fleet/hub/odoo/wire"
 )
@@ -20,4 +21,10 @@ type Sink interface {
 	// Deliver a batch of at most MaxBatch events, those of one object in order. With an error, nothing counts as delivered, and the same is tried again after a
 	// while; a RetryAfter error says after which.
 	Deliver(ctx context.Context, events []wire.Event) error
+}
+
+// Flusher is a sink that may put off some of what it took. Nothing that has ended may be put off.
+type Flusher interface {
+	// Flush does what is due of it, and says after how long something will be; 0 when nothing is left. An error is one of Deliver.
+	Flush(ctx context.Context) (again time.Duration, err error)
 }

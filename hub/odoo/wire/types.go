@@ -172,6 +172,8 @@ type Audit struct {
 	ApprovedBy string `json:"approvedBy,omitempty"`
 	// Progress is done/total of its clusters.
 	Progress string `json:"progress,omitempty"`
+	// Failed is how many of its clusters did.
+	Failed int32 `json:"failed,omitempty"`
 	// Failures are the first few, CLUSTER: CAUSE.
 	Failures []string `json:"failures,omitempty"`
 }
