@@ -25,7 +25,7 @@ import (
 // One real API server for all tests of the package. Each test has a namespace, clusters and a hub of its own.
 var (
 	apiConfig *rest.Config  // of an administrator
-	hubConfig *rest.Config  // of the hub's ServiceAccount, with the rights in deploy/hub and no more
+	hubConfig *rest.Config  // of the hub's ServiceAccount, with the rights in deploy/hub and deploy/controlplane, and no more
 	api       client.Client // reads and writes past every cache
 	// kubeconfig is an administrator's, as a file's content, and kubectlDir is where kubectl is.
 	kubeconfig []byte
@@ -71,7 +71,8 @@ func runTests(m *testing.M) int {
 	hubConfig = rest.CopyConfig(config)
 	hubConfig.Impersonate.UserName = "system:serviceaccount:vworkspace-hub:vworkspace-hub"
 	folder := filepath.Join("..", "deploy", "hub")
-	if err := testbed.ApplyFiles(ctx, config, filepath.Join(folder, "namespace.yaml"), filepath.Join(folder, "rbac.yaml"), filepath.Join("..", "deploy", "catalog")); err != nil {
+	if err := testbed.ApplyFiles(ctx, config, filepath.Join(folder, "namespace.yaml"), filepath.Join(folder, "rbac.yaml"), filepath.Join("..", "deploy", "controlplane"),
+		filepath.Join("..", "deploy", "catalog")); err != nil {
 		fmt.Fprintln(os.Stderr, "cannot install what the hub may do:", err)
 		return 1
 	}

@@ -20,6 +20,7 @@ import (
 	"vworkspace.io/fleet/admission"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/hub"
+	"vworkspace.io/fleet/hub/odoo"
 	"vworkspace.io/fleet/telemetry"
 )
 
@@ -74,6 +75,7 @@ func parseFlags() flags {
 	flag.StringVar(&f.leaderNamespace, "leader-elect-namespace", opsv1alpha1.DefaultHubNamespace, "the hub's own namespace: of the Lease, of its certificate for admission, of the keys of approvals, and of the records of those that were used")
 	flag.StringVar(&f.hub.ApprovalKeys, "approval-keys", opsv1alpha1.DefaultApprovalKeys, "Secret in the hub's own namespace with the keys by which approvals are verified")
 	flag.BoolVar(&f.hub.Authorize, "authorize", f.hub.Authorize, "run only what the one who asks may run: see docs/concepts/admission.md; without it, whoever may create an Operation may have all that its namespace can reach")
+	flag.BoolVar(&f.hub.Reports, "control-planes", false, "take jobs from ControlPlanes, and tell them and AuditSinks what happens: see docs/concepts/odoo.md; Operations stay until they have been told of")
 	flag.StringVar(&f.admission.BindAddress, "admission-bind-address", "0", "address on which the API server asks before something is stored, such as :9443; 0 serves none")
 	flag.StringVar(&f.admission.CertDir, "admission-cert-dir", "", "folder with tls.crt and tls.key for admission, which somebody else renews; without it they are made, and kept in the Secret "+admissionName)
 	flag.StringVar(&f.metrics, "metrics-bind-address", "0", "address of the metrics endpoint, such as 127.0.0.1:8080; 0 serves none")
@@ -125,6 +127,11 @@ func run(ctx context.Context, f flags) error {
 	if err := hub.Setup(ctx, mgr, f.hub); err != nil {
 		return fmt.Errorf("set up the controllers: %w", err)
 	}
+	if f.hub.Reports {
+		if err := odoo.Setup(ctx, mgr, odoo.Options{Namespace: f.leaderNamespace}); err != nil {
+			return fmt.Errorf("set up what serves control planes: %w", err)
+		}
+	}
 	if err := asked.Setup(mgr); err != nil {
 		return err
 	}
@@ -140,6 +147,9 @@ func run(ctx context.Context, f flags) error {
 
 func (f flags) readiness() telemetry.Readiness {
 	r := telemetry.Readiness{Kinds: hub.Kinds()}
+	if f.hub.Reports {
+		r.Kinds = append(r.Kinds, odoo.Kinds()...)
+	}
 	if f.leaderElect {
 		r.Lease = types.NamespacedName{Namespace: f.leaderNamespace, Name: leaseName}
 	}

@@ -12,6 +12,7 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -20,6 +21,8 @@ import (
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/hub/odoo/jobs"
+	"vworkspace.io/fleet/hub/odoo/sinks"
+	"vworkspace.io/fleet/hub/odoo/stream"
 )
 
 // concurrency is how many ControlPlanes are looked after at once. Each may wait for its control plane.
@@ -31,7 +34,9 @@ type Options struct {
 	Namespace string
 	// Clock tells the time; the system's when nil.
 	Clock clock.Clock
-	// Stream tells control planes what happens; nothing is told when nil.
+	// Budget is how many bytes of letters may wait. Default stream.DefaultBudget.
+	Budget int
+	// Stream tells control planes what happens, in place of the one that Setup makes; AuditSinks are not served then. For tests.
 	Stream Stream
 	// Events tells people; those of the manager when nil.
 	Events events.EventRecorder
@@ -45,13 +50,25 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
-	if o.Stream == nil {
-		o.Stream = nobody{}
-	}
 	if o.Events == nil {
 		o.Events = mgr.GetEventRecorder("vworkspace-hub")
 	}
+	if o.Stream == nil {
+		s, err := stream.New(mgr, stream.Options{Namespace: o.Namespace, Budget: o.Budget, Clock: o.Clock})
+		if err != nil {
+			return err
+		}
+		if err := sinks.SetupAuditSinks(mgr, s, o.Namespace, o.Clock); err != nil {
+			return err
+		}
+		o.Stream = s
+	}
 	return setupControlPlanes(mgr, o)
+}
+
+// Kinds that the API server must serve for it to work.
+func Kinds() []client.Object {
+	return []client.Object{&opsv1alpha1.ControlPlane{}, &opsv1alpha1.AuditSink{}}
 }
 
 func setupControlPlanes(mgr ctrl.Manager, o Options) error {

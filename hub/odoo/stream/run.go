@@ -26,7 +26,7 @@ type Options struct {
 	// Budget is how many bytes of letters there may be. Default DefaultBudget.
 	Budget int
 	// Clock tells the time. Default the system's.
-	Clock clock.WithTicker
+	Clock clock.Clock
 }
 
 // New adds a stream to a manager. It runs while the manager leads.

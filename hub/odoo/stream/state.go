@@ -43,6 +43,12 @@ func (s State) Overflow() metav1.Condition {
 	return c
 }
 
+// Overflow is the condition BufferOverflow of a sink.
+func (s *Stream) Overflow(name string) metav1.Condition {
+	state, _ := s.State(name)
+	return state.Overflow()
+}
+
 // now is the state, as it is.
 func (o *outlet) now() State {
 	o.mu.Lock()

@@ -21,7 +21,7 @@ import (
 // Stream tells sinks what happens. Make one with New.
 type Stream struct {
 	store  store
-	clock  clock.WithTicker
+	clock  clock.Clock
 	budget int
 
 	mu      sync.Mutex
@@ -37,7 +37,7 @@ type Stream struct {
 	wake    chan struct{}
 }
 
-func newStream(s store, c clock.WithTicker, budget int) *Stream {
+func newStream(s store, c clock.Clock, budget int) *Stream {
 	if budget <= 0 {
 		budget = DefaultBudget
 	}
