@@ -62,6 +62,7 @@ type Demo struct {
 	// Hub talks to the hub, and so does everything that the demo asks for.
 	Hub client.Client
 
+	odoo   *odoo // once it is connected
 	screen *Screen
 	bin    string // our binaries, kept until the end: a process may be restarted
 }
@@ -230,9 +231,13 @@ func (d *Demo) play(ctx context.Context, step Step) (OperationReport, error) {
 			return reportOf(op, 0), fmt.Errorf("before Operation %s: %w", op.Name, err)
 		}
 	}
+	ask := step.Ask
+	if ask == nil {
+		ask = create
+	}
 	start := time.Now()
-	if err := d.Hub.Create(ctx, op); err != nil {
-		return reportOf(op, time.Since(start)), fmt.Errorf("create Operation %s: %w", op.Name, err)
+	if err := ask(ctx, d, op); err != nil {
+		return reportOf(op, time.Since(start)), fmt.Errorf("ask for Operation %s: %w", op.Name, err)
 	}
 	group, ctx2 := errgroup.WithContext(ctx)
 	if step.Meanwhile != nil {
@@ -252,6 +257,11 @@ func (d *Demo) play(ctx context.Context, step Step) (OperationReport, error) {
 	return ended, err
 }
 
+// create an Operation on the hub, as an administrator.
+func create(ctx context.Context, d *Demo, op *opsv1alpha1.Operation) error {
+	return d.Hub.Create(ctx, op)
+}
+
 // check compares how an Operation ended with how it must end.
 func check(want Step, got OperationReport) error {
 	c := got.Clusters
@@ -265,6 +275,9 @@ func check(want Step, got OperationReport) error {
 // Down stops everything. It may be called on a demo that did not start.
 func (d *Demo) Down() error {
 	var errs []error
+	if d.odoo != nil {
+		d.odoo.close()
+	}
 	if d.Fleet != nil {
 		errs = append(errs, d.Fleet.Down())
 	}

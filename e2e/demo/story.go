@@ -32,6 +32,8 @@ type Step struct {
 	Says string
 	// Operation to create on the hub.
 	Operation *opsv1alpha1.Operation
+	// Ask for it otherwise than by creating it on the hub, and wait until it is there; nil to create it.
+	Ask func(ctx context.Context, d *Demo, op *opsv1alpha1.Operation) error
 	// Before, if any, prepares the clusters for it, and completes it.
 	Before func(ctx context.Context, d *Demo, op *opsv1alpha1.Operation) error
 	// Meanwhile, if any, is what a person does while it runs.
@@ -54,8 +56,10 @@ func story(clusters int) []Step {
 			Phase: opsv1alpha1.PhaseSucceeded,
 		},
 		{
-			Says:      "back every shop up to S3 (engine: velero)",
+			Says:      "a person in Odoo presses \"Back up everywhere\": every shop, up to S3 (engine: velero). Odoo is played; the protocol is real",
 			Operation: fleetWide(backupName, opsv1alpha1.TypeBackup, opsv1alpha1.EngineVelero, map[string]any{"ttl": "24h"}),
+			Ask:       askByOdoo,
+			After:     whatOdooSaw,
 			Phase:     opsv1alpha1.PhaseSucceeded,
 		},
 		{
