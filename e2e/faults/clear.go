@@ -44,6 +44,9 @@ func (l *Lab) clear(ctx context.Context) error {
 	if err := l.restock(ctx); err != nil {
 		return fmt.Errorf("take the templates of a story away: %w", err)
 	}
+	if err := l.Hub.DeleteAllOf(ctx, &opsv1alpha1.ControlPlane{}); err != nil {
+		return fmt.Errorf("take the ControlPlanes of a story away: %w", err)
+	}
 	return wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
 		var left atomic.Int64
 		group, ctx := errgroup.WithContext(ctx)

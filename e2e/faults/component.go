@@ -26,6 +26,7 @@ import (
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/hub"
+	"vworkspace.io/fleet/hub/odoo"
 	"vworkspace.io/fleet/spoke"
 	"vworkspace.io/fleet/spoke/hosted"
 )
@@ -37,8 +38,8 @@ type Component struct {
 	On API
 	// api is how to reach it, as who the component is there.
 	api func(*Lab) *rest.Config
-	// run it until ctx ends. It calls ready when it has seen all that there is.
-	run func(ctx context.Context, w *World, api *rest.Config, log logr.Logger, ready func()) error
+	// run it until ctx ends; all that it says goes over its wire. It calls ready when it has seen all that there is.
+	run func(ctx context.Context, w *World, api *rest.Config, wire *Wire, log logr.Logger, ready func()) error
 }
 
 // Hub is the hub's controller, and Agent the spoke's.
@@ -50,7 +51,7 @@ var (
 // Components are all that a World runs.
 var Components = []Component{Hub, Agent}
 
-func runHub(ctx context.Context, w *World, api *rest.Config, log logr.Logger, ready func()) error {
+func runHub(ctx context.Context, w *World, api *rest.Config, wire *Wire, log logr.Logger, ready func()) error {
 	options := hub.ManagerOptions()
 	inProcess(&options, log)
 	mgr, err := ctrl.NewManager(api, options)
@@ -60,10 +61,15 @@ func runHub(ctx context.Context, w *World, api *rest.Config, log logr.Logger, re
 	if err := hub.Setup(ctx, mgr, w.story.hubOptions(w)); err != nil {
 		return err
 	}
+	if w.Odoo != nil {
+		if err := odoo.Setup(ctx, mgr, odoo.Options{Clock: w.Clock, Wrap: wire.Wrap}); err != nil {
+			return err
+		}
+	}
 	return start(ctx, mgr.GetCache().WaitForCacheSync, mgr, ready)
 }
 
-func runAgent(ctx context.Context, w *World, api *rest.Config, log logr.Logger, ready func()) error {
+func runAgent(ctx context.Context, w *World, api *rest.Config, _ *Wire, log logr.Logger, ready func()) error {
 	scheme := runtime.NewScheme()
 	if err := spoke.AddToScheme(scheme); err != nil {
 		return err
@@ -85,7 +91,7 @@ func runAgent(ctx context.Context, w *World, api *rest.Config, log logr.Logger, 
 }
 
 // runHosted runs the agent as `spoke --hosted` does, for the one cluster that there is: nothing waits for its API server.
-func runHosted(ctx context.Context, w *World, api *rest.Config, log logr.Logger, ready func()) error {
+func runHosted(ctx context.Context, w *World, api *rest.Config, _ *Wire, log logr.Logger, ready func()) error {
 	scheme := runtime.NewScheme()
 	if err := spoke.AddToScheme(scheme); err != nil {
 		return err

@@ -86,6 +86,13 @@ func (l *Lab) furnish(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if err := l.Hub.Create(ctx, &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: apps, Name: opsv1alpha1.DefaultControlPlaneAccount},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: opsv1alpha1.DefaultControlPlaneAccount},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: install.HubNamespace, Name: opsv1alpha1.DefaultControlPlaneAccount}},
+	}); err != nil {
+		return err
+	}
 	for _, name := range append([]string{near}, far...) {
 		if err := l.join(ctx, name); err != nil {
 			return err

@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
 
 // What differs between two tellings of one story and says nothing.
@@ -59,6 +61,9 @@ func (w *World) plain(api API, o *unstructured.Unstructured) (string, bool) {
 			continue // Helm's own history, which tells how often something was done
 		}
 		unstructured.RemoveNestedField(o.Object, field...)
+	}
+	if o.GetKind() == "Secret" && o.GetName() == opsv1alpha1.DefaultCredentialsSecret {
+		unstructured.RemoveNestedField(o.Object, "data") // each Odoo gives out tokens of its own
 	}
 	if putsBack(o) {
 		unstructured.RemoveNestedField(o.Object, "status", "plan", "digest") // of what holds a UID

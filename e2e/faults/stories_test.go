@@ -104,6 +104,7 @@ var stories = slices.Concat(toldOf(tasks), rolloutStories, []Story{
 		},
 	},
 	rollbackStory,
+	odooStory,
 	{
 		// One instance of a cluster after the other: whatever happens, both have their turn.
 		Name:   "turns",

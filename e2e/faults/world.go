@@ -18,6 +18,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
+
+	"vworkspace.io/fleet/e2e/controlplane"
 )
 
 const (
@@ -66,6 +68,8 @@ type World struct {
 	*Lab
 	Clock  clock.Clock
 	Random *rand.Rand
+	// Odoo that the hub takes jobs from, a fake; nil in a story without one.
+	Odoo   *controlplane.Fake
 	mirror *Mirror
 	story  Story
 	ctx    context.Context
@@ -105,6 +109,10 @@ func (l *Lab) Tell(ctx context.Context, s Story, f Faults, same string) (Report,
 		return Report{}, err
 	}
 	w := &World{Lab: l, Clock: f.Clock, Random: f.Random, patience: f.Patience, mirror: mirror, story: s, ctx: ctx, writes: map[string][]Call{}, wires: map[string]*Wire{}, up: map[string]*Wire{}, last: time.Now()}
+	if s.Odoo {
+		w.Odoo = controlplane.Start(controlplane.Options{ClusterID: odooCluster})
+		defer w.Odoo.Close()
+	}
 	w.play = newPlayers(w)
 	w.witness = newWitness()
 	defer mirror.listen(w.witness.see)()
@@ -133,6 +141,9 @@ func (l *Lab) Tell(ctx context.Context, s Story, f Faults, same string) (Report,
 	r := Report{End: w.snapshot(), Writes: w.writes, Made: w.witness.made(), Broken: w.witness.broken(w.late), BornLate: w.late, Unseen: w.unseen.Load(), Failed: int(w.failed.Load())}
 	if !r.Unseen {
 		r.Broken = append(r.Broken, w.witness.gaps()...)
+	}
+	if w.Odoo != nil {
+		r.Broken = append(r.Broken, w.Odoo.Violations()...)
 	}
 	if err != nil {
 		err = fmt.Errorf("%w\n%s", err, w.log.String())
@@ -171,6 +182,9 @@ func (w *World) keep(c Component, rules func(run int) Rule) error {
 			late:   func(call Call) { w.bornLate(c.On, call) },
 			failed: func(Call) { w.failed.Add(1) },
 		}, w.play.app.answer)
+		if w.Odoo != nil && c.Name == Hub.Name && run > 1 {
+			w.Odoo.ClientKilled()
+		}
 		ended := make(chan error, 1)
 		runs.Go(func() error {
 			err := w.once(c, wire)
@@ -196,7 +210,7 @@ func (w *World) once(c Component, wire *Wire) error {
 	ctx, kill := context.WithCancel(w.ctx)
 	defer kill()
 	defer context.AfterFunc(wire.alive, kill)()
-	err := c.run(ctx, w, api, w.logger(c.Name), func() { w.isUp(c, wire) })
+	err := c.run(ctx, w, api, wire, w.logger(c.Name), func() { w.isUp(c, wire) })
 	if wire.alive.Err() != nil || w.ctx.Err() != nil {
 		w.stir()
 		return nil // killed, or over: however it took it

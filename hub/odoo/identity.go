@@ -256,7 +256,7 @@ func (r *reconciler) wireOptions(cp *opsv1alpha1.ControlPlane, c *credentials) w
 	if id == "" {
 		id = c.clusterID
 	}
-	return wire.Options{Endpoint: cp.Spec.Endpoint, ClusterID: id, Token: c.token, TLS: c.tls, UserAgent: "vworkspace-hub", Clock: r.Clock}
+	return wire.Options{Endpoint: cp.Spec.Endpoint, ClusterID: id, Token: c.token, TLS: c.tls, UserAgent: "vworkspace-hub", Clock: r.Clock, Wrap: r.Wrap}
 }
 
 // isProblem unwraps what keeps a ControlPlane from working.

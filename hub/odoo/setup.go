@@ -4,6 +4,7 @@ package odoo
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"time"
 
@@ -36,6 +37,8 @@ type Options struct {
 	Clock clock.Clock
 	// Budget is how many bytes of letters may wait. Default stream.DefaultBudget.
 	Budget int
+	// Wrap the transport of what control planes are asked and told; nil not to.
+	Wrap func(http.RoundTripper) http.RoundTripper
 	// Stream tells control planes what happens, in place of the one that Setup makes; AuditSinks are not served then. For tests.
 	Stream Stream
 	// Events tells people; those of the manager when nil.

@@ -31,6 +31,8 @@ type Options struct {
 	UserAgent string
 	// Clock decides timestamps; the system's when nil. The client corrects it by what the other side says the time is.
 	Clock clock.PassiveClock
+	// Wrap the transport of requests, such as rest.Config.Wrap does; nil not to.
+	Wrap func(http.RoundTripper) http.RoundTripper
 	// Timeout of a request, beyond what it asks the other side to wait; DefaultTimeout when 0.
 	Timeout time.Duration
 }
@@ -107,11 +109,15 @@ func newConnection(o Options) (*connection, error) {
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
+	var transport http.RoundTripper = newTransport(o.TLS)
+	if o.Wrap != nil {
+		transport = o.Wrap(transport)
+	}
 	return &connection{
 		base: base, userAgent: o.UserAgent, timeout: o.Timeout,
 		server: serverClock{clock: o.Clock}, quiet: quiet{clock: o.Clock},
 		http: &http.Client{
-			Transport: newTransport(o.TLS),
+			Transport: transport,
 			// The token must not follow to where somebody else points; a redirect is an answer that was not asked for.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
