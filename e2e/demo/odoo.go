@@ -187,7 +187,7 @@ func (d *Demo) thread(ctx context.Context) (lines []string, err error) {
 		lines = lines[:0]
 		answered := false
 		for _, m := range d.odoo.discuss.Messages() {
-			text := strings.Join(strings.Fields(tag.ReplaceAllString(strings.ReplaceAll(m.Body, "<br", " <br"), "")), " ")
+			text := strings.Join(strings.Fields(tag.ReplaceAllString(strings.ReplaceAll(m.Body, "<", " <"), "")), " ")
 			if !strings.Contains(m.Body, backupName) && m.ParentID == 0 {
 				continue
 			}

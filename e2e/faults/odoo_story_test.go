@@ -35,10 +35,7 @@ var odooStory = Story{
 			w.asks(request, wire.OutcomeSucceeded),
 			w.asks(again, wire.OutcomeNoop),
 			w.hears(op.Name),
-			w.asks(controlplane.NewJob{
-				Job:    wire.Job{ID: "delete", Kind: wire.KindDelete},
-				Object: map[string]any{"apiVersion": opsv1alpha1.GroupVersion.String(), "kind": "Operation", "namespace": apps, "name": op.Name},
-			}, wire.OutcomeSucceeded),
+			w.asks(deletion(op.Name), wire.OutcomeSucceeded),
 		)
 	},
 }
