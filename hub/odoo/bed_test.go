@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,6 +35,7 @@ import (
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/e2e/controlplane"
 	"vworkspace.io/fleet/hub"
+	"vworkspace.io/fleet/hub/odoo/jobs"
 	"vworkspace.io/fleet/hub/odoo/wire"
 )
 
@@ -53,7 +55,8 @@ type bed struct {
 	ctx   context.Context
 	id    string // also the namespace
 	fake  *controlplane.Fake
-	funcs interceptor.Funcs // around the hub's client
+	funcs interceptor.Funcs                         // around the hub's client
+	wrap  func(http.RoundTripper) http.RoundTripper // around all that the hub asks the API server; nil for nothing
 }
 
 // newBed with a fake. Its protocol must not have been violated when the test ends.
@@ -169,7 +172,9 @@ func (b *bed) startHub(change ...func(*Options)) (stop func()) {
 		}
 		return interceptor.NewClient(inner, b.funcs), nil
 	}
-	mgr, err := ctrl.NewManager(hubConfig, options)
+	config := rest.CopyConfig(hubConfig)
+	config.WrapTransport = b.wrap
+	mgr, err := ctrl.NewManager(config, options)
 	b.must(err)
 	o := Options{}
 	for _, c := range change {
@@ -354,4 +359,14 @@ func intent(name string, more map[string]any) map[string]any {
 		o[key] = value
 	}
 	return o
+}
+
+// readRecord of a job, as it is kept.
+func (b *bed) readRecord(id string) string {
+	b.t.Helper()
+	cm := &corev1.ConfigMap{}
+	if err := api.Get(b.ctx, types.NamespacedName{Namespace: hubNamespace, Name: jobs.RecordName(b.id, id)}, cm); err != nil {
+		return err.Error()
+	}
+	return cm.Data["record"]
 }

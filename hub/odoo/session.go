@@ -39,23 +39,23 @@ type fingerprint struct {
 	secret     string
 }
 
-// heartbeats are told while the session lasts. One that could not be is left out: the next comes.
+// heartbeats are told while the session lasts, the first at once: it tells us too how the other side is. One that could not be told is left out: the next comes.
 func (s *session) heartbeats(ctx context.Context, c clock.Clock, beat func() wire.Event) {
 	defer close(s.done)
 	for {
+		_ = s.link.events(ctx, []wire.Event{beat()}) // the link knows how it went
 		select {
 		case <-ctx.Done():
 			return
 		case <-c.After(heartbeatEvery):
 		}
-		_ = s.link.events(ctx, []wire.Event{beat()}) // the link knows how it went
 	}
 }
 
 // heartbeat of a ControlPlane, with its conditions.
 func heartbeat(cp *opsv1alpha1.ControlPlane, clusterID string, now time.Time) wire.Event {
 	return wire.Event{
-		EventKey:    fmt.Sprintf("heartbeat/%s/%d", clusterID, now.Unix()),
+		EventKey:    fmt.Sprintf("heartbeat/%s/%d", clusterID, now.UnixMilli()),
 		Kind:        wire.EventHeartbeat,
 		ResourceRef: refOf(cp),
 		Conditions:  cp.Status.Conditions,
