@@ -53,7 +53,9 @@ func NewDiscuss(name string, api opsv1alpha1.DiscussAPI, account OdooAccount, ch
 func (s *Discuss) Name() string { return s.name }
 
 // Wants implements stream.Sink: what happens to Operations. How they stand is in their messages already.
-func (s *Discuss) Wants(e *wire.Event) bool { return e.ResourceRef.Kind == "Operation" && e.ResourceRef.UID != "" && !e.Snapshot }
+func (s *Discuss) Wants(e *wire.Event) bool {
+	return e.ResourceRef.Kind == "Operation" && e.ResourceRef.UID != "" && !e.Snapshot
+}
 
 // Deliver implements stream.Sink. Of a batch it shows what came last of each Operation.
 func (s *Discuss) Deliver(ctx context.Context, events []wire.Event) error {
