@@ -86,7 +86,7 @@ func (o *outlet) pop() (k key, any bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.queue) == 0 {
-		o.queue = nil // and what it had grown to
+		o.queue, o.queued = nil, map[key]struct{}{} // and what they had grown to
 		return key{}, false
 	}
 	k, o.queue = o.queue[0], o.queue[1:]
@@ -119,7 +119,7 @@ func (o *outlet) fillOperation(ctx context.Context, b *batch, k key) error {
 	if !all && err == nil {
 		b.again = append(b.again, k)
 	} else if c.over {
-		c.chunks = nil
+		c.more = nil
 	}
 	b.done(func() {
 		o.dropped(dropped)
@@ -160,7 +160,7 @@ func (o *outlet) fillResults(ctx context.Context, b *batch, k key, c *cursor, v 
 		return true, nil
 	}
 	n := int32(0)
-	for i := range c.chunks {
+	for i := range c.detailed().chunks {
 		if b.full() {
 			return false, nil
 		}
@@ -173,10 +173,10 @@ func (o *outlet) fillResults(ctx context.Context, b *batch, k key, c *cursor, v 
 		}
 		n += int32(last)
 	}
-	c.ended = n
-	c.nextRead = now.Add(resultsEvery).Unix()
+	next := now.Add(resultsEvery)
+	c.read(n, next)
 	if n != endedOf(v) && !v.Status.Phase.Terminal() {
-		b.later[k] = c.nextRead // what has ended is stored a little later
+		b.later[k] = next.Unix() // what has ended is stored a little later
 	}
 	return true, nil
 }

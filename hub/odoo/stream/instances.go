@@ -23,11 +23,13 @@ func toldOf(c metav1.Condition) told {
 // instance tells which conditions of an ApplicationInstance changed, and whether all was taken. There is no history of them: what changed twice since it was told is told as
 // it is now.
 func (c *cursor) instance(ai *appsv1alpha1.ApplicationInstance, take taker) bool {
-	c.conditions = slices.Clone(c.conditions)
+	more := c.detailed()
+	more.conditions = slices.Clone(more.conditions)
+	c.more = &more
 	for _, condition := range ai.Status.Conditions {
 		now := toldOf(condition)
-		at := slices.IndexFunc(c.conditions, func(t told) bool { return t.kind == now.kind })
-		if at >= 0 && c.conditions[at] == now {
+		at := slices.IndexFunc(more.conditions, func(t told) bool { return t.kind == now.kind })
+		if at >= 0 && more.conditions[at] == now {
 			continue
 		}
 		e := instanceEvent(ai, conditionKey(path(instanceRef(ai)), condition))
@@ -36,9 +38,9 @@ func (c *cursor) instance(ai *appsv1alpha1.ApplicationInstance, take taker) bool
 			return false
 		}
 		if at < 0 {
-			c.conditions = append(c.conditions, now)
+			more.conditions = append(more.conditions, now)
 		} else {
-			c.conditions[at] = now
+			more.conditions[at] = now
 		}
 	}
 	return true
@@ -46,10 +48,11 @@ func (c *cursor) instance(ai *appsv1alpha1.ApplicationInstance, take taker) bool
 
 // shown takes note that all conditions of an ApplicationInstance were told at once.
 func (c *cursor) shown(ai *appsv1alpha1.ApplicationInstance) {
-	c.conditions = make([]told, len(ai.Status.Conditions))
+	conditions := make([]told, len(ai.Status.Conditions))
 	for i, condition := range ai.Status.Conditions {
-		c.conditions[i] = toldOf(condition)
+		conditions[i] = toldOf(condition)
 	}
+	c.more = &details{conditions: conditions}
 }
 
 // instanceSnapshot repeats how an ApplicationInstance stands.

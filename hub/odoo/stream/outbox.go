@@ -195,7 +195,7 @@ func (s *Stream) rest(ctx context.Context, c cursor, v view, wants func(*wire.Ev
 	}
 	dropped, _ = c.transitions(v, take)
 	if due, _ := c.reads(v, s.clock.Now()); due {
-		for i := range c.chunks {
+		for i := range c.detailed().chunks {
 			results, _, err := s.store.results(ctx, v.Operation, i)
 			if err != nil {
 				return nil, 0, err

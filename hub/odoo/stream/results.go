@@ -33,22 +33,24 @@ func mark(r placement.ClusterResult) uint16 {
 
 // results tells the results of one chunk that were not told, and whether all was taken.
 func (c *cursor) results(v view, i int, results []placement.ClusterResult, take taker) bool {
-	known := c.chunks[i]
+	more := c.detailed()
+	known := more.chunks[i]
 	shared := sharedMarks(results)
 	told := make(chunk, 0, len(results))
 	all := true
 	for _, r := range results {
 		m := mark(r)
 		_, before := slices.BinarySearch(known, m)
-		if before && !shared[m] || all && take(v.result(r, c.told)) {
+		if before && !shared[m] || all && take(v.result(r, int64(c.told))) {
 			told = append(told, m)
 			continue
 		}
 		all = false
 	}
 	slices.Sort(told)
-	c.chunks = slices.Clone(c.chunks)
-	c.chunks[i] = slices.Clip(slices.Compact(told))
+	more.chunks = slices.Clone(more.chunks)
+	more.chunks[i] = slices.Clip(slices.Compact(told))
+	c.more = &more
 	return all
 }
 
@@ -105,25 +107,36 @@ func (c *cursor) reads(v view, now time.Time) (due bool, at int64) {
 	if v.Status.Rollout != nil {
 		attempt = v.Status.Rollout.Attempt
 	}
-	if attempt != c.attempt || len(c.chunks) != n {
+	more := c.detailed()
+	if attempt != more.attempt || len(more.chunks) != n {
 		chunks := make([]chunk, n)
-		if attempt == c.attempt {
-			copy(chunks, c.chunks) // clusters were added
+		if attempt == more.attempt {
+			copy(chunks, more.chunks) // clusters were added
 		}
-		c.attempt, c.chunks, c.ended = attempt, chunks, 0
+		more = details{attempt: attempt, chunks: chunks, nextRead: more.nextRead}
 	}
 	switch {
 	case n == 0:
 		return false, 0
 	case v.Status.Phase.Terminal() || v.leaves():
-		return !c.over && !c.gone, 0
-	case endedOf(v) == c.ended:
-		return false, 0
-	case now.Unix() < c.nextRead:
-		return false, c.nextRead
+		due = !c.over && !c.gone
+	case endedOf(v) == more.ended:
+	case now.Unix() < more.nextRead:
+		return false, more.nextRead
 	default:
-		return true, 0
+		due = true
 	}
+	if due {
+		c.more = &more
+	}
+	return due, 0
+}
+
+// read takes note that all results were read: of so many clusters that had ended.
+func (c *cursor) read(ended int32, next time.Time) {
+	more := c.detailed()
+	more.ended, more.nextRead = ended, next.Unix()
+	c.more = &more
 }
 
 // endedOf is how many clusters of an Operation have ended.

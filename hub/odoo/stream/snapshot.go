@@ -127,7 +127,7 @@ func (o *outlet) letterEnds(ctx context.Context, b *batch, e event) error {
 		return err
 	}
 	b.done(func() {
-		o.cursors[k] = cursor{uid: op.UID, told: count(&op.Status), over: true, gone: true}
+		o.cursors[k] = cursor{uid: op.UID, told: int32(count(&op.Status)), over: true, gone: true}
 		o.told(k)
 	})
 	return nil

@@ -21,16 +21,16 @@ func count(s *opsv1alpha1.OperationStatus) int64 { return max(s.Transitions, int
 // history held no more, and whether all was taken.
 func (c *cursor) transitions(v view, take taker) (dropped int64, all bool) {
 	s := &v.Status
-	first := count(s) - int64(len(s.History)) + 1
+	first := int32(count(s)) - int32(len(s.History)) + 1
 	if c.told > 0 && first > c.told+1 {
-		dropped = first - c.told - 1
+		dropped = int64(first - c.told - 1)
 	}
 	c.told = max(c.told, first-1)
 	for _, t := range s.History[c.told-first+1:] {
 		if t.Phase.Terminal() {
 			break
 		}
-		if !take(v.transition(t, c.told+1)) {
+		if !take(v.transition(t, int64(c.told)+1)) {
 			return dropped, false
 		}
 		c.told++
@@ -52,7 +52,7 @@ func (c *cursor) aside(v view, take taker) bool {
 		if now == nil || of.known || *of.told == digest(*now) || *of.told == 0 && now.Status == metav1.ConditionFalse {
 			continue
 		}
-		e := v.event(conditionKey(path(operationRef(v.Operation)), *now), wire.EventCondition, now.LastTransitionTime.Time, c.told)
+		e := v.event(conditionKey(path(operationRef(v.Operation)), *now), wire.EventCondition, now.LastTransitionTime.Time, int64(c.told))
 		e.Conditions = []metav1.Condition{*now}
 		if !take(e) {
 			return false
@@ -66,16 +66,17 @@ func (c *cursor) aside(v view, take taker) bool {
 func (c *cursor) end(v view, take taker) bool {
 	s := &v.Status
 	if s.Phase.Terminal() && !c.over && len(s.History) > 0 {
-		if c.told < count(s) && !take(v.transition(s.History[len(s.History)-1], count(s))) {
+		last := int32(count(s))
+		if c.told < last && !take(v.transition(s.History[len(s.History)-1], int64(last))) {
 			return false
 		}
-		c.told = count(s)
+		c.told = last
 	}
 	c.over = s.Phase.Terminal()
 	if !v.leaves() || c.gone {
 		return true
 	}
-	e := v.event("deleted/"+path(operationRef(v.Operation)), wire.EventDeleted, v.DeletionTimestamp.Time, c.told)
+	e := v.event("deleted/"+path(operationRef(v.Operation)), wire.EventDeleted, v.DeletionTimestamp.Time, int64(c.told))
 	if !take(e) {
 		return false
 	}
