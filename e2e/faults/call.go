@@ -45,6 +45,11 @@ func callOf(req *http.Request) Call {
 	return c
 }
 
+// ToOdoo tells whether the call is to a control plane, and to no API server.
+func (c Call) ToOdoo() bool {
+	return c.Request != nil && strings.HasPrefix(c.Request.URL.Path, "/api/agent/")
+}
+
 // unaccounted are writes that carry no state of a run: who leads, what was told to apps, and questions that are asked by POST.
 var unaccounted = []string{"leases", "events", "selfsubjectaccessreviews", "subjectaccessreviews", "selfsubjectrulesreviews"}
 

@@ -185,7 +185,7 @@ func Storm(random *rand.Rand, during time.Duration, odds float64) Rule {
 		}
 		strikes, kind := random.Float64() < odds && time.Now().Before(until), random.IntN(4)
 		mu.Unlock()
-		if !strikes || c.Resource == "" || c.Watch {
+		if !strikes || c.Resource == "" || c.Watch || c.ToOdoo() {
 			return send()
 		}
 		switch {

@@ -41,6 +41,9 @@ type ears struct {
 	wrote func(Call)
 	// late is told of an object that was made by a run that had been deposed.
 	late func(Call)
+	// unheard is told of a call to Odoo whose answer the process does not get, and of one that comes from a run that had been deposed: its successor may have made it,
+	// too.
+	unheard func()
 	// failed is told of a call without an answer, and of one whose answer says that the API server is in trouble.
 	failed func(Call)
 }
@@ -98,9 +101,13 @@ func (e *end) RoundTrip(req *http.Request) (*http.Response, error) {
 	call := callOf(req.Clone(ctx))
 	unlink := context.AfterFunc(e.alive, cancel) //nolint:contextcheck // the wire outlives every request
 	release := sync.OnceFunc(func() { unlink(); cancel() })
+	sent := false
 	resp, err := e.rule(e.Wire, call, func() (*http.Response, error) {
 		if e.alive.Err() != nil {
 			return nil, errCut
+		}
+		if sent = true; call.ToOdoo() && e.isUsurped() {
+			e.unheard()
 		}
 		resp, err := e.behind(e.Wire, call), error(nil)
 		if resp == nil {
@@ -119,6 +126,9 @@ func (e *end) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if e.isTrouble(req, resp, err) {
 		e.failed(call)
+	}
+	if sent && err != nil && call.ToOdoo() {
+		e.unheard()
 	}
 	if err != nil {
 		release()
