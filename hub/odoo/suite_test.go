@@ -55,7 +55,9 @@ func runTests(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "cannot make a client:", err)
 		return 1
 	}
-	if err := testbed.ApplyFiles(ctx, config, filepath.Join("..", "..", "deploy", "policies", "requester.yaml"), filepath.Join("testdata", "rbac.yaml")); err != nil {
+	shipped := filepath.Join("..", "..", "deploy")
+	if err := testbed.ApplyFiles(ctx, config, filepath.Join(shipped, "hub", "namespace.yaml"), filepath.Join(shipped, "hub", "rbac.yaml"), filepath.Join(shipped, "controlplane"),
+		filepath.Join(shipped, "policies", "requester.yaml"), filepath.Join("testdata", "rbac.yaml")); err != nil {
 		fmt.Fprintln(os.Stderr, "cannot install what the hub may do:", err)
 		return 1
 	}
@@ -69,9 +71,6 @@ func runTests(m *testing.M) int {
 // asHub is a config of the hub's ServiceAccount by a token of its own: the hub impersonates others, so that nobody can impersonate it here.
 func asHub(ctx context.Context, config *rest.Config) (*rest.Config, error) {
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: hubNamespace, Name: "vworkspace-hub"}}
-	if err := api.Create(ctx, account); err != nil {
-		return nil, err
-	}
 	token := &authenticationv1.TokenRequest{}
 	if err := api.SubResource("token").Create(ctx, account, token); err != nil {
 		return nil, err
