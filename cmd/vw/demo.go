@@ -19,11 +19,11 @@ import (
 )
 
 const demoLong = `Bring up a local fleet (one hub and three clusters: real kube-apiservers, Open Cluster Management, Flux, Velero,
-Argo, VolSync), install a small chart on every cluster through the hub, and run Operations from the hub: a command, a backup and a
-restore, a hook, runbooks - one of them on a canary first, halted by a cluster that fails, mended and tried again -, an upgrade, and
+Argo, VolSync), install a small chart on every cluster through the hub, and run Operations from the hub: a command, a backup that a person
+in Odoo asks for and a restore, a hook, runbooks - one of them on a canary first, halted by a cluster that fails, mended and tried again -, an upgrade, and
 an upgrade that one cluster cannot take.
 
-The control planes and controllers are real; pods are simulated by KWOK, because there is no kubelet. Everything runs on loopback
+The control planes and controllers are real; pods are simulated by KWOK, because there is no kubelet, and Odoo by a fake. Everything runs on loopback
 and is gone at the end. The first run builds Kubernetes and the controllers from Go modules: minutes; later runs start at once.
 
 Exit status 0 means that all Operations ended as they should: the last one Failed on one cluster, and all others Succeeded.`

@@ -5,6 +5,7 @@
 //
 //	story.go   what is asked of the hub, and how it must end
 //	people.go  what people do meanwhile
+//	odoo.go    an Odoo, played, in which a person asks for the backup
 //	canary.go  the rollout that halts, and is mended
 //	demo.go    asks it, step by step
 //	watch.go   shows how an Operation goes on, and waits for its end
