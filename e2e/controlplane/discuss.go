@@ -208,21 +208,26 @@ func (f *FakeOdoo) rpc(request rpcRequest) (any, error) {
 		if odooText(args[0]) != f.Database || string(args[1]) != fmt.Sprint(odooUser) || odooText(args[2]) != f.APIKey {
 			return nil, &odooFailure{name: "odoo.exceptions.AccessDenied", message: "Access Denied"}
 		}
-		var positional []json.RawMessage
-		named := map[string]json.RawMessage{}
-		if json.Unmarshal(args[5], &positional) != nil || json.Unmarshal(args[6], &named) != nil || len(positional) > 1 {
-			f.complain("execute_kw: args %s, kwargs %s", args[5], args[6])
-			return nil, odooInvalid("args and kwargs")
-		}
-		var ids []int64
-		if len(positional) == 1 && json.Unmarshal(positional[0], &ids) != nil {
-			f.complain("execute_kw: ids are %s", positional[0])
-		}
-		return f.call(odooText(args[3]), odooText(args[4]), ids, named)
+		return f.execute(args)
 	default:
 		f.complain("JSON-RPC: %s.%s with %d arguments", request.Params.Service, request.Params.Method, len(args))
 		return nil, odooInvalid("%s.%s", request.Params.Service, request.Params.Method)
 	}
+}
+
+// execute a method with its arguments as execute_kw has them: the ids first, then those that have a name.
+func (f *FakeOdoo) execute(args []json.RawMessage) (any, error) {
+	var positional []json.RawMessage
+	named := map[string]json.RawMessage{}
+	if json.Unmarshal(args[5], &positional) != nil || json.Unmarshal(args[6], &named) != nil || len(positional) > 1 {
+		f.complain("execute_kw: args %s, kwargs %s", args[5], args[6])
+		return nil, odooInvalid("args and kwargs")
+	}
+	var ids []int64
+	if len(positional) == 1 && json.Unmarshal(positional[0], &ids) != nil {
+		f.complain("execute_kw: ids are %s", positional[0])
+	}
+	return f.call(odooText(args[3]), odooText(args[4]), ids, named)
 }
 
 // Messages of the channel, in order.

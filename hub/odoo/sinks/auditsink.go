@@ -103,12 +103,12 @@ func (r *AuditSinkReconciler) bring(ctx context.Context, name string, a *opsv1al
 	if err != nil {
 		return err
 	}
-	print, err := fingerprint(a, secret, wrong)
+	sum, err := fingerprint(a, secret, wrong)
 	if err != nil {
 		return err
 	}
 	r.mu.Lock()
-	same := r.known[name] == print
+	same := r.known[name] == sum
 	r.mu.Unlock()
 	if same {
 		r.Stream.Pause(name, a.Spec.Suspend)
@@ -129,7 +129,7 @@ func (r *AuditSinkReconciler) bring(ctx context.Context, name string, a *opsv1al
 	if r.known == nil {
 		r.known, r.wrong = map[string][sha256.Size]byte{}, map[string]error{}
 	}
-	r.known[name], r.wrong[name] = print, wrong
+	r.known[name], r.wrong[name] = sum, wrong
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 	"github.com/google/go-cmp/cmp"
 
 	"vworkspace.io/fleet/e2e/controlplane"
@@ -51,19 +52,23 @@ func TestCloudEvents(t *testing.T) {
 			if requests, again := fake.Requests(); requests != c.requests || again != c.again {
 				t.Errorf("%d requests and %d events again, want %d and %d", requests, again, c.requests, c.again)
 			}
-			e := got[1]
-			if e.ID() != "result/a" || e.Type() != "io.vworkspace.ops.clusterresult" || e.Source() != "/vworkspace/hub" || e.Subject() != "Operation/team/nightly" ||
-				!e.Time().Equal(at) || e.Extensions()["cluster"] != "eu-3" {
-				t.Errorf("the event is\n%s", e)
-			}
-			var data wire.Event
-			if err := e.DataAs(&data); err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(events[1], data); diff != "" {
-				t.Error(diff)
-			}
+			checkEvent(t, got[1], events[1])
 		})
+	}
+}
+
+func checkEvent(t *testing.T, e cloudevents.Event, want wire.Event) {
+	t.Helper()
+	if e.ID() != "result/a" || e.Type() != "io.vworkspace.ops.clusterresult" || e.Source() != "/vworkspace/hub" || e.Subject() != "Operation/team/nightly" ||
+		!e.Time().Equal(want.Timestamp) || e.Extensions()["cluster"] != "eu-3" {
+		t.Errorf("the event is\n%s", e)
+	}
+	var data wire.Event
+	if err := e.DataAs(&data); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, data); diff != "" {
+		t.Error(diff)
 	}
 }
 

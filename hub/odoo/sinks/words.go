@@ -47,11 +47,11 @@ func person(a *wire.Audit) string {
 // standing says in a sentence how an Operation stands after an event.
 func standing(e *wire.Event) string {
 	if e.Kind == wire.EventDeleted {
-		return "deleted before it had ended" + counted(e, ": ")
+		return "deleted before it had ended" + counted(e)
 	}
 	c := telling(e.Conditions)
 	if c == nil || e.Kind == wire.EventClusterResult {
-		return "running" + counted(e, ": ")
+		return "running" + counted(e)
 	}
 	switch c.Type {
 	case opsv1alpha1.ConditionAccepted:
@@ -61,15 +61,15 @@ func standing(e *wire.Event) string {
 		return "accepted, about to begin"
 	case opsv1alpha1.ConditionBlocked:
 		if c.Status == metav1.ConditionFalse {
-			return "running" + counted(e, ": ")
+			return "running" + counted(e)
 		}
 		return "waiting" + because(c)
 	case opsv1alpha1.ConditionRunning, opsv1alpha1.ConditionDegraded:
-		return "running" + counted(e, ": ")
+		return "running" + counted(e)
 	case opsv1alpha1.ConditionSucceeded:
-		return "succeeded" + counted(e, ": ")
+		return "succeeded" + counted(e)
 	case opsv1alpha1.ConditionFailed:
-		if done := counted(e, ": "); done != "" && e.Audit.Failed > 0 {
+		if done := counted(e); done != "" && e.Audit.Failed > 0 {
 			return "failed" + done
 		}
 		return "failed" + because(c)
@@ -100,15 +100,15 @@ func because(c *metav1.Condition) string {
 	return " (" + c.Reason + ")"
 }
 
-// counted is how far it has come: "37 of 40 clusters done, 1 failed: eu-3: disk full". Empty when nothing is known.
-func counted(e *wire.Event, before string) string {
+// counted is how far it has come: ": 37 of 40 clusters done, 1 failed: eu-3: disk full". Empty when nothing is known.
+func counted(e *wire.Event) string {
 	if e.Audit == nil || e.Audit.Progress == "" {
 		return ""
 	}
 	done, total, _ := strings.Cut(e.Audit.Progress, "/")
-	text := fmt.Sprintf("%s%s of %s clusters done", before, done, total)
+	text := fmt.Sprintf(": %s of %s clusters done", done, total)
 	if total == "1" {
-		text = fmt.Sprintf("%s%s of 1 cluster done", before, done)
+		text = fmt.Sprintf(": %s of 1 cluster done", done)
 	}
 	if e.Audit.Failed > 0 {
 		text += fmt.Sprintf(", %d failed", e.Audit.Failed)

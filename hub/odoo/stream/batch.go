@@ -61,8 +61,8 @@ func (o *outlet) fill(ctx context.Context) *batch {
 // fillNews with what is to be told of objects that there is news of.
 func (o *outlet) fillNews(ctx context.Context, b *batch) {
 	for !b.full() {
-		k, any := o.pop()
-		if !any {
+		k, found := o.pop()
+		if !found {
 			return
 		}
 		if b.has[k] { // what is told of it now counts as told only when the batch was delivered
@@ -82,7 +82,7 @@ func (o *outlet) fillNews(ctx context.Context, b *batch) {
 	}
 }
 
-func (o *outlet) pop() (k key, any bool) {
+func (o *outlet) pop() (k key, found bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.queue) == 0 {
@@ -118,22 +118,28 @@ func (o *outlet) fillOperation(ctx context.Context, b *batch, k key) error {
 	}
 	if !all && err == nil {
 		b.again = append(b.again, k)
-	} else if c.over {
-		c.more = nil
 	}
 	b.done(func() {
 		o.dropped(dropped)
-		if known := o.cursors[k]; known.uid != c.uid || !known.lettered {
-			o.cursors[k] = c
-		}
-		if c.over && !v.held() {
-			delete(o.cursors, k) // nobody asks any more
-		}
-		if c.over || c.gone {
-			o.told(k)
-		}
+		o.advance(k, c, v)
 	})
 	return err
+}
+
+// advance to a cursor, now that what lies before it was delivered.
+func (o *outlet) advance(k key, c cursor, v view) {
+	if c.over {
+		c.more = nil
+	}
+	if known := o.cursors[k]; known.uid != c.uid || !known.lettered {
+		o.cursors[k] = c
+	}
+	if c.over && !v.held() {
+		delete(o.cursors, k) // nobody asks any more
+	}
+	if c.over || c.gone {
+		o.told(k)
+	}
 }
 
 // viewOf an Operation; without one when it is gone, or not the hub's.

@@ -171,7 +171,7 @@ type fakeSink struct {
 	name  string
 	wants func(*wire.Event) bool
 	// answer to a delivery; took tells whether what was delivered counts all the same.
-	answer  func() (err error, took bool)
+	answer  func() (took bool, err error)
 	keys    map[string]wire.Event
 	order   []string
 	batches [][]wire.Event
@@ -182,7 +182,7 @@ type fakeSink struct {
 func newFakeSink(name string) *fakeSink {
 	return &fakeSink{
 		name: name, wants: func(*wire.Event) bool { return true }, keys: map[string]wire.Event{}, last: map[string]int64{},
-		answer: func() (error, bool) { return nil, true },
+		answer: func() (took bool, err error) { return true, nil },
 	}
 }
 
@@ -193,7 +193,7 @@ func (s *fakeSink) Deliver(_ context.Context, events []wire.Event) error {
 	if len(events) == 0 || len(events) > MaxBatch {
 		s.wrong = append(s.wrong, fmt.Sprintf("a batch of %d", len(events)))
 	}
-	err, took := s.answer()
+	took, err := s.answer()
 	if !took {
 		return err
 	}

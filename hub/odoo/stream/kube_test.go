@@ -244,7 +244,7 @@ func (p *place) eventuallyLetters(n int) {
 	p.eventually(fmt.Sprintf("%d letters", n), func() (string, bool) { got := p.letters(); return fmt.Sprint(got), got == n })
 }
 
-var errDown = errors.New("Odoo is away (in a test)")
+var errDown = errors.New("away (in a test)")
 
 func TestAnOperationIsHeldUntilItWasTold(t *testing.T) {
 	p := newPlace(t)

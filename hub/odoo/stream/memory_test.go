@@ -4,6 +4,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"testing"
@@ -43,7 +44,7 @@ func BenchmarkMemoryOfAnOperation(b *testing.B) {
 			for b.Loop() {
 				a := newAlone()
 				if away {
-					a.sink.answer = func() (error, bool) { return fmt.Errorf("away"), false }
+					a.sink.answer = func() (took bool, err error) { return false, errors.New("away") }
 				}
 				a.begin()
 				a.store.hide(n)

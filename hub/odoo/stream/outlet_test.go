@@ -94,7 +94,7 @@ func TestBackoff(t *testing.T) {
 			a.begin()
 			a.add(1)
 			a.clock.Step(gatherFor)
-			a.sink.answer = func() (error, bool) { return c.err, false }
+			a.sink.answer = func() (took bool, err error) { return false, c.err }
 			for i, want := range c.want {
 				wait := a.step(context.Background())
 				for wait == soon || wait == gatherFor && want > gatherFor { // after half a minute, a snapshot of nothing

@@ -56,7 +56,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		if i == 2 {
 			sink.wants = func(e *wire.Event) bool { return e.Cluster == "" || e.Cluster < "c3" }
 		}
-		sink.answer = func() (error, bool) { return w.answer(i) }
+		sink.answer = func() (took bool, err error) { return w.answer(i) }
 		w.sinks, w.modes = append(w.sinks, sink), append(w.modes, 0)
 		w.store.names = append(w.store.names, sink.name)
 	}
@@ -87,9 +87,9 @@ type retryAfter struct{ error }
 func (retryAfter) RetryAfter() time.Duration { return 7 * time.Second }
 
 // answer of a sink by its mode: 0 takes, 1 refuses, 2 takes and the reply is lost, 3 asks to be left alone, 4 is one of these at random.
-func (w *world) answer(i int) (error, bool) {
+func (w *world) answer(i int) (took bool, err error) {
 	if w.cut {
-		return errCut, w.r.IntN(2) == 0
+		return w.r.IntN(2) == 0, errCut
 	}
 	mode := w.modes[i]
 	if mode == 4 {
@@ -97,13 +97,13 @@ func (w *world) answer(i int) (error, bool) {
 	}
 	switch mode {
 	case 1:
-		return errors.New("refused"), false
+		return false, errors.New("refused")
 	case 2:
-		return errors.New("reply lost"), true
+		return true, errors.New("reply lost")
 	case 3:
-		return retryAfter{errors.New("too many requests")}, false
+		return false, retryAfter{errors.New("too many requests")}
 	default:
-		return nil, true
+		return true, nil
 	}
 }
 
@@ -331,22 +331,33 @@ func (w *world) rest() {
 
 // idle tells whether all is told, and all let go that can be.
 func (w *world) idle() bool {
-	for _, op := range w.store.operations {
+	return len(w.left()) == 0 && len(w.stream.waiting) == 0 && len(w.stream.fresh) == 0
+}
+
+// left is what is not as it is when all is told.
+func (w *world) left() (all []string) {
+	for k, op := range w.store.operations {
 		if v := (view{Operation: op}); v.held() && (op.Status.Phase.Terminal() || v.leaves()) {
-			return false
+			all = append(all, fmt.Sprintf("%s is held: %s, deleted %v", k, op.Status.Phase, op.DeletionTimestamp))
 		}
 	}
 	for _, o := range w.stream.all() {
 		if s := o.now(); s.Waiting > 0 || s.Dropped > 0 || s.Full || !s.Resynced || len(o.later) > 0 {
-			return false
+			all = append(all, fmt.Sprintf("%s is left as %+v", o.sink.Name(), s))
 		}
 		for k := range o.cursors {
 			if op := w.store.operations[k]; op == nil || op.Status.Phase.Terminal() {
-				return false
+				all = append(all, fmt.Sprintf("%s keeps a cursor of %s, which has ended and was told", o.sink.Name(), k))
 			}
 		}
 	}
-	return len(w.store.stored) == 0 && len(w.stream.waiting) == 0 && len(w.stream.fresh) == 0
+	if n := len(w.store.stored); n > 0 {
+		all = append(all, fmt.Sprintf("%d letters", n))
+	}
+	if w.stream.box.total != 0 {
+		all = append(all, fmt.Sprintf("the outbox counts %d bytes", w.stream.box.total))
+	}
+	return all
 }
 
 func (w *world) check(seed uint64) {
@@ -360,26 +371,8 @@ func (w *world) check(seed uint64) {
 			}
 		}
 	}
-	for k, op := range w.store.operations {
-		if v := (view{Operation: op}); v.held() && (op.Status.Phase.Terminal() || v.leaves()) {
-			w.t.Errorf("seed %d: %s is held: %s, deleted %v", seed, k, op.Status.Phase, op.DeletionTimestamp)
-		}
-	}
-	if len(w.store.stored) > 0 {
-		w.t.Errorf("seed %d: %d letters are left", seed, len(w.store.stored))
-	}
-	for _, o := range w.stream.all() {
-		for k := range o.cursors {
-			if op := w.store.operations[k]; op == nil || op.Status.Phase.Terminal() {
-				w.t.Errorf("seed %d: %s keeps a cursor of %s, which has ended and was told", seed, o.sink.Name(), k)
-			}
-		}
-		if s := o.now(); !s.Resynced || s.Dropped > 0 || s.Full {
-			w.t.Errorf("seed %d: %s is left as %+v", seed, o.sink.Name(), s)
-		}
-	}
-	if w.stream.box.total != 0 {
-		w.t.Errorf("seed %d: the outbox counts %d bytes and is empty", seed, w.stream.box.total)
+	for _, left := range w.left() {
+		w.t.Errorf("seed %d: at the end %s", seed, left)
 	}
 }
 

@@ -85,42 +85,44 @@ func (s *Stream) settleOne(ctx context.Context, k key, full map[string]bool) (ag
 	if err != nil {
 		return false, err
 	}
-	if !v.held() {
-		if len(names) > 0 && !v.Status.Phase.Terminal() && v.DeletionTimestamp.IsZero() {
-			return false, s.store.hold(ctx, v.Operation)
-		}
-		return false, nil
-	}
-	if !v.Status.Phase.Terminal() && !v.leaves() {
+	ends := v.Status.Phase.Terminal() || v.leaves()
+	switch {
+	case !v.held() && len(names) > 0 && !ends && v.DeletionTimestamp.IsZero():
+		return false, s.store.hold(ctx, v.Operation)
+	case !v.held() || !ends:
 		return false, nil
 	}
 	all := true
 	for _, name := range names {
-		o := s.outletOf(name)
-		if o != nil && o.answered(k, v.Operation) || s.sent(v, name) {
-			continue
+		answered, err := s.answer(ctx, k, v, name)
+		if errors.Is(err, ErrFull) {
+			full[name] = true
+		} else if err != nil {
+			return true, err
 		}
-		if v.leaves() && s.isAway(name, o) {
-			err := s.writeDown(ctx, k, v, name, o)
-			if err == nil {
-				continue
-			}
-			if errors.Is(err, ErrFull) {
-				full[name] = true
-			} else {
-				return true, err
-			}
-		}
-		all, again = false, again || v.leaves()
+		all = all && answered
 	}
 	if !all {
-		return again, nil
+		return v.leaves(), nil
 	}
 	if err := s.store.settle(ctx, v.Operation, names); err != nil {
 		return true, err
 	}
 	s.letGo(v)
 	return false, nil
+}
+
+// answer for a sink, and tell whether it needs to hear nothing more of an Operation: it was told all, or what is left was written down for it.
+func (s *Stream) answer(ctx context.Context, k key, v view, name string) (bool, error) {
+	o := s.outletOf(name)
+	switch {
+	case o != nil && o.answered(k, v.Operation) || s.sent(v, name):
+		return true, nil
+	case !v.leaves() || !s.isAway(name, o):
+		return false, nil
+	}
+	err := s.writeDown(ctx, k, v, name, o)
+	return err == nil, err
 }
 
 // isAway tells whether a sink is not waited for. One that was not added gets some time after the start, in which it may be.

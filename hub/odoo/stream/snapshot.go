@@ -93,7 +93,7 @@ func (o *outlet) fillLetter(ctx context.Context, b *batch) error {
 		o.mails, o.open, o.at = o.mails[1:], nil, 0
 	}
 	if len(o.mails) == 0 {
-		if any, err := o.collect(ctx); err != nil || !any {
+		if found, err := o.collect(ctx); err != nil || !found {
 			return err
 		}
 	}
