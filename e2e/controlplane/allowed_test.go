@@ -47,7 +47,7 @@ func TestWhatIsAllowedIsNotReported(t *testing.T) {
 		"the result again, after the client was killed": {nil, func(r *raw) {
 			r.acked()
 			r.must(204, "POST", resultURL, noop)
-			r.fake.ClientKilled()
+			r.fake.AnswersLost()
 			again(r)
 		}},
 		"the result again, after the control plane was away": {nil, func(r *raw) {
@@ -93,7 +93,7 @@ func TestWhatIsAllowedIsNotReported(t *testing.T) {
 		}},
 		"a poll of another client after a 429": {faultAt(1, controlplane.Fault{Status: 429, RetryAfter: time.Hour}), func(r *raw) {
 			r.must(429, "GET", pollNow, "")
-			r.fake.ClientKilled()
+			r.fake.AnswersLost()
 			r.must(200, "GET", pollNow, "")
 		}},
 		"a post that was on its way when a poll was answered 429": {faultAt(1, controlplane.Fault{Status: 429, RetryAfter: time.Hour}), func(r *raw) {
@@ -126,7 +126,7 @@ func TestARepeatIsAllowedOncePerReason(t *testing.T) {
 	r.acked()
 	r.must(204, "POST", resultURL, noop)
 	for range 2 {
-		r.fake.ClientKilled()
+		r.fake.AnswersLost()
 		r.must(409, "POST", resultURL, noop)
 	}
 	r.fake.Redeliver("1")

@@ -146,9 +146,17 @@ func (f *Fake) SetClockSkew(d time.Duration) {
 	f.skew = d
 }
 
-// ClientKilled tells that the client was ended at once, and can send nothing any more: it may not have got its last answers, and its successor knows nothing of
-// what was said to it that it had not stored.
+// ClientKilled tells that the client was ended at once, and can send nothing any more: what was on its way and did not arrive never will. It may not have got its last
+// answers, and its successor knows nothing of what was said to it that it had not stored.
 func (f *Fake) ClientKilled() {
+	if f.server != nil {
+		f.server.CloseClientConnections()
+	}
+	f.AnswersLost()
+}
+
+// AnswersLost tells that the client may not have got its last answers, or that another one has taken its place meanwhile.
+func (f *Fake) AnswersLost() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.epoch++

@@ -92,7 +92,7 @@ func TestViolationsAreReported(t *testing.T) {
 		"another result": {func(r *raw) {
 			r.acked()
 			r.must(204, "POST", resultURL, noop)
-			r.fake.ClientKilled()
+			r.fake.AnswersLost()
 			r.must(409, "POST", resultURL, succeeded)
 		}, "posts a second result of job 1, and another one"},
 		"no events":         {func(r *raw) { r.must(400, "POST", eventsURL, batch()) }, "tells 0 events at once"},

@@ -41,8 +41,7 @@ type ears struct {
 	wrote func(Call)
 	// late is told of an object that was made by a run that had been deposed.
 	late func(Call)
-	// unheard is told of a call to Odoo whose answer the process does not get, and of one that comes from a run that had been deposed: its successor may have made it,
-	// too.
+	// unheard is told of a call to Odoo whose answer the process does not get, and of one of a run that has been deposed: its successor may make it, too.
 	unheard func()
 	// failed is told of a call without an answer, and of one whose answer says that the API server is in trouble.
 	failed func(Call)
@@ -127,7 +126,7 @@ func (e *end) RoundTrip(req *http.Request) (*http.Response, error) {
 	if e.isTrouble(req, resp, err) {
 		e.failed(call)
 	}
-	if sent && err != nil && call.ToOdoo() {
+	if sent && call.ToOdoo() && (err != nil || e.isUsurped()) {
 		e.unheard()
 	}
 	if err != nil {

@@ -180,7 +180,7 @@ func (w *World) keep(c Component, rules func(run int) Rule) error {
 		wire := newWire(rule, ears{
 			wrote:   func(call Call) { w.wrote(c.Name, call) },
 			late:    func(call Call) { w.bornLate(c.On, call) },
-			unheard: func() { w.Odoo.ClientKilled() },
+			unheard: func() { w.Odoo.AnswersLost() },
 			failed:  func(Call) { w.failed.Add(1) },
 		}, w.play.app.answer)
 		if w.Odoo != nil && c.Name == Hub.Name && run > 1 {
