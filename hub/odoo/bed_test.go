@@ -370,3 +370,14 @@ func (b *bed) readRecord(id string) string {
 	}
 	return cm.Data["record"]
 }
+
+// observed waits until the hub goes by the ControlPlane as it is.
+func (b *bed) observed(name string) {
+	b.t.Helper()
+	b.eventually("the change shall be observed", func() string {
+		if cp := b.readControlPlane(name); cp.Status.ObservedGeneration != cp.Generation {
+			return "not yet"
+		}
+		return ""
+	})
+}

@@ -176,6 +176,7 @@ func TestAccountWithoutRights(t *testing.T) {
 	id = b.enqueue(controlplane.NewJob{Job: wire.Job{Kind: wire.KindDelete}, Object: b.instance("shop", "c1", "1.0.0")})
 	b.expect(id, wire.OutcomeFailed, "cannot delete resource")
 	b.change(b.id, func(s *opsv1alpha1.ControlPlaneSpec) { s.ServiceAccount = "root" })
+	b.observed(b.id)
 	id = b.enqueue(controlplane.NewJob{Job: wire.Job{Kind: wire.KindApply}, Object: b.operation("b2")})
 	b.expect(id, wire.OutcomeFailed, "the hub may not act as system:serviceaccount:vworkspace-hub:root")
 }

@@ -181,21 +181,19 @@ func (l *ledger) acknowledged(name string) {
 	}
 }
 
-// claim that a record is the only one about its thing that is being carried out, until release. When another one is, that one's id is returned.
-func (l *ledger) claim(r *Record) (other string, claimed bool) {
+// claim that a record is the only one about its thing that is being carried out, until release; false when another one is.
+func (l *ledger) claim(r *Record) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	key, ok := r.alike()
 	if !ok {
-		return "", true
+		return true
 	}
 	if name := l.busy[key]; name != "" && name != r.name() {
-		if holder := l.records[name]; holder != nil {
-			return holder.Job.ID, false
-		}
+		return false
 	}
 	l.busy[key] = r.name()
-	return "", true
+	return true
 }
 
 // release what claim claimed.
