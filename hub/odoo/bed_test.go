@@ -100,10 +100,10 @@ func (b *bed) secret(name string, data map[string]string) {
 	b.t.Cleanup(func() { _ = api.Delete(context.Background(), s) })
 }
 
-func (b *bed) readSecret(name string) map[string]string {
+func (b *bed) readSecret() map[string]string {
 	b.t.Helper()
 	s := &corev1.Secret{}
-	b.must(api.Get(b.ctx, types.NamespacedName{Namespace: hubNamespace, Name: name}, s))
+	b.must(api.Get(b.ctx, types.NamespacedName{Namespace: hubNamespace, Name: "odoo-a"}, s))
 	data := map[string]string{}
 	for key, value := range s.Data {
 		data[key] = string(value)
@@ -111,11 +111,11 @@ func (b *bed) readSecret(name string) map[string]string {
 	return data
 }
 
-// changeSecret sets, or with an empty value takes away.
-func (b *bed) changeSecret(name, key, value string) {
+// changeSecret odoo-a: set, or with an empty value take away.
+func (b *bed) changeSecret(key, value string) {
 	b.t.Helper()
 	s := &corev1.Secret{}
-	b.must(api.Get(b.ctx, types.NamespacedName{Namespace: hubNamespace, Name: name}, s))
+	b.must(api.Get(b.ctx, types.NamespacedName{Namespace: hubNamespace, Name: "odoo-a"}, s))
 	if s.Data[key] = []byte(value); value == "" {
 		delete(s.Data, key)
 	}

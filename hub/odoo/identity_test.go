@@ -45,7 +45,7 @@ func TestRegistration(t *testing.T) {
 	b.controlPlane(b.id)
 	b.startHub()
 	b.works("fleet-7")
-	data := b.readSecret("odoo-a")
+	data := b.readSecret()
 	if data[opsv1alpha1.SecretRegistrationToken] != "" || data[opsv1alpha1.SecretToken] == "" || data[opsv1alpha1.SecretClusterID] != "fleet-7" {
 		t.Errorf("the Secret has the keys %v", keysOf(data))
 	}
@@ -86,7 +86,7 @@ func TestRegistrationTokenThatWasUsed(t *testing.T) {
 	if want := `Secret odoo-a: data["registrationToken"]: the control plane does not take it: `; !strings.HasPrefix(message, want) || !strings.Contains(message, "have it give out another one") {
 		t.Errorf("the condition says %q", message)
 	}
-	b.changeSecret("odoo-a", opsv1alpha1.SecretRegistrationToken, b.fake.RegistrationToken("fleet-7"))
+	b.changeSecret(opsv1alpha1.SecretRegistrationToken, b.fake.RegistrationToken("fleet-7"))
 	b.fake.Repaired()
 	b.change(b.id, func(s *opsv1alpha1.ControlPlaneSpec) {
 		s.RequireSignatures = true
@@ -161,15 +161,15 @@ func TestSecretsThatCannotBeUsed(t *testing.T) {
 func TestUnknownTokenIsReadAnewOnce(t *testing.T) {
 	b := connected(t)
 	b.works("fleet-1")
-	token := b.readSecret("odoo-a")[opsv1alpha1.SecretToken]
-	b.changeSecret("odoo-a", opsv1alpha1.SecretToken, b.fake.Token("fleet-1"))
+	token := b.readSecret()[opsv1alpha1.SecretToken]
+	b.changeSecret(opsv1alpha1.SecretToken, b.fake.Token("fleet-1"))
 	b.fake.Revoke(token)
 	b.fake.Leave() // so that a request is made with the old one before the Secret is looked at again
 	b.fake.Return()
 	b.works("fleet-1")
 	b.awaitCondition(b.id, opsv1alpha1.ConditionAuthenticated, metav1.ConditionTrue, opsv1alpha1.ReasonAnswering)
 
-	token = b.readSecret("odoo-a")[opsv1alpha1.SecretToken]
+	token = b.readSecret()[opsv1alpha1.SecretToken]
 	b.fake.Revoke(token)
 	b.fake.Leave()
 	b.fake.Return()
@@ -178,7 +178,7 @@ func TestUnknownTokenIsReadAnewOnce(t *testing.T) {
 		t.Errorf("the condition says %q", message)
 	}
 	polls := b.count(controlplane.Poll)
-	b.changeSecret("odoo-a", opsv1alpha1.SecretToken, b.fake.Token("fleet-1"))
+	b.changeSecret(opsv1alpha1.SecretToken, b.fake.Token("fleet-1"))
 	b.change(b.id, func(s *opsv1alpha1.ControlPlaneSpec) { s.JobTimeout = &metav1.Duration{Duration: time.Hour} }) // sooner than the next look
 	b.works("fleet-1")
 	b.awaitCondition(b.id, opsv1alpha1.ConditionAuthenticated, metav1.ConditionTrue, opsv1alpha1.ReasonAnswering)
@@ -244,10 +244,10 @@ func TestAway(t *testing.T) {
 func TestRotation(t *testing.T) {
 	b := connected(t)
 	b.works("fleet-1")
-	old := b.readSecret("odoo-a")[opsv1alpha1.SecretToken]
+	old := b.readSecret()[opsv1alpha1.SecretToken]
 	id := b.enqueue(controlplane.NewJob{Job: wire.Job{Kind: wire.KindIntent}, Object: intent("rotate-operator-credentials", nil)})
 	b.expect(id, wire.OutcomeSucceeded, "")
-	first := b.readSecret("odoo-a")[opsv1alpha1.SecretToken]
+	first := b.readSecret()[opsv1alpha1.SecretToken]
 	if first == old {
 		t.Error("the token is the same")
 	}
@@ -256,7 +256,7 @@ func TestRotation(t *testing.T) {
 	b.works("fleet-1")
 	b.change(b.id, func(s *opsv1alpha1.ControlPlaneSpec) { s.RotateEvery = &metav1.Duration{Duration: time.Second} })
 	b.eventually("it shall be exchanged by itself", func() string {
-		if b.readSecret("odoo-a")[opsv1alpha1.SecretToken] == first {
+		if b.readSecret()[opsv1alpha1.SecretToken] == first {
 			return "the same"
 		}
 		return ""
@@ -275,7 +275,7 @@ func TestMutualTLS(t *testing.T) {
 	b.controlPlane(b.id)
 	b.startHub()
 	b.works("fleet-1")
-	b.changeSecret("odoo-a", opsv1alpha1.SecretCA, certificate) // of somebody else
+	b.changeSecret(opsv1alpha1.SecretCA, certificate) // of somebody else
 	b.change(b.id, func(s *opsv1alpha1.ControlPlaneSpec) { s.JobTimeout = &metav1.Duration{Duration: time.Hour} })
 	message := b.awaitCondition(b.id, opsv1alpha1.ConditionConnected, metav1.ConditionFalse, opsv1alpha1.ReasonUnreachable)
 	if !strings.Contains(message, "certificate") {

@@ -154,9 +154,8 @@ func TestRefusals(t *testing.T) {
 		{"signature without keys", wire.Job{Kind: wire.KindApply, Signature: "a..b"}, b.operation("x"), wire.OutcomeFailed, "signature: the hub has no key to verify it with: put the key set of the control plane into Secret odoo-a as signingKeys"},
 	}
 	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			b.expect(b.enqueue(controlplane.NewJob{Job: c.job, Object: c.object}), c.outcome, c.want)
-		})
+		t.Log(c.name)
+		b.expect(b.enqueue(controlplane.NewJob{Job: c.job, Object: c.object}), c.outcome, c.want)
 	}
 	list := &opsv1alpha1.OperationList{}
 	b.must(api.List(b.ctx, list))

@@ -226,28 +226,29 @@ func (l *ledger) rivals(r *Record) Rivals {
 	}
 	var ahead *Record
 	for name, other := range l.alike[key] {
-		if name == r.name() {
-			continue
-		}
-		applied := !other.AppliedAt.IsZero()
-		if !applied && (other.State == StateReceived || other.State == StateAcked) && other.before(r) && (ahead == nil || other.before(ahead)) {
+		switch {
+		case name == r.name():
+		case !other.AppliedAt.IsZero():
+			found.applied(r, other)
+		case (other.State == StateReceived || other.State == StateAcked) && other.before(r) && (ahead == nil || other.before(ahead)):
 			ahead = other
-		}
-		if !applied {
-			continue
-		}
-		if _, generation := splitKey(other.Job.IdempotencyKey); generation > found.Newest {
-			found.Newest = generation
-		}
-		underWay := other.State == StateApplied
-		if other.Job.IdempotencyKey == r.Job.IdempotencyKey && (underWay || other.Result != nil && other.Result.Outcome == wire.OutcomeSucceeded) {
-			found.Twin = other.Job.ID
 		}
 	}
 	if ahead != nil {
 		found.Ahead = ahead.Job.ID
 	}
 	return found
+}
+
+// applied counts a rival of a job that was applied.
+func (found *Rivals) applied(r, other *Record) {
+	if _, generation := splitKey(other.Job.IdempotencyKey); generation > found.Newest {
+		found.Newest = generation
+	}
+	done := other.State == StateApplied || other.Result != nil && other.Result.Outcome == wire.OutcomeSucceeded
+	if done && other.Job.IdempotencyKey == r.Job.IdempotencyKey {
+		found.Twin = other.Job.ID
+	}
 }
 
 // surplus are the closed records that are not kept: those older than keep, and the oldest of more than most.

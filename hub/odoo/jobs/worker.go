@@ -101,7 +101,8 @@ func (w *work) look(ctx context.Context) (*Seen, error) {
 // lookBefore a job is carried out.
 func (w *work) lookBefore(ctx context.Context, seen *Seen) error {
 	seen.Rivals = w.ledger.rivals(w.r)
-	if seen.Problem = w.open(); seen.Problem != nil || w.t.object == nil {
+	w.t, seen.Problem = w.open()
+	if w.t == nil || w.t.object == nil {
 		return nil
 	}
 	there, err := w.applier.read(ctx, refOf(w.t.object))
@@ -118,26 +119,25 @@ func (w *work) lookBefore(ctx context.Context, seen *Seen) error {
 }
 
 // open what the job asks for, unless the record is a refusal already. What was encrypted stays in memory.
-func (w *work) open() error {
+func (w *work) open() (*task, error) {
 	if w.r.Result != nil {
-		return &Refusal{Outcome: w.r.Result.Outcome, Message: w.r.Result.Error}
+		return nil, &Refusal{Outcome: w.r.Result.Outcome, Message: w.r.Result.Error}
 	}
 	payload, err := w.s.Open(&w.r.Job)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	t, err := parse(&w.r.Job, payload)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := w.s.confine(t); err != nil {
-		return err
+		return nil, err
 	}
 	if t.object != nil {
 		prepare(t.object, w.r)
 	}
-	w.t = t
-	return nil
+	return t, nil
 }
 
 // do a step. It tells after which time to look again; 0 when the next step is to follow at once.
