@@ -22,36 +22,36 @@ func TestWhatIsAllowedIsNotReported(t *testing.T) {
 		commit  func(*raw)
 	}{
 		"any number of statuses": {nil, func(r *raw) {
-			r.acked("1")
+			r.acked()
 			for range 3 {
 				r.must(204, "POST", "/api/agent/jobs/1/status", running)
 			}
 			r.must(204, "POST", resultURL, noop)
 		}},
-		"an ack again": {nil, func(r *raw) { r.acked("1"); r.must(204, "POST", "/api/agent/jobs/1/ack", "") }},
+		"an ack again": {nil, func(r *raw) { r.acked(); r.must(204, "POST", "/api/agent/jobs/1/ack", "") }},
 		"the result again, after its answer was not sent": {faultAt(third, controlplane.Fault{Reset: true, TookEffect: true}), func(r *raw) {
-			r.acked("1")
+			r.acked()
 			r.lost("POST", resultURL, noop)
 			again(r)
 		}},
 		"the result again, after its answer was cut": {faultAt(third, controlplane.Fault{Cut: true}), func(r *raw) {
-			r.acked("1")
+			r.acked()
 			r.lost("POST", resultURL, noop)
 			again(r)
 		}},
 		"the result again, after another answer": {faultAt(third, controlplane.Fault{MediaType: "text/html"}), func(r *raw) {
-			r.acked("1")
+			r.acked()
 			r.must(200, "POST", resultURL, noop)
 			again(r)
 		}},
 		"the result again, after the client was killed": {nil, func(r *raw) {
-			r.acked("1")
+			r.acked()
 			r.must(204, "POST", resultURL, noop)
 			r.fake.ClientKilled()
 			again(r)
 		}},
 		"the result again, after the control plane was away": {nil, func(r *raw) {
-			r.acked("1")
+			r.acked()
 			r.must(204, "POST", resultURL, noop)
 			r.fake.Leave()
 			r.lost("POST", resultURL, noop)
@@ -59,19 +59,19 @@ func TestWhatIsAllowedIsNotReported(t *testing.T) {
 			again(r)
 		}},
 		"the result again, after the job was given again": {nil, func(r *raw) {
-			r.acked("1")
+			r.acked()
 			r.must(204, "POST", resultURL, noop)
 			r.fake.Redeliver("1")
 			r.must(200, "GET", pollNow, "")
 			again(r)
 		}},
 		"the result, after the first was refused": {faultAt(third, controlplane.Fault{Status: 401}), func(r *raw) {
-			r.acked("1")
+			r.acked()
 			r.must(401, "POST", resultURL, noop)
 			r.must(204, "POST", resultURL, succeeded)
 		}},
 		"what is said of a job that was given up": {nil, func(r *raw) {
-			r.acked("1")
+			r.acked()
 			r.fake.CloseJob("1")
 			r.must(409, "POST", "/api/agent/jobs/1/ack", "")
 			r.must(409, "POST", "/api/agent/jobs/1/status", running)
@@ -109,7 +109,7 @@ func TestWhatIsAllowedIsNotReported(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := start(t, controlplane.Options{})
+			r := start(t)
 			if test.arrange != nil {
 				test.arrange(r)
 			}
@@ -122,8 +122,8 @@ func TestWhatIsAllowedIsNotReported(t *testing.T) {
 }
 
 func TestARepeatIsAllowedOncePerReason(t *testing.T) {
-	r := start(t, controlplane.Options{})
-	r.acked("1")
+	r := start(t)
+	r.acked()
 	r.must(204, "POST", resultURL, noop)
 	for range 2 {
 		r.fake.ClientKilled()
@@ -142,8 +142,8 @@ func TestARepeatIsAllowedOncePerReason(t *testing.T) {
 }
 
 func TestAResultThatWasHeldUpMayMeetItsRepeat(t *testing.T) {
-	r := start(t, controlplane.Options{})
-	r.acked("1")
+	r := start(t)
+	r.acked()
 	held := make(chan struct{})
 	r.fake.OnRequest(func(q controlplane.Request) controlplane.Verdict {
 		if q.Number == 3 && q.Phase == controlplane.Before {

@@ -27,9 +27,9 @@ type raw struct {
 	at    time.Time
 }
 
-func start(t *testing.T, o controlplane.Options) *raw {
+func start(t *testing.T) *raw {
 	t.Helper()
-	f := controlplane.Start(o)
+	f := controlplane.Start(controlplane.Options{})
 	t.Cleanup(f.Close)
 	return &raw{t: t, fake: f, token: f.Token("fleet-1"), at: time.Now()}
 }
@@ -101,22 +101,22 @@ func (r *raw) lost(method, path, body string) {
 	}
 }
 
-// given enqueues a job, and polls until it is given.
-func (r *raw) given(id string) {
+// given enqueues job 1, and polls for it.
+func (r *raw) given() {
 	r.t.Helper()
-	if _, err := r.fake.EnqueueJob(controlplane.NewJob{Job: wire.Job{ID: id, Kind: wire.KindIntent}, Object: map[string]string{"intent": "none"}}); err != nil {
+	if _, err := r.fake.EnqueueJob(controlplane.NewJob{Job: wire.Job{ID: "1", Kind: wire.KindIntent}, Object: map[string]string{"intent": "none"}}); err != nil {
 		r.t.Fatal(err)
 	}
-	if got := r.must(200, "GET", pollNow, ""); !strings.Contains(got.body, `"id":"`+id+`"`) {
+	if got := r.must(200, "GET", pollNow, ""); !strings.Contains(got.body, `"id":"1"`) {
 		r.t.Fatalf("was given %s", got.body)
 	}
 }
 
 // acked is given, and acknowledged.
-func (r *raw) acked(id string) {
+func (r *raw) acked() {
 	r.t.Helper()
-	r.given(id)
-	r.must(204, "POST", "/api/agent/jobs/"+id+"/ack", "")
+	r.given()
+	r.must(204, "POST", "/api/agent/jobs/1/ack", "")
 }
 
 const (

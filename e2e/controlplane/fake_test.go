@@ -16,8 +16,8 @@ import (
 )
 
 func TestAJobIsGivenUntilItIsAcknowledged(t *testing.T) {
-	r := start(t, controlplane.Options{})
-	r.given("1")
+	r := start(t)
+	r.given()
 	given := func(want bool) {
 		t.Helper()
 		if got := r.must(200, "GET", pollNow, ""); strings.Contains(got.body, `"id":"1"`) != want {
@@ -42,7 +42,7 @@ func TestAJobIsGivenUntilItIsAcknowledged(t *testing.T) {
 }
 
 func TestAPollWaitsForJobs(t *testing.T) {
-	r := start(t, controlplane.Options{})
+	r := start(t)
 	r.fake.OnRequest(func(q controlplane.Request) controlplane.Verdict {
 		if q.Phase == controlplane.Before {
 			go func() {
@@ -63,7 +63,7 @@ func TestAPollWaitsForJobs(t *testing.T) {
 }
 
 func TestAPollThatWaitsEndsWithTheFake(t *testing.T) {
-	r := start(t, controlplane.Options{})
+	r := start(t)
 	r.fake.OnRequest(func(controlplane.Request) controlplane.Verdict {
 		go r.fake.Close()
 		return controlplane.Proceed
@@ -73,7 +73,7 @@ func TestAPollThatWaitsEndsWithTheFake(t *testing.T) {
 }
 
 func TestEachIdentityHasItsJobs(t *testing.T) {
-	r := start(t, controlplane.Options{})
+	r := start(t)
 	for id, cluster := range map[string]string{"1": "", "2": "fleet-2"} {
 		if _, err := r.fake.EnqueueJob(controlplane.NewJob{Job: wire.Job{ID: id}, Cluster: cluster}); err != nil {
 			t.Fatal(err)
@@ -92,7 +92,7 @@ func TestEachIdentityHasItsJobs(t *testing.T) {
 }
 
 func TestEventsAreKeptOnceAndCounted(t *testing.T) {
-	r := start(t, controlplane.Options{})
+	r := start(t)
 	r.must(204, "POST", eventsURL, batch(event("a", "u", 1), event("b", "u", 2)))
 	r.must(204, "POST", eventsURL, batch(event("a", "u", 1), event("c", "u", 3)))
 	var keys []string
@@ -105,7 +105,7 @@ func TestEventsAreKeptOnceAndCounted(t *testing.T) {
 }
 
 func TestTheClockCanBeWrong(t *testing.T) {
-	r := start(t, controlplane.Options{})
+	r := start(t)
 	r.fake.SetClockSkew(time.Hour)
 	got := r.must(401, "POST", eventsURL, batch(event("a", "u", 1)))
 	if !strings.Contains(got.body, `"clock_skew"`) {
@@ -123,9 +123,13 @@ func TestTheClockCanBeWrong(t *testing.T) {
 }
 
 func TestRequestsAreKept(t *testing.T) {
-	r := start(t, controlplane.Options{})
+	r := start(t)
 	r.fake.SetFaults(controlplane.Schedule(map[int]controlplane.Fault{2: {Status: 503, TookEffect: true}}))
-	r.acked2(t)
+	r.given()
+	r.must(503, "POST", "/api/agent/jobs/1/ack", "")
+	if !r.fake.Job("1").Acked {
+		t.Error("the ack took no effect")
+	}
 	got := r.fake.Requests()
 	if len(got) != 2 || got[0].Operation != controlplane.Poll || got[1].Operation != controlplane.Ack || got[1].Job != "1" || got[1].Status != 503 ||
 		got[1].Fault != "503 after" || got[1].Number != 2 || got[1].Nth != 1 {
@@ -136,21 +140,11 @@ func TestRequestsAreKept(t *testing.T) {
 	}
 }
 
-// acked2 is acked, with a fault in the answer.
-func (r *raw) acked2(t *testing.T) {
-	t.Helper()
-	r.given("1")
-	r.must(503, "POST", "/api/agent/jobs/1/ack", "")
-	if !r.fake.Job("1").Acked {
-		t.Error("the ack took no effect")
-	}
-}
-
 func TestAClientCanBeKilledAtAnyRequest(t *testing.T) {
 	for _, phase := range []controlplane.Phase{controlplane.Before, controlplane.After} {
 		t.Run(string(phase), func(t *testing.T) {
-			r := start(t, controlplane.Options{})
-			r.acked("1")
+			r := start(t)
+			r.acked()
 			r.fake.OnRequest(func(q controlplane.Request) controlplane.Verdict {
 				if q.Number == 3 && q.Phase == phase {
 					return controlplane.Drop
@@ -171,7 +165,7 @@ func TestAClientCanBeKilledAtAnyRequest(t *testing.T) {
 }
 
 func TestTheFakeCanBeAway(t *testing.T) {
-	r := start(t, controlplane.Options{})
+	r := start(t)
 	r.must(200, "GET", pollNow, "")
 	r.fake.Leave()
 	for range 3 {
@@ -182,7 +176,7 @@ func TestTheFakeCanBeAway(t *testing.T) {
 }
 
 func TestLeavingEndsWhatWaits(t *testing.T) {
-	r := start(t, controlplane.Options{})
+	r := start(t)
 	r.fake.OnRequest(func(controlplane.Request) controlplane.Verdict {
 		go r.fake.Leave()
 		return controlplane.Proceed
@@ -191,8 +185,8 @@ func TestLeavingEndsWhatWaits(t *testing.T) {
 }
 
 func TestWait(t *testing.T) {
-	r := start(t, controlplane.Options{})
-	r.acked("1")
+	r := start(t)
+	r.acked()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

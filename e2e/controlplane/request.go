@@ -141,8 +141,7 @@ func operationOf(r *http.Request) (operation Operation, job string) {
 	if err != nil || id == "" {
 		return Unknown, ""
 	}
-	switch operation := Operation(parts[2]); operation {
-	case Ack, Status, Result:
+	if operation := Operation(parts[2]); operation == Ack || operation == Status || operation == Result {
 		return operation, id
 	}
 	return Unknown, ""

@@ -63,34 +63,34 @@ func TestViolationsAreReported(t *testing.T) {
 			r.must(404, "POST", "/api/agent/jobs/1/ack", "")
 		}, "was never given"},
 		"a job of another identity": {func(r *raw) {
-			r.given("1")
+			r.given()
 			r.token = r.fake.Token("fleet-2")
 			r.must(404, "POST", "/api/agent/jobs/1/ack", "")
 		}, "was never given"},
-		"an ack with a body":      {func(r *raw) { r.given("1"); r.must(204, "POST", "/api/agent/jobs/1/ack", "{}") }, "acknowledges with a body"},
-		"a status before the ack": {func(r *raw) { r.given("1"); r.must(409, "POST", "/api/agent/jobs/1/status", running) }, "before its ack"},
-		"a result before the ack": {func(r *raw) { r.given("1"); r.must(409, "POST", resultURL, noop) }, "posts the result of job 1 before its ack"},
-		"a status without phase":  {func(r *raw) { r.acked("1"); r.must(204, "POST", "/api/agent/jobs/1/status", `{}`) }, "without phase or timestamp"},
-		"a status that is none":   {func(r *raw) { r.acked("1"); r.must(400, "POST", "/api/agent/jobs/1/status", `[]`) }, "posts a status that is none"},
-		"no result":               {func(r *raw) { r.acked("1"); r.must(400, "POST", resultURL, "") }, "posts a result that is none"},
-		"a result that is none":   {func(r *raw) { r.acked("1"); r.must(400, "POST", resultURL, "[]") }, "posts a result that is none"},
-		"an unknown outcome":      {func(r *raw) { r.acked("1"); r.must(400, "POST", resultURL, `{"outcome":"done"}`) }, `has the unknown outcome "done"`},
-		"failed without why":      {func(r *raw) { r.acked("1"); r.must(400, "POST", resultURL, `{"outcome":"failed"}`) }, "has outcome failed and does not say why"},
-		"conflict without why":    {func(r *raw) { r.acked("1"); r.must(400, "POST", resultURL, `{"outcome":"conflict"}`) }, "has outcome conflict and"},
-		"a result of no time":     {func(r *raw) { r.acked("1"); r.must(400, "POST", resultURL, `{"outcome":"noop"}`) }, "has no timestamp"},
-		"a result of nothing":     {func(r *raw) { r.acked("1"); r.must(400, "POST", resultURL, `{"appliedRef":{},`+noop[1:]) }, "has an appliedRef without"},
+		"an ack with a body":      {func(r *raw) { r.given(); r.must(204, "POST", "/api/agent/jobs/1/ack", "{}") }, "acknowledges with a body"},
+		"a status before the ack": {func(r *raw) { r.given(); r.must(409, "POST", "/api/agent/jobs/1/status", running) }, "before its ack"},
+		"a result before the ack": {func(r *raw) { r.given(); r.must(409, "POST", resultURL, noop) }, "posts the result of job 1 before its ack"},
+		"a status without phase":  {func(r *raw) { r.acked(); r.must(204, "POST", "/api/agent/jobs/1/status", `{}`) }, "without phase or timestamp"},
+		"a status that is none":   {func(r *raw) { r.acked(); r.must(400, "POST", "/api/agent/jobs/1/status", `[]`) }, "posts a status that is none"},
+		"no result":               {func(r *raw) { r.acked(); r.must(400, "POST", resultURL, "") }, "posts a result that is none"},
+		"a result that is none":   {func(r *raw) { r.acked(); r.must(400, "POST", resultURL, "[]") }, "posts a result that is none"},
+		"an unknown outcome":      {func(r *raw) { r.acked(); r.must(400, "POST", resultURL, `{"outcome":"done"}`) }, `has the unknown outcome "done"`},
+		"failed without why":      {func(r *raw) { r.acked(); r.must(400, "POST", resultURL, `{"outcome":"failed"}`) }, "has outcome failed and does not say why"},
+		"conflict without why":    {func(r *raw) { r.acked(); r.must(400, "POST", resultURL, `{"outcome":"conflict"}`) }, "has outcome conflict and"},
+		"a result of no time":     {func(r *raw) { r.acked(); r.must(400, "POST", resultURL, `{"outcome":"noop"}`) }, "has no timestamp"},
+		"a result of nothing":     {func(r *raw) { r.acked(); r.must(400, "POST", resultURL, `{"appliedRef":{},`+noop[1:]) }, "has an appliedRef without"},
 		"a status after the result": {func(r *raw) {
-			r.acked("1")
+			r.acked()
 			r.must(204, "POST", resultURL, noop)
 			r.must(409, "POST", "/api/agent/jobs/1/status", running)
 		}, "posts a status of job 1 after its result"},
 		"the result again": {func(r *raw) {
-			r.acked("1")
+			r.acked()
 			r.must(204, "POST", resultURL, noop)
 			r.must(409, "POST", resultURL, noop)
 		}, "posts the result of job 1 again, which was answered"},
 		"another result": {func(r *raw) {
-			r.acked("1")
+			r.acked()
 			r.must(204, "POST", resultURL, noop)
 			r.fake.ClientKilled()
 			r.must(409, "POST", resultURL, succeeded)
@@ -152,7 +152,7 @@ func TestViolationsAreReported(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			r := start(t, controlplane.Options{})
+			r := start(t)
 			test.commit(r)
 			got := r.fake.Violations()
 			if len(got) != 1 || !strings.Contains(got[0], test.want) {

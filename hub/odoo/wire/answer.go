@@ -42,13 +42,13 @@ func answerOf(resp *http.Response, what call, token string) answer {
 }
 
 // read it into what the call is for; an *Error when it is another answer than that.
-func (a answer) read(now time.Time) error {
+func (a answer) read() error {
 	expected := http.StatusNoContent
 	if a.what.into != nil {
 		expected = http.StatusOK
 	}
 	if a.resp.StatusCode != expected {
-		return a.refusal(now)
+		return a.refusal()
 	}
 	if a.what.into == nil {
 		return nil
@@ -70,8 +70,8 @@ func (a answer) read(now time.Time) error {
 }
 
 // refusal reads an error. What cannot be read of it is left out: the status alone says what to do.
-func (a answer) refusal(now time.Time) *Error {
-	e := &Error{Operation: a.what.String(), Status: a.resp.StatusCode, Foreign: a.foreign, RetryAfter: retryAfter(a.resp.Header, now)}
+func (a answer) refusal() *Error {
+	e := &Error{Operation: a.what.String(), Job: a.what.job, Status: a.resp.StatusCode, Foreign: a.foreign, RetryAfter: retryAfter(a.resp.Header)}
 	switch {
 	case a.resp.StatusCode >= 300 && a.resp.StatusCode < 400:
 		e.Foreign = true
@@ -132,16 +132,18 @@ func redirectedTo(resp *http.Response) string {
 	return to.Scheme + "://" + to.Host
 }
 
-// retryAfter reads the header: seconds, or a date by the other side's clock.
-func retryAfter(header http.Header, now time.Time) time.Duration {
+// retryAfter reads the header: seconds, or a date by the clock of whoever answers.
+func retryAfter(header http.Header) time.Duration {
 	value := strings.TrimSpace(header.Get("Retry-After"))
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
 		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
 	}
-	if date, err := http.ParseTime(value); err == nil {
-		return min(max(date.Sub(now), 0), maxRetryAfter)
+	until, err := http.ParseTime(value)
+	now, nowErr := http.ParseTime(header.Get("Date"))
+	if err != nil || nowErr != nil {
+		return 0
 	}
-	return 0
+	return min(max(until.Sub(now), 0), maxRetryAfter)
 }
 
 // unreadable says what is wrong with a body without repeating any of it.

@@ -56,11 +56,21 @@ func TestEveryStatusSaysWhatToDo(t *testing.T) {
 	}
 }
 
-func TestAnAnswerOfSomethingElseClosesNoJob(t *testing.T) {
+func TestOnlyAJobCanBeClosed(t *testing.T) {
+	tests := map[int]verdict{404: {temporary: true}, 409: {rejected: true}}
+	for status, want := range tests {
+		s := serve(t, answering(status, problem))
+		_, err := clientOf(t, s).Jobs(t.Context(), 0)
+		if got := verdictOn(err); got != want {
+			t.Errorf("a poll: %v: got %+v, want %+v", err, got, want)
+		}
+	}
+}
+
+func TestAnAnswerOfSomethingElseStopsNothing(t *testing.T) {
 	tests := map[int]verdict{
 		200: {temporary: true}, 404: {temporary: true}, 409: {temporary: true}, 400: {temporary: true}, 502: {temporary: true},
-		// What these mean does not depend on who says it: going on would be to knock at a closed door.
-		401: {unauthorized: true}, 403: {forbidden: true}, 429: {limited: true, temporary: true},
+		401: {temporary: true}, 403: {temporary: true}, 429: {limited: true, temporary: true},
 	}
 	for _, mediaType := range []string{"text/html; charset=utf-8", "application/json", ""} {
 		for status, want := range tests {

@@ -10,7 +10,10 @@ import (
 	"k8s.io/utils/clock"
 )
 
-// serverClock is our clock, put right by the Date header of the last answer: to the second, and as old as that answer.
+// closeEnough is how far clocks may be apart before ours is put right: the Date header is cut to the second, and took its time to come.
+const closeEnough = 2 * time.Second
+
+// serverClock is our clock, put right by the Date headers of answers.
 type serverClock struct {
 	clock  clock.PassiveClock
 	mu     sync.Mutex
@@ -31,7 +34,9 @@ func (s *serverClock) learn(header http.Header) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.offset = date.Sub(s.clock.Now())
+	if offset := date.Sub(s.clock.Now()); (offset - s.offset).Abs() > closeEnough {
+		s.offset = offset
+	}
 	return true
 }
 

@@ -37,6 +37,24 @@ func TestTheControlPlanesClockIsKept(t *testing.T) {
 	}
 }
 
+func TestAClockThatIsCloseEnoughIsLeftAlone(t *testing.T) {
+	for ours, want := range map[time.Time]time.Time{
+		noon.Add(1900 * time.Millisecond):  noon.Add(1900 * time.Millisecond),
+		noon.Add(-1900 * time.Millisecond): noon.Add(-1900 * time.Millisecond),
+		noon.Add(2100 * time.Millisecond):  noon,
+	} {
+		c := clientWith(t, wire.Options{Endpoint: serve(t, answering(204, "")).URL, Clock: clocktesting.NewFakePassiveClock(ours)})
+		for range 2 {
+			if err := c.Ack(t.Context(), "7"); err != nil {
+				t.Fatal(err)
+			}
+			if got := c.Now(); !got.Equal(want) {
+				t.Errorf("it is %s, want %s", got, want)
+			}
+		}
+	}
+}
+
 func TestTheClockOfSomethingElseIsNot(t *testing.T) {
 	s := serve(t, answering(502, "", "Content-Type", "text/html"))
 	c := clientWith(t, wire.Options{Endpoint: s.URL, Clock: clocktesting.NewFakePassiveClock(noon.Add(time.Hour))})

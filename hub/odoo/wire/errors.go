@@ -21,6 +21,8 @@ var errInvalid = errors.New("not sent")
 type Error struct {
 	// Operation that was answered, such as "POST /api/agent/events".
 	Operation string
+	// Job that the request was about; empty when it was about none.
+	Job string
 	// Status is the HTTP status.
 	Status int
 	// Code is the error code in the answer; empty when it has none.
@@ -54,34 +56,41 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Closed tells whether a request about a job was answered with 404 or 409: the control plane waits for nothing any more. An answer that is not the protocol's
-// closes no job, so that a proxy's 404 loses none.
+// Closed tells whether a request about a job was answered with 404 or 409: the control plane waits for nothing any more.
 func Closed(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	return ok && !e.Foreign && (e.Status == http.StatusNotFound || e.Status == http.StatusConflict)
+	e, ok := ours(err)
+	return ok && e.Job != "" && (e.Status == http.StatusNotFound || e.Status == http.StatusConflict)
 }
 
 // Unauthorized tells whether the credentials are not known.
-func Unauthorized(err error) bool { return hasStatus(err, http.StatusUnauthorized) }
+func Unauthorized(err error) bool {
+	e, ok := ours(err)
+	return ok && e.Status == http.StatusUnauthorized
+}
 
 // Forbidden tells whether the credentials are not for what was asked.
-func Forbidden(err error) bool { return hasStatus(err, http.StatusForbidden) }
+func Forbidden(err error) bool {
+	e, ok := ours(err)
+	return ok && e.Status == http.StatusForbidden
+}
 
-// RateLimited tells whether the other side asks to be left alone for a while: see RetryAfter.
-func RateLimited(err error) bool { return hasStatus(err, http.StatusTooManyRequests) }
+// RateLimited tells whether the other side, or something on the way, asks to be left alone for a while: see RetryAfter.
+func RateLimited(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Status == http.StatusTooManyRequests
+}
 
-// Rejected tells whether the same request would never be taken: the protocol's answer is another 4xx than those above, or the client refused to send it.
+// Rejected tells whether the same request would never be taken: the control plane has answered with another 4xx than those above, or the client refused to send it.
 func Rejected(err error) bool {
 	if errors.Is(err, errInvalid) {
 		return true
 	}
-	e, ok := errors.AsType[*Error](err)
-	if !ok || e.Foreign || e.Status < 400 || e.Status >= 500 {
+	e, ok := ours(err)
+	if !ok || e.Status < 400 || e.Status >= 500 || Closed(err) {
 		return false
 	}
 	switch e.Status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusRequestTimeout, http.StatusTooEarly,
-		http.StatusTooManyRequests:
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
 		return false
 	}
 	return true
@@ -100,7 +109,8 @@ func RetryAfter(err error) time.Duration {
 	return 0
 }
 
-func hasStatus(err error, status int) bool {
+// ours is an answer of the control plane. What something else says stops nothing and closes no job, so that a proxy's bad day loses none.
+func ours(err error) (*Error, bool) {
 	e, ok := errors.AsType[*Error](err)
-	return ok && e.Status == status
+	return e, ok && !e.Foreign
 }

@@ -106,7 +106,7 @@ func (c *Client) aboutJob(ctx context.Context, job, what string, body any) error
 	if job == "" || job == "." || job == ".." {
 		return fmt.Errorf("%s: %w: %q is no id of a job", what, errInvalid, job)
 	}
-	return c.do(ctx, call{method: http.MethodPost, path: "jobs/" + url.PathEscape(job) + "/" + what, body: body})
+	return c.do(ctx, call{method: http.MethodPost, path: "jobs/" + url.PathEscape(job) + "/" + what, body: body, job: job})
 }
 
 // readJob reads one job so that one that cannot be read is answered, and keeps no other from being done.

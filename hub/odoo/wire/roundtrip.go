@@ -22,6 +22,8 @@ type call struct {
 	// path below /api/agent/, escaped.
 	path  string
 	query url.Values
+	// job that it is about.
+	job string
 	// body is sent as canonical JSON; none when nil.
 	body any
 	// into reads the JSON of a 200; a 204 is expected when nil.
@@ -65,7 +67,7 @@ func (c *Client) once(ctx context.Context, what call, body []byte) (learned bool
 	if !answer.foreign {
 		learned = c.server.learn(resp.Header)
 	}
-	err = answer.read(c.server.now())
+	err = answer.read()
 	if e, ok := errors.AsType[*Error](err); ok {
 		c.quiet.keep(e)
 	}

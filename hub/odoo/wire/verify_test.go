@@ -59,7 +59,7 @@ func ecKey(t *testing.T, curve elliptic.Curve) *ecdsa.PrivateKey {
 	return key
 }
 
-func keySet(t *testing.T, keys ...jose.JSONWebKey) []byte {
+func keySet(t testing.TB, keys ...jose.JSONWebKey) []byte {
 	t.Helper()
 	raw, err := json.Marshal(jose.JSONWebKeySet{Keys: keys})
 	if err != nil {
@@ -69,7 +69,7 @@ func keySet(t *testing.T, keys ...jose.JSONWebKey) []byte {
 }
 
 // sign makes a detached signature over what is given, as it is.
-func sign(t *testing.T, algorithm jose.SignatureAlgorithm, key any, kid, text string) string {
+func sign(t testing.TB, algorithm jose.SignatureAlgorithm, key any, kid, text string) string {
 	t.Helper()
 	options := &jose.SignerOptions{}
 	if kid != "" {
