@@ -100,10 +100,10 @@ func (b *bed) secret(name string, data map[string]string) {
 	b.t.Cleanup(func() { _ = api.Delete(context.Background(), s) })
 }
 
-func (b *bed) readSecret(name string) map[string]string {
+func (b *bed) readSecret() map[string]string {
 	b.t.Helper()
 	s := &corev1.Secret{}
-	b.must(api.Get(b.ctx, types.NamespacedName{Namespace: hubNamespace, Name: name}, s))
+	b.must(api.Get(b.ctx, types.NamespacedName{Namespace: hubNamespace, Name: "odoo-a"}, s))
 	data := map[string]string{}
 	for key, value := range s.Data {
 		data[key] = string(value)
@@ -111,11 +111,11 @@ func (b *bed) readSecret(name string) map[string]string {
 	return data
 }
 
-// changeSecret sets, or with an empty value takes away.
-func (b *bed) changeSecret(name, key, value string) {
+// changeSecret odoo-a: set, or with an empty value take away.
+func (b *bed) changeSecret(key, value string) {
 	b.t.Helper()
 	s := &corev1.Secret{}
-	b.must(api.Get(b.ctx, types.NamespacedName{Namespace: hubNamespace, Name: name}, s))
+	b.must(api.Get(b.ctx, types.NamespacedName{Namespace: hubNamespace, Name: "odoo-a"}, s))
 	if s.Data[key] = []byte(value); value == "" {
 		delete(s.Data, key)
 	}
@@ -369,4 +369,15 @@ func (b *bed) readRecord(id string) string {
 		return err.Error()
 	}
 	return cm.Data["record"]
+}
+
+// observed waits until the hub goes by the ControlPlane as it is.
+func (b *bed) observed(name string) {
+	b.t.Helper()
+	b.eventually("the change shall be observed", func() string {
+		if cp := b.readControlPlane(name); cp.Status.ObservedGeneration != cp.Generation {
+			return "not yet"
+		}
+		return ""
+	})
 }

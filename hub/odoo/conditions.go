@@ -119,10 +119,13 @@ func (r *reconciler) patchStatus(ctx context.Context, before, cp *opsv1alpha1.Co
 	if equality.Semantic.DeepEqual(before.Status, cp.Status) {
 		return nil
 	}
-	err := r.Status().Patch(ctx, cp.DeepCopy(), client.MergeFrom(before))
+	written := cp.DeepCopy()
+	// Conditions are written as a whole, so that a stale one must not be.
+	err := r.Status().Patch(ctx, written, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("write the status of ControlPlane %s: %w", cp.Name, err)
 	}
+	cp.ResourceVersion = written.ResourceVersion
 	return nil
 }
 

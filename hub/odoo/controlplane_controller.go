@@ -15,6 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/hub/odoo/jobs"
 	"vworkspace.io/fleet/hub/odoo/wire"
@@ -42,6 +44,7 @@ type reconciler struct {
 // pass over one ControlPlane.
 type pass struct {
 	*reconciler
+	before *opsv1alpha1.ControlPlane // as it is stored
 	cp     *opsv1alpha1.ControlPlane
 	secret *credentials
 }
@@ -56,11 +59,12 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.end(req.Name)
 		return ctrl.Result{}, r.removeSink(ctx, req.Name)
 	}
-	before := cp.DeepCopy()
-	p := &pass{reconciler: r, cp: cp}
+	p := &pass{reconciler: r, before: cp.DeepCopy(), cp: cp}
 	again, err := p.run(ctx)
 	err = p.conclude(err)
-	if patchErr := r.patchStatus(ctx, before, cp); patchErr != nil {
+	if patchErr := r.patchStatus(ctx, p.before, p.cp); apierrors.IsConflict(patchErr) {
+		again = time.Second
+	} else if patchErr != nil {
 		err = errors.Join(err, patchErr)
 	}
 	if after := wire.RetryAfter(err); after > 0 {
@@ -97,6 +101,7 @@ func (p *pass) look(ctx context.Context) error {
 		if err := p.settle(ctx, p.cp, p.session(name), f); err != nil {
 			return err
 		}
+		p.before = p.cp.DeepCopy()
 	}
 	c, err := p.readCredentials(ctx)
 	if err != nil {
@@ -120,11 +125,7 @@ func (p *pass) readCredentials(ctx context.Context) (*credentials, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := parseCredentials(secret)
-	if err != nil {
-		return nil, problemf(opsv1alpha1.ReasonInvalidConfiguration, "%s", err)
-	}
-	return c, nil
+	return parseCredentials(secret)
 }
 
 // registered exchanges the one-time token, unless that was not taken before.
@@ -144,6 +145,7 @@ func (p *pass) registered(ctx context.Context, c *credentials) (*credentials, er
 	if err := p.settle(ctx, p.cp, p.session(name), f); err != nil {
 		return nil, err
 	}
+	p.before = p.cp.DeepCopy()
 	return p.readCredentials(ctx)
 }
 
@@ -214,7 +216,7 @@ func (p *pass) renew(ctx context.Context, s *session) (time.Duration, error) {
 	if err := p.live.Get(ctx, client.ObjectKeyFromObject(p.cp), now); err != nil {
 		return 0, fmt.Errorf("read ControlPlane %s: %w", p.cp.Name, err)
 	}
-	p.cp.Status.RotatedAt = now.Status.RotatedAt
+	p.before, p.cp = now, now.DeepCopy()
 	return lookEvery, nil
 }
 

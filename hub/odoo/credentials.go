@@ -36,7 +36,7 @@ type credentials struct {
 	rest              string          // tells whether anything but the tokens has changed
 }
 
-// parseCredentials reads a Secret. Errors name the key and the fix, and repeat no value.
+// parseCredentials reads a Secret. Errors are problems; they name the key and the fix, and repeat no value.
 func parseCredentials(secret *corev1.Secret) (*credentials, error) {
 	text := func(key string) string { return strings.TrimSpace(string(secret.Data[key])) }
 	c := &credentials{
@@ -46,7 +46,9 @@ func parseCredentials(secret *corev1.Secret) (*credentials, error) {
 		clusterID:         text(opsv1alpha1.SecretClusterID),
 		rest:              digestOf(secret.Data, opsv1alpha1.SecretRegistrationToken, opsv1alpha1.SecretToken, opsv1alpha1.SecretExpiresAt),
 	}
-	wrong := func(key string, err error) error { return fmt.Errorf("Secret %s: data[%q]: %w", secret.Name, key, err) }
+	wrong := func(key string, err error) error {
+		return problemf(opsv1alpha1.ReasonInvalidConfiguration, "Secret %s: data[%q]: %s", secret.Name, key, err)
+	}
 	if at := text(opsv1alpha1.SecretExpiresAt); at != "" {
 		t, err := time.Parse(time.RFC3339, at)
 		if err != nil {

@@ -199,7 +199,7 @@ func (r *reconciler) rotate(ctx context.Context, s *session, name string, since 
 	f := r.unkept(name)
 	if f == nil {
 		var got wire.Credentials
-		err := s.link.do(ctx, func(c *wire.Client) (err error) {
+		err := s.link.do(ctx, aboutAll, func(c *wire.Client) (err error) {
 			got, err = c.Rotate(ctx)
 			return err
 		})

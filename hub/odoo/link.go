@@ -91,9 +91,17 @@ func (l *link) use(token string) error {
 	return nil
 }
 
+// about is what a request is about: a job may be closed, or what is said of it refused, and all is well with the control plane.
+type about bool
+
+const (
+	aboutJob about = true
+	aboutAll about = false
+)
+
 // do one request. When the credentials are not taken, those that are kept may be newer, and are tried once. The error is that of the request, jobs.ErrStopped, or a
 // *jobs.Later.
-func (l *link) do(ctx context.Context, request func(*wire.Client) error) error {
+func (l *link) do(ctx context.Context, what about, request func(*wire.Client) error) error {
 	client, token, err := l.using()
 	if err != nil {
 		return err
@@ -113,7 +121,7 @@ func (l *link) do(ctx context.Context, request func(*wire.Client) error) error {
 			err = request(client)
 		}
 	}
-	return l.ended(began, err)
+	return l.ended(began, what, err)
 }
 
 // status of an answer that is the protocol's; 0 of any other, and of none.
@@ -125,14 +133,14 @@ func status(err error) int {
 }
 
 // ended a request, which tells how the other side is.
-func (l *link) ended(began time.Time, err error) error {
+func (l *link) ended(began time.Time, what about, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
 	l.mu.Lock()
 	before := l.state
 	switch code := status(err); {
-	case err == nil, wire.Closed(err), code != 0 && wire.Rejected(err):
+	case err == nil, what == aboutJob && code != 0 && (wire.Closed(err) || wire.Rejected(err)):
 		l.backoff.Reset()
 		l.again = time.Time{}
 		l.state.status, l.state.reason, l.state.message = metav1.ConditionTrue, opsv1alpha1.ReasonAnswering, "it answers"
@@ -141,7 +149,7 @@ func (l *link) ended(began time.Time, err error) error {
 		err = l.stop(opsv1alpha1.ReasonUnauthorized, err)
 	case code == 403:
 		err = l.stop(opsv1alpha1.ReasonForbidden, err)
-	case wire.Rejected(err): // by our own client: it was not asked
+	case code == 0 && wire.Rejected(err): // by our own client: it was not asked
 	default:
 		err = l.putOff(began, err)
 	}
@@ -182,7 +190,7 @@ func (l *link) close() {
 
 // Jobs implements jobs.Client.
 func (l *link) Jobs(ctx context.Context, wait time.Duration) (found []wire.Job, err error) {
-	err = l.do(ctx, func(c *wire.Client) (err error) {
+	err = l.do(ctx, aboutAll, func(c *wire.Client) (err error) {
 		found, err = c.Jobs(ctx, wait)
 		return err
 	})
@@ -191,17 +199,17 @@ func (l *link) Jobs(ctx context.Context, wait time.Duration) (found []wire.Job, 
 
 // Ack implements jobs.Client.
 func (l *link) Ack(ctx context.Context, id string) error {
-	return l.do(ctx, func(c *wire.Client) error { return c.Ack(ctx, id) })
+	return l.do(ctx, aboutJob, func(c *wire.Client) error { return c.Ack(ctx, id) })
 }
 
 // Status implements jobs.Client.
 func (l *link) Status(ctx context.Context, id string, status wire.Status) error {
-	return l.do(ctx, func(c *wire.Client) error { return c.Status(ctx, id, status) })
+	return l.do(ctx, aboutJob, func(c *wire.Client) error { return c.Status(ctx, id, status) })
 }
 
 // Result implements jobs.Client.
 func (l *link) Result(ctx context.Context, id string, result wire.Result) error {
-	return l.do(ctx, func(c *wire.Client) error { return c.Result(ctx, id, result) })
+	return l.do(ctx, aboutJob, func(c *wire.Client) error { return c.Result(ctx, id, result) })
 }
 
 // Now implements jobs.Client.
@@ -209,5 +217,5 @@ func (l *link) Now() time.Time { return l.now() }
 
 // events tells what happened.
 func (l *link) events(ctx context.Context, events []wire.Event) error {
-	return l.do(ctx, func(c *wire.Client) error { return c.Events(ctx, events) })
+	return l.do(ctx, aboutAll, func(c *wire.Client) error { return c.Events(ctx, events) })
 }

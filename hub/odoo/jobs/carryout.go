@@ -94,6 +94,12 @@ func (w *work) lookAfterDeletion(ctx context.Context) (Verdict, error) {
 	if final, ok := errors.AsType[*Refusal](err); ok {
 		return Verdict{Outcome: final.Outcome, Message: final.Message, Refused: true}, nil
 	}
+	if err != nil {
+		return Verdict{}, err
+	}
+	if o, err = w.applier.read(ctx, ref); err == nil && gone(o, ref) {
+		return Verdict{Outcome: wire.OutcomeSucceeded}, nil
+	}
 	return Verdict{Status: wire.Status{Phase: "Deleting", Message: shown(ref) + " is being deleted"}}, err
 }
 

@@ -181,21 +181,19 @@ func (l *ledger) acknowledged(name string) {
 	}
 }
 
-// claim that a record is the only one about its thing that is being carried out, until release. When another one is, that one's id is returned.
-func (l *ledger) claim(r *Record) (other string, claimed bool) {
+// claim that a record is the only one about its thing that is being carried out, until release; false when another one is.
+func (l *ledger) claim(r *Record) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	key, ok := r.alike()
 	if !ok {
-		return "", true
+		return true
 	}
 	if name := l.busy[key]; name != "" && name != r.name() {
-		if holder := l.records[name]; holder != nil {
-			return holder.Job.ID, false
-		}
+		return false
 	}
 	l.busy[key] = r.name()
-	return "", true
+	return true
 }
 
 // release what claim claimed.
@@ -228,28 +226,29 @@ func (l *ledger) rivals(r *Record) Rivals {
 	}
 	var ahead *Record
 	for name, other := range l.alike[key] {
-		if name == r.name() {
-			continue
-		}
-		applied := !other.AppliedAt.IsZero()
-		if !applied && (other.State == StateReceived || other.State == StateAcked) && other.before(r) && (ahead == nil || other.before(ahead)) {
+		switch {
+		case name == r.name():
+		case !other.AppliedAt.IsZero():
+			found.applied(r, other)
+		case (other.State == StateReceived || other.State == StateAcked) && other.before(r) && (ahead == nil || other.before(ahead)):
 			ahead = other
-		}
-		if !applied {
-			continue
-		}
-		if _, generation := splitKey(other.Job.IdempotencyKey); generation > found.Newest {
-			found.Newest = generation
-		}
-		underWay := other.State == StateApplied
-		if other.Job.IdempotencyKey == r.Job.IdempotencyKey && (underWay || other.Result != nil && other.Result.Outcome == wire.OutcomeSucceeded) {
-			found.Twin = other.Job.ID
 		}
 	}
 	if ahead != nil {
 		found.Ahead = ahead.Job.ID
 	}
 	return found
+}
+
+// applied counts a rival of a job that was applied.
+func (found *Rivals) applied(r, other *Record) {
+	if _, generation := splitKey(other.Job.IdempotencyKey); generation > found.Newest {
+		found.Newest = generation
+	}
+	done := other.State == StateApplied || other.Result != nil && other.Result.Outcome == wire.OutcomeSucceeded
+	if done && other.Job.IdempotencyKey == r.Job.IdempotencyKey {
+		found.Twin = other.Job.ID
+	}
 }
 
 // surplus are the closed records that are not kept: those older than keep, and the oldest of more than most.

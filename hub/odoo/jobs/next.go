@@ -26,7 +26,7 @@ const (
 	DoDecide Do = "Decide"
 	// DoHandIn gives the result to the control plane.
 	DoHandIn Do = "HandIn"
-	// DoNothing: it is over.
+	// DoNothing is for what is over.
 	DoNothing Do = "Nothing"
 )
 

@@ -64,14 +64,16 @@ func (j *Jobs) once(ctx context.Context, s *Session) (int, error) {
 		return 0, err
 	}
 	var given []<-chan struct{}
+	var names []string
 	var errs []error
 	for i := range jobs {
-		done, err := j.receive(ctx, s, &jobs[i])
+		name, err := j.receive(ctx, s, &jobs[i])
 		errs = append(errs, err)
-		if done != nil {
-			given = append(given, done)
+		if name != "" {
+			names, given = append(names, name), append(given, j.ledger.give(name))
 		}
 	}
+	j.ask(names...) // when all are known, so that they are carried out in their order
 	timeout := j.Clock.NewTimer(patience)
 	defer timeout.Stop()
 	for _, done := range given {
@@ -86,18 +88,18 @@ func (j *Jobs) once(ctx context.Context, s *Session) (int, error) {
 	return len(given), errors.Join(errs...)
 }
 
-// receive a job: it is recorded, and acknowledged afterwards. What is returned is closed when it is.
-func (j *Jobs) receive(ctx context.Context, s *Session, job *wire.Job) (<-chan struct{}, error) {
+// receive a job: it is recorded. It returns the name of the record; an empty one when the job can have none.
+func (j *Jobs) receive(ctx context.Context, s *Session, job *wire.Job) (string, error) {
 	if job.ID == "" || len(job.ID) > longestID {
 		j.warn(s, fmt.Sprintf("a job without an id, or with one of more than %d characters, can neither be taken nor refused: %s", longestID, job.Malformed))
-		return nil, nil
+		return "", nil
 	}
 	name := RecordName(s.ControlPlane, job.ID)
 	switch known := j.ledger.get(name); {
 	case known == nil:
 		r, err := j.store.create(ctx, newRecord(s.ControlPlane, job, s.Client.Now()))
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		j.ledger.put(r)
 	case known.State == StateClosed && known.Result == nil: // closed before anything was done, and open again
@@ -106,13 +108,11 @@ func (j *Jobs) receive(ctx context.Context, s *Session, job *wire.Job) (<-chan s
 		r, err := j.store.update(ctx, r)
 		if err != nil {
 			j.setStale(name, true)
-			return nil, err
+			return "", err
 		}
 		j.ledger.put(r)
 	}
-	done := j.ledger.give(name)
-	j.ask(name)
-	return done, nil
+	return name, nil
 }
 
 // reload a record after a write that may, or may not, have been stored.

@@ -27,7 +27,7 @@ type Client interface {
 	Now() time.Time
 }
 
-// ErrStopped: the control plane is not spoken to any more until somebody acts.
+// ErrStopped says that the control plane is not spoken to any more until somebody acts.
 var ErrStopped = errors.New("the control plane does not take our credentials")
 
 // Later says that the control plane is not to be spoken to for a while.

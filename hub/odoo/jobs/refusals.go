@@ -29,28 +29,38 @@ func refusedByAPI(err error, user, namespace string) error {
 	if !ok {
 		return nil
 	}
-	message := status.Status().Message
-	switch code := status.Status().Code; {
+	message, code := status.Status().Message, status.Status().Code
+	switch {
 	case apierrors.HasStatusCause(err, metav1.CauseTypeFieldManagerConflict):
 		return &Refusal{Outcome: wire.OutcomeConflict, Message: heldBy(status.Status().Details.Causes)}
 	case apierrors.IsForbidden(err) && strings.Contains(message, "cannot impersonate"):
 		return refused("the hub may not act as %s: let it, with controlPlane.serviceAccounts of its chart, or name another one in spec.serviceAccount of the ControlPlane", user)
 	case apierrors.IsForbidden(err) && strings.Contains(message, fmt.Sprintf("User %q cannot", user)):
-		where := "a Role in namespace " + namespace
-		if namespace == "" {
-			where = "a ClusterRole"
-		}
-		return refused("%s: grant it with %s, or name another account in spec.serviceAccount of the ControlPlane", message, where)
+		return refused("%s: grant it with %s, or name another account in spec.serviceAccount of the ControlPlane", message, roleFor(namespace))
 	case apierrors.IsNotFound(err) && namespace != "" && message == fmt.Sprintf("namespaces %q not found", namespace):
 		return refused("metadata.namespace: there is no namespace %s on the hub: kubectl create namespace %s", namespace, namespace)
 	case strings.Contains(message, "failed to create typed patch object"): // answered with 500: fields that there are none of
 		return &Refusal{Outcome: wire.OutcomeFailed, Message: message, Bare: bare(nil)}
-	case code == http.StatusUnauthorized, code == http.StatusRequestTimeout, code == http.StatusConflict, code == http.StatusTooManyRequests:
-		return nil
-	case code >= 400 && code < 500:
+	case code >= 400 && code < 500 && !mayPass(code):
 		return &Refusal{Outcome: wire.OutcomeFailed, Message: message, Bare: bare(status.Status().Details)}
 	}
 	return nil
+}
+
+func roleFor(namespace string) string {
+	if namespace == "" {
+		return "a ClusterRole"
+	}
+	return "a Role in namespace " + namespace
+}
+
+// mayPass tells whether the same request may be answered otherwise when it is tried again.
+func mayPass(code int32) bool {
+	switch code {
+	case http.StatusUnauthorized, http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests:
+		return true
+	}
+	return false
 }
 
 // bare names the fields that are refused, without the words of the API server, which repeats values.

@@ -16,6 +16,8 @@ import (
 const (
 	// turnAgain is how soon a job looks again whether what goes first has gone; as a rule that says so itself.
 	turnAgain = 5 * time.Second
+	// busyAgain is how soon a job looks again that found another one about the same just being looked at.
+	busyAgain = 100 * time.Millisecond
 	// followAgain is how soon a job looks again at what it made, should no news have come.
 	followAgain = time.Minute
 	// mostSteps of a job in one pass: each state, and some to spare.
@@ -66,6 +68,9 @@ func (w *work) run(ctx context.Context) (time.Duration, error) {
 	}
 	defer w.ledger.release(w.r)
 	for range mostSteps {
+		if w.r.State == StateAcked && !w.ledger.claim(w.r) {
+			return busyAgain, nil
+		}
 		seen, err := w.look(ctx)
 		if err != nil {
 			return 0, err
@@ -95,12 +100,9 @@ func (w *work) look(ctx context.Context) (*Seen, error) {
 
 // lookBefore a job is carried out.
 func (w *work) lookBefore(ctx context.Context, seen *Seen) error {
-	if other, claimed := w.ledger.claim(w.r); !claimed {
-		seen.Rivals.Ahead = other
-	} else {
-		seen.Rivals = w.ledger.rivals(w.r)
-	}
-	if seen.Problem = w.open(); seen.Problem != nil || w.t.object == nil {
+	seen.Rivals = w.ledger.rivals(w.r)
+	w.t, seen.Problem = w.open()
+	if w.t == nil || w.t.object == nil {
 		return nil
 	}
 	there, err := w.applier.read(ctx, refOf(w.t.object))
@@ -117,26 +119,25 @@ func (w *work) lookBefore(ctx context.Context, seen *Seen) error {
 }
 
 // open what the job asks for, unless the record is a refusal already. What was encrypted stays in memory.
-func (w *work) open() error {
+func (w *work) open() (*task, error) {
 	if w.r.Result != nil {
-		return &Refusal{Outcome: w.r.Result.Outcome, Message: w.r.Result.Error}
+		return nil, &Refusal{Outcome: w.r.Result.Outcome, Message: w.r.Result.Error}
 	}
 	payload, err := w.s.Open(&w.r.Job)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	t, err := parse(&w.r.Job, payload)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := w.s.confine(t); err != nil {
-		return err
+		return nil, err
 	}
 	if t.object != nil {
 		prepare(t.object, w.r)
 	}
-	w.t = t
-	return nil
+	return t, nil
 }
 
 // do a step. It tells after which time to look again; 0 when the next step is to follow at once.
