@@ -91,12 +91,13 @@ func (l *link) use(token string) error {
 	return nil
 }
 
-// about is what a request is about: a job may be closed, or what is said of it refused, and all is well with the control plane.
-type about bool
+// about is what a request is about: a job may be closed, or what is said of it, or told, refused, and all is well with the control plane.
+type about int
 
 const (
-	aboutJob about = true
-	aboutAll about = false
+	aboutAll about = iota
+	aboutJob
+	aboutEvents
 )
 
 // do one request. When the credentials are not taken, those that are kept may be newer, and are tried once. The error is that of the request, jobs.ErrStopped, or a
@@ -140,9 +141,11 @@ func (l *link) ended(began time.Time, what about, err error) error {
 	l.mu.Lock()
 	before := l.state
 	switch code := status(err); {
-	case err == nil, what == aboutJob && code != 0 && (wire.Closed(err) || wire.Rejected(err)):
-		l.backoff.Reset()
-		l.again = time.Time{}
+	case err == nil, what == aboutJob && wire.Closed(err), what != aboutAll && code != 0 && wire.Rejected(err):
+		if !began.Before(l.failed) { // a poll that was asked before says nothing of how it is now
+			l.backoff.Reset()
+			l.again = time.Time{}
+		}
 		l.state.status, l.state.reason, l.state.message = metav1.ConditionTrue, opsv1alpha1.ReasonAnswering, "it answers"
 		l.state.contact = l.clock.Now()
 	case code == 401:
@@ -217,5 +220,5 @@ func (l *link) Now() time.Time { return l.now() }
 
 // events tells what happened.
 func (l *link) events(ctx context.Context, events []wire.Event) error {
-	return l.do(ctx, aboutAll, func(c *wire.Client) error { return c.Events(ctx, events) })
+	return l.do(ctx, aboutEvents, func(c *wire.Client) error { return c.Events(ctx, events) })
 }

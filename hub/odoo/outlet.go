@@ -5,6 +5,8 @@ package odoo
 import (
 	"context"
 
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -64,5 +66,20 @@ func (s *sink) Wants(e *wire.Event) bool {
 	return s.managedCluster == "" || e.Cluster == s.managedCluster
 }
 
-// Deliver implements stream.Sink.
-func (s *sink) Deliver(ctx context.Context, events []wire.Event) error { return s.events(ctx, events) }
+// Deliver implements stream.Sink. What the control plane refuses for what it is must not hold up what comes after it: of a batch that it refuses the halves are told, and
+// an event that it refuses alone is logged, and left out.
+func (s *sink) Deliver(ctx context.Context, events []wire.Event) error {
+	err := s.events(ctx, events)
+	switch n := len(events); {
+	case !wire.Rejected(err):
+		return err
+	case n > 1:
+		if err := s.Deliver(ctx, events[:n/2]); err != nil {
+			return err
+		}
+		return s.Deliver(ctx, events[n/2:])
+	default:
+		logf.FromContext(ctx).Error(err, "the control plane refuses an event, and is not told of it", "controlPlane", s.controlPlane, "eventKey", events[0].EventKey)
+		return nil
+	}
+}
