@@ -98,10 +98,9 @@ func (p *pass) run(ctx context.Context) (time.Duration, error) {
 func (p *pass) look(ctx context.Context) error {
 	name := p.cp.Name
 	if f := p.unkept(name); f != nil {
-		if err := p.settle(ctx, p.cp, p.session(name), f); err != nil {
+		if err := p.settled(ctx, f); err != nil {
 			return err
 		}
-		p.before = p.cp.DeepCopy()
 	}
 	c, err := p.readCredentials(ctx)
 	if err != nil {
@@ -142,11 +141,27 @@ func (p *pass) registered(ctx context.Context, c *credentials) (*credentials, er
 		return nil, err
 	}
 	p.remember(name, f)
-	if err := p.settle(ctx, p.cp, p.session(name), f); err != nil {
+	if err := p.settled(ctx, f); err != nil {
 		return nil, err
 	}
-	p.before = p.cp.DeepCopy()
 	return p.readCredentials(ctx)
+}
+
+// settled keeps fresh credentials, unless a job that exchanges them has just done so.
+func (p *pass) settled(ctx context.Context, f *fresh) error {
+	s := p.session(p.cp.Name)
+	if s != nil {
+		s.rotating.Lock()
+		defer s.rotating.Unlock()
+	}
+	if p.unkept(p.cp.Name) != f {
+		return nil
+	}
+	if err := p.settle(ctx, p.cp, s, f); err != nil {
+		return err
+	}
+	p.before = p.cp.DeepCopy()
+	return nil
 }
 
 // begin a session, or go on with the one there is.

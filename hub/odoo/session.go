@@ -29,8 +29,8 @@ type session struct {
 	stop context.CancelFunc
 	done chan struct{}
 
-	rotating sync.Mutex
-	rotated  time.Time // when its credentials were last exchanged, by the control plane's clock; zero when they were not
+	rotating sync.Mutex // held while credentials are exchanged
+	rotated  time.Time  // when its credentials were last exchanged, by the control plane's clock; zero when they were not
 }
 
 // fingerprint of what a session was made from, without the token, which may change under way.
