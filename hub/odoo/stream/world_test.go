@@ -53,6 +53,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w.store.fails = w.call
 	for i := range 1 + w.r.IntN(3) {
 		sink := newFakeSink(fmt.Sprintf("auditsink/%d", i))
+		sink.tight = w.budget != DefaultBudget
 		if i == 2 {
 			sink.wants = func(e *wire.Event) bool { return e.Cluster == "" || e.Cluster < "c3" }
 		}
@@ -265,6 +266,17 @@ func (w *world) remove(op *opsv1alpha1.Operation) {
 	w.changed(op)
 }
 
+// replace a sink at times, as when its Secret has changed.
+func (w *world) replace() {
+	if w.r.IntN(4) > 0 {
+		return
+	}
+	sink := w.sinks[w.r.IntN(len(w.sinks))]
+	for w.stream.Add(context.Background(), sink, false) != nil && !w.cut {
+		w.clock.Step(time.Millisecond)
+	}
+}
+
 func (w *world) act() {
 	switch w.r.IntN(24) {
 	case 0, 1:
@@ -291,6 +303,8 @@ func (w *world) act() {
 		}
 	case 14:
 		w.stream.Pause(w.sinks[w.r.IntN(len(w.sinks))].name, w.r.IntN(3) == 0)
+	case 15:
+		w.replace()
 	default:
 		w.clock.Step(300 * time.Millisecond)
 		w.work()
