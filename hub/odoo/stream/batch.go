@@ -96,8 +96,12 @@ func (o *outlet) pop() (k key, found bool) {
 
 func (o *outlet) fillOperation(ctx context.Context, b *batch, k key) error {
 	v, err := o.viewOf(ctx, k)
-	if err != nil || v.Operation == nil {
+	if err != nil {
 		return err
+	}
+	if v.Operation == nil {
+		b.done(func() { delete(o.cursors, k) })
+		return nil
 	}
 	c := o.cursorOf(k)
 	if c.uid != v.UID {

@@ -177,6 +177,9 @@ type fakeSink struct {
 	batches [][]wire.Event
 	last    map[string]int64 // sequence by object
 	wrong   []string
+	// tight: there is so little room for letters that they leave things out. An Operation that waits for another sink is told anew after a restart, and then what was left
+	// out comes after the end.
+	tight bool
 }
 
 func newFakeSink(name string) *fakeSink {
@@ -208,7 +211,7 @@ func (s *fakeSink) Deliver(_ context.Context, events []wire.Event) error {
 		s.keys[e.EventKey] = e
 		s.order = append(s.order, e.EventKey)
 		of := path(e.ResourceRef)
-		if e.Sequence < s.last[of] {
+		if e.Sequence < s.last[of] && !s.tight {
 			s.wrong = append(s.wrong, fmt.Sprintf("%s with sequence %d after %d", e.EventKey, e.Sequence, s.last[of]))
 		}
 		s.last[of] = max(s.last[of], e.Sequence)

@@ -3,6 +3,7 @@
 package stream
 
 import (
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -112,12 +113,12 @@ func (o *outlet) newsOf(k key, v view) {
 	o.enqueue(k)
 }
 
-// takeOver what was told to a sink that another takes the place of.
+// takeOver what was told to a sink that another takes the place of. News it gets anew.
 func (o *outlet) takeOver(old *outlet) {
 	old.mu.Lock()
 	defer old.mu.Unlock()
-	o.cursors, o.queue, o.queued, o.later, o.gone = old.cursors, old.queue, old.queued, old.later, old.gone
-	o.first, o.failing, o.droppedAt = old.first, old.failing, old.droppedAt
+	o.cursors, o.later, o.gone = maps.Clone(old.cursors), maps.Clone(old.later), maps.Clone(old.gone)
+	o.failing, o.droppedAt = old.failing, old.droppedAt
 	o.state = State{Dropped: old.state.Dropped, Full: old.state.Full, LastContact: old.state.LastContact}
 }
 

@@ -92,15 +92,9 @@ func (s *Stream) settleOne(ctx context.Context, k key, full map[string]bool) (ag
 	case !v.held() || !ends:
 		return false, nil
 	}
-	all := true
-	for _, name := range names {
-		answered, err := s.answer(ctx, k, v, name)
-		if errors.Is(err, ErrFull) {
-			full[name] = true
-		} else if err != nil {
-			return true, err
-		}
-		all = all && answered
+	all, err := s.answerAll(ctx, k, v, names, full)
+	if err != nil {
+		return true, err
 	}
 	if !all {
 		return v.leaves(), nil
@@ -110,6 +104,21 @@ func (s *Stream) settleOne(ctx context.Context, k key, full map[string]bool) (ag
 	}
 	s.letGo(v)
 	return false, nil
+}
+
+// answerAll sinks, and tell whether none needs to hear more of an Operation.
+func (s *Stream) answerAll(ctx context.Context, k key, v view, names []string, full map[string]bool) (all bool, err error) {
+	all = true
+	for _, name := range names {
+		answered, err := s.answer(ctx, k, v, name)
+		if errors.Is(err, ErrFull) {
+			full[name] = true
+		} else if err != nil {
+			return false, err
+		}
+		all = all && answered
+	}
+	return all, nil
 }
 
 // answer for a sink, and tell whether it needs to hear nothing more of an Operation: it was told all, or what is left was written down for it.

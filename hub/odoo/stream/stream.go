@@ -74,9 +74,6 @@ func (s *Stream) Add(ctx context.Context, sink Sink, paused bool) error {
 		s.stops[name] = s.begin(o)
 	}
 	s.mu.Unlock()
-	if old != nil {
-		return nil
-	}
 	return s.lookAtAll(ctx, o)
 }
 
