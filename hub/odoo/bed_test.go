@@ -51,7 +51,7 @@ var beds atomic.Int32
 
 // bed is a fake control plane, a namespace, and hubs that see only what is its.
 type bed struct {
-	t     *testing.T
+	t     testing.TB
 	ctx   context.Context
 	id    string // also the namespace
 	fake  *controlplane.Fake
@@ -60,7 +60,7 @@ type bed struct {
 }
 
 // newBed with a fake. Its protocol must not have been violated when the test ends.
-func newBed(t *testing.T, o controlplane.Options) *bed {
+func newBed(t testing.TB, o controlplane.Options) *bed {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
@@ -76,7 +76,7 @@ func newBed(t *testing.T, o controlplane.Options) *bed {
 }
 
 // connected is a bed with a ControlPlane that has credentials, and a hub.
-func connected(t *testing.T, change ...func(*opsv1alpha1.ControlPlane)) *bed {
+func connected(t testing.TB, change ...func(*opsv1alpha1.ControlPlane)) *bed {
 	t.Helper()
 	b := newBed(t, controlplane.Options{})
 	b.secret("odoo-a", map[string]string{opsv1alpha1.SecretToken: b.fake.Token("fleet-1"), opsv1alpha1.SecretClusterID: "fleet-1"})

@@ -26,6 +26,9 @@ type link struct {
 	// changed is called when what state tells has.
 	changed func()
 
+	// telling is held while events are told: those of the stream and heartbeats, one after the other, so that what the first is answered holds for the next.
+	telling sync.Mutex
+
 	mu      sync.Mutex
 	client  *wire.Client
 	token   string
@@ -220,5 +223,7 @@ func (l *link) Now() time.Time { return l.now() }
 
 // events tells what happened.
 func (l *link) events(ctx context.Context, events []wire.Event) error {
+	l.telling.Lock()
+	defer l.telling.Unlock()
 	return l.do(ctx, aboutEvents, func(c *wire.Client) error { return c.Events(ctx, events) })
 }

@@ -171,6 +171,10 @@ func (o *outlet) fillResults(ctx context.Context, b *batch, k key, c *cursor, v 
 	}
 	n := int32(0)
 	for i := range c.detailed().chunks {
+		if size, told := c.whole(v, i); told {
+			n += size
+			continue
+		}
 		if b.full() {
 			return false, nil
 		}

@@ -18,17 +18,16 @@ import (
 // resultsEvery so often, at most, the results of a run that goes on are read.
 const resultsEvery = 5 * time.Second
 
-// chunk is which results of a chunk were told, in two bytes each: marks of them, ascending. Where two results that are there now have one mark, it is not known
-// which of them was told, and both are told again: nothing is lost, and the receiver knows their keys.
-type chunk []uint16
+// chunk is which results of a chunk were told, in four bytes each: marks of them, ascending. Where two results that are there now have one mark, which hardly ever
+// happens, it is not known which of them was told, and both are told again: nothing is lost, and the receiver knows their keys.
+type chunk []uint32
 
 // mark of a result.
-func mark(r placement.ClusterResult) uint16 {
+func mark(r placement.ClusterResult) uint32 {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(r.Cluster))
 	_, _ = h.Write([]byte{0, byte(r.Attempt), byte(r.Attempt >> 8)})
-	sum := h.Sum32()
-	return uint16(sum>>16) ^ uint16(sum)
+	return h.Sum32()
 }
 
 // results tells the results of one chunk that were not told, and whether all was taken.
@@ -55,8 +54,8 @@ func (c *cursor) results(v view, i int, results []placement.ClusterResult, take 
 }
 
 // sharedMarks are those that more than one result has.
-func sharedMarks(results []placement.ClusterResult) map[uint16]bool {
-	seen, shared := make(map[uint16]bool, len(results)), map[uint16]bool{}
+func sharedMarks(results []placement.ClusterResult) map[uint32]bool {
+	seen, shared := make(map[uint32]bool, len(results)), map[uint32]bool{}
 	for _, r := range results {
 		m := mark(r)
 		if seen[m] {
@@ -130,6 +129,18 @@ func (c *cursor) reads(v view, now time.Time) (due bool, at int64) {
 		c.more = &more
 	}
 	return due, 0
+}
+
+// whole tells whether all results that a chunk will ever have were told, so that it need not be read again, and how many they are. Of a run that is tried again it is not
+// known.
+func (c *cursor) whole(v view, i int) (n int32, all bool) {
+	more := c.detailed()
+	total := v.Status.Plan.Clusters
+	if s := v.Status.Summary; s != nil && s.Clusters != nil {
+		total = max(total, s.Clusters.Total)
+	}
+	size := min(placement.ChunkSize, int(total)-i*placement.ChunkSize)
+	return int32(size), more.attempt == 0 && len(more.chunks[i]) >= size
 }
 
 // read takes note that all results were read: of so many clusters that had ended.

@@ -227,7 +227,7 @@ func result(cluster string) placement.ClusterResult {
 
 // sameMark are two clusters whose results have one.
 func sameMark() (one, other string) {
-	seen := map[uint16]string{}
+	seen := map[uint32]string{}
 	for i := 0; ; i++ {
 		name := fmt.Sprintf("cluster-%d", i)
 		m := mark(result(name))
