@@ -118,6 +118,8 @@ var values = map[string][]string{
 	"result":    {"Succeeded", "Failed", "Cancelled"},
 	"waited":    {"true", "false"},
 	"available": {"true", "false", "unknown"},
+	"connected": {"true", "false", "unknown"},
+	"kind":      {"ControlPlane", "AuditSink"},
 }
 
 // wrongIn says what a query names that nobody exports.

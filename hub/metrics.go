@@ -29,12 +29,13 @@ import (
 type Metrics struct {
 	operations    *telemetry.Operations
 	clusters      *telemetry.Census[metav1.ConditionStatus]
+	receivers     *telemetry.Census[receiver]
 	fanOut        *prometheus.HistogramVec
 	rollUp        prometheus.Histogram
 	lag           prometheus.Histogram
 	clustersEnded *prometheus.CounterVec
 
-	managed, inFlight, silent, refused *prometheus.Desc
+	managed, told, inFlight, silent, refused *prometheus.Desc
 
 	leading telemetry.Leading
 	runs    atomic.Pointer[runs]
@@ -52,7 +53,8 @@ func NewMetrics() *Metrics {
 			}
 			return telemetry.LevelFleet
 		}),
-		clusters: telemetry.NewCensus(availability),
+		clusters:  telemetry.NewCensus(availability),
+		receivers: telemetry.NewCensus(receiverOf),
 		fanOut: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "vworkspace_hub_fanout_duration_seconds",
 			Help:    "From the creation of an Operation to its last ManifestWork, by whether it was blocked in between.",
@@ -73,6 +75,7 @@ func NewMetrics() *Metrics {
 			Help: "Clusters on which an Operation ended, by type and result; counted when the whole Operation has ended.",
 		}, []string{"type", "result"}),
 		managed:  gauge("vworkspace_hub_managed_clusters", "ManagedClusters, by their condition ManagedClusterConditionAvailable.", "available"),
+		told:     gauge("vworkspace_hub_receivers", "ControlPlanes and AuditSinks, by their condition Connected.", "kind", "connected"),
 		inFlight: gauge("vworkspace_hub_works_in_flight", "ManifestWorks of Operations whose clusters have not ended."),
 		silent:   gauge("vworkspace_hub_works_silent", "ManifestWorks of Operations that no agent has answered yet."),
 		refused:  gauge("vworkspace_hub_works_refused", "ManifestWorks of Operations that could not be created and are tried again."),
@@ -92,14 +95,21 @@ func availability(o client.Object) (metav1.ConditionStatus, bool) {
 	return available.Status, true
 }
 
-// follow a manager, and the runs of its hub.
-func (m *Metrics) follow(ctx context.Context, mgr ctrl.Manager, rs *runs) error {
+// follow a manager, and the runs of its hub. Where nobody is served who is told what happens, receivers are not counted.
+func (m *Metrics) follow(ctx context.Context, mgr ctrl.Manager, rs *runs, receivers bool) error {
 	m.runs.Store(rs)
 	if err := m.operations.Watch(ctx, mgr.GetCache()); err != nil {
 		return err
 	}
 	if err := m.clusters.Watch(ctx, mgr.GetCache(), &clusterv1.ManagedCluster{}); err != nil {
 		return err
+	}
+	if receivers {
+		for _, kind := range []client.Object{&opsv1alpha1.ControlPlane{}, &opsv1alpha1.AuditSink{}} {
+			if err := m.receivers.Watch(ctx, mgr.GetCache(), kind); err != nil {
+				return err
+			}
+		}
 	}
 	return m.leading.Follow(mgr)
 }
@@ -166,7 +176,7 @@ func (m *Metrics) Describe(to chan<- *prometheus.Desc) {
 	for _, c := range m.kept() {
 		c.Describe(to)
 	}
-	for _, d := range []*prometheus.Desc{m.managed, m.inFlight, m.silent, m.refused} {
+	for _, d := range []*prometheus.Desc{m.managed, m.told, m.inFlight, m.silent, m.refused} {
 		to <- d
 	}
 	m.operations.Describe(to)
@@ -188,6 +198,9 @@ func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 	m.operations.Collect(to)
 	for status, n := range m.clusters.Counts() {
 		to <- prometheus.MustNewConstMetric(m.managed, prometheus.GaugeValue, float64(n), strings.ToLower(string(status)))
+	}
+	for r, n := range m.receivers.Counts() {
+		to <- prometheus.MustNewConstMetric(m.told, prometheus.GaugeValue, float64(n), r.kind, strings.ToLower(string(r.connected)))
 	}
 	inFlight, silent, refused := m.runs.Load().count()
 	to <- prometheus.MustNewConstMetric(m.inFlight, prometheus.GaugeValue, float64(inFlight))

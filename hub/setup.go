@@ -73,7 +73,7 @@ func setupOperations(ctx context.Context, mgr ctrl.Manager, options Options) err
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("vworkspace-hub"), Options: options, runs: newRuns(), book: &catalog.Book{},
 		policies: admission.NewPolicies(mgr.GetAPIReader(), options.Clock, admission.PolicyRequester),
 	}
-	if err := options.Metrics.follow(ctx, mgr, r.runs); err != nil {
+	if err := options.Metrics.follow(ctx, mgr, r.runs, options.Reports); err != nil {
 		return err
 	}
 	return ctrl.NewControllerManagedBy(mgr).
