@@ -16,13 +16,11 @@ import (
 )
 
 // listening has an AuditSink as long as the test goes on.
-func listening(f *fleet) *opsv1alpha1.AuditSink {
+func listening(f *fleet) {
 	f.t.Helper()
-	sink := &opsv1alpha1.AuditSink{ObjectMeta: metav1.ObjectMeta{Name: "listens-" + f.ns}, Spec: opsv1alpha1.AuditSinkSpec{
+	f.has(&opsv1alpha1.AuditSink{ObjectMeta: metav1.ObjectMeta{Name: "listens-" + f.ns}, Spec: opsv1alpha1.AuditSinkSpec{
 		CloudEvents: &opsv1alpha1.CloudEventsSink{Endpoint: "https://broker.example.com"},
-	}}
-	f.has(sink)
-	return sink
+	}})
 }
 
 // held tells whether an Operation is.

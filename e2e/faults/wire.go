@@ -102,22 +102,8 @@ func (e *end) RoundTrip(req *http.Request) (*http.Response, error) {
 	release := sync.OnceFunc(func() { unlink(); cancel() })
 	sent := false
 	resp, err := e.rule(e.Wire, call, func() (*http.Response, error) {
-		if e.alive.Err() != nil {
-			return nil, errCut
-		}
-		if sent = true; call.ToOdoo() && e.isUsurped() {
-			e.unheard()
-		}
-		resp, err := e.behind(e.Wire, call), error(nil)
-		if resp == nil {
-			resp, err = e.next.RoundTrip(call.Request)
-		}
-		if err == nil && call.Writes() && resp.StatusCode < http.StatusMultipleChoices {
-			done := call
-			done.Request = nil // what is kept must not keep its body
-			e.wrote(done)
-		}
-		return resp, err
+		sent = true
+		return e.send(call)
 	})
 	if err == nil && e.alive.Err() != nil {
 		_ = resp.Body.Close()
@@ -137,6 +123,26 @@ func (e *end) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp.Body = &body{resp.Body, release}
 	}
 	return resp, nil
+}
+
+// send a call.
+func (e *end) send(call Call) (*http.Response, error) {
+	if e.alive.Err() != nil {
+		return nil, errCut
+	}
+	if call.ToOdoo() && e.isUsurped() {
+		e.unheard()
+	}
+	resp, err := e.behind(e.Wire, call), error(nil)
+	if resp == nil {
+		resp, err = e.next.RoundTrip(call.Request)
+	}
+	if err == nil && call.Writes() && resp.StatusCode < http.StatusMultipleChoices {
+		done := call
+		done.Request = nil // what is kept must not keep its body
+		e.wrote(done)
+	}
+	return resp, err
 }
 
 // body lets go of the request when its answer has been read.

@@ -76,7 +76,7 @@ func (p *pass) report(state linkState) {
 // remedy for credentials that are not taken.
 func (p *pass) remedy(state linkState) string {
 	if state.stopped == opsv1alpha1.ReasonForbidden {
-		return fmt.Sprintf("%s. The credentials are not for cluster %s: mend spec.clusterId, or the rights of the identity at the control plane, and then touch spec or Secret %s",
+		return fmt.Sprintf("%s. The credentials are not for cluster %s: mend spec.clusterId, or the rights of the identity at the control plane, and then change the Secret %s, or set spec.suspend and take it back",
 			state.why, p.cp.Status.ClusterID, p.cp.Spec.CredentialsSecret)
 	}
 	expired := ""

@@ -115,7 +115,7 @@ func (l *link) do(ctx context.Context, what about, request func(*wire.Client) er
 	if status(err) == 401 {
 		kept, rereadErr := l.reread(ctx)
 		if rereadErr != nil {
-			return rereadErr // it says nothing of whether the credentials are good
+			return l.ended(began, what, rereadErr) // it says nothing of whether the credentials are good
 		}
 		if kept != "" && kept != token {
 			if err := l.use(kept); err != nil {

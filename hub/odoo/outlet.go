@@ -4,6 +4,7 @@ package odoo
 
 import (
 	"context"
+	"slices"
 
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -28,21 +29,10 @@ type Stream interface {
 	Resynced(name string) bool
 	// Overflow is the condition BufferOverflow of a sink.
 	Overflow(name string) metav1.Condition
+	// BeforeLettingGo has a function called for every Operation before it is let go, which it is not while that fails. It is for the time before the stream runs.
+	BeforeLettingGo(f func(context.Context, *opsv1alpha1.Operation) error)
 	// OnChange has a function called with the name of a sink of which something of this has changed. It is for the time before the stream runs.
 	OnChange(f func(name string))
-}
-
-// nobody is a stream of nothing.
-type nobody struct{}
-
-func (nobody) Add(context.Context, stream.Sink, bool) error     { return nil }
-func (nobody) Pause(string, bool)                               {}
-func (nobody) Remove(context.Context, string) error             { return nil }
-func (nobody) Post(context.Context, string, []wire.Event) error { return nil }
-func (nobody) Resynced(string) bool                             { return true }
-func (nobody) OnChange(func(string))                            {}
-func (nobody) Overflow(string) metav1.Condition {
-	return metav1.Condition{Type: opsv1alpha1.ConditionBufferOverflow, Status: metav1.ConditionFalse, Reason: opsv1alpha1.ReasonNothingDropped}
 }
 
 // sinkName of a ControlPlane.
@@ -69,15 +59,36 @@ func (s *sink) Wants(e *wire.Event) bool {
 // Deliver implements stream.Sink. What the control plane refuses for what it is must not hold up what comes after it: of a batch that it refuses the halves are told, and
 // an event that it refuses alone is logged, and left out.
 func (s *sink) Deliver(ctx context.Context, events []wire.Event) error {
+	if s.managedCluster != "" {
+		events = without(events)
+	}
+	return s.deliver(ctx, events)
+}
+
+// without what events say of other clusters: how the whole fleet gets on, and why others failed.
+func without(events []wire.Event) []wire.Event {
+	own := slices.Clone(events)
+	for i := range own {
+		if own[i].Audit == nil || own[i].Kind != wire.EventClusterResult {
+			continue
+		}
+		audit := *own[i].Audit
+		audit.Progress, audit.Failed, audit.Failures = "", 0, nil
+		own[i].Audit = &audit
+	}
+	return own
+}
+
+func (s *sink) deliver(ctx context.Context, events []wire.Event) error {
 	err := s.events(ctx, events)
 	switch n := len(events); {
 	case !wire.Rejected(err):
 		return err
 	case n > 1:
-		if err := s.Deliver(ctx, events[:n/2]); err != nil {
+		if err := s.deliver(ctx, events[:n/2]); err != nil {
 			return err
 		}
-		return s.Deliver(ctx, events[n/2:])
+		return s.deliver(ctx, events[n/2:])
 	default:
 		logf.FromContext(ctx).Error(err, "the control plane refuses an event, and is not told of it", "controlPlane", s.controlPlane, "eventKey", events[0].EventKey)
 		return nil

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"vworkspace.io/fleet/hub/odoo/wire"
@@ -46,6 +47,24 @@ func TestRefusedEventIsLeftOut(t *testing.T) {
 	away = true
 	if err := s.Deliver(t.Context(), batch); !wire.Temporary(err) {
 		t.Errorf("of one that is away: %v", err)
+	}
+}
+
+// TestOneClusterHearsNothingOfOthers: what a result says of the fleet as a whole is not for an identity that stands for one cluster.
+func TestOneClusterHearsNothingOfOthers(t *testing.T) {
+	result := wire.Event{EventKey: "r", Kind: wire.EventClusterResult, Cluster: "c1", Audit: &wire.Audit{Action: "Backup", Progress: "2/3", Failed: 1, Failures: []string{"c2: disk full"}}}
+	for cluster, want := range map[string]wire.Audit{"": *result.Audit, "c1": {Action: "Backup"}} {
+		var told wire.Event
+		s := &sink{controlPlane: "odoo", managedCluster: cluster, events: func(_ context.Context, events []wire.Event) error { told = events[0]; return nil }}
+		if err := s.Deliver(t.Context(), []wire.Event{result}); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, *told.Audit); diff != "" {
+			t.Errorf("of cluster %q (-want +told):\n%s", cluster, diff)
+		}
+	}
+	if len(result.Audit.Failures) != 1 {
+		t.Error("the event itself was changed, which others are told, too")
 	}
 }
 

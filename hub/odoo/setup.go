@@ -83,6 +83,7 @@ func setupControlPlanes(mgr ctrl.Manager, o Options) error {
 		Client: mgr.GetClient(), live: mgr.GetAPIReader(), jobs: j, Options: o,
 		sessions: map[string]*session{}, fresh: map[string]*fresh{}, refused: map[string]string{}, added: map[string]string{},
 	}
+	o.Stream.BeforeLettingGo(j.LetGo)
 	o.Stream.OnChange(func(name string) {
 		if controlPlane, ours := strings.CutPrefix(name, sinkName("")); ours {
 			r.ask(controlPlane)

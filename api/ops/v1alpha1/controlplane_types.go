@@ -8,9 +8,10 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 const (
 	// ConditionConnected is True while the other side answers; the message of False says what it answers instead.
 	ConditionConnected = "Connected"
-	// ConditionAuthenticated is False when the other side does not take our credentials: nothing is asked any more until somebody acts. ControlPlanes only.
+	// ConditionAuthenticated is False when there are no usable credentials, or the other side does not take them: nothing is asked any more until somebody acts.
+	// ControlPlanes only; an AuditSink says so in ConditionConnected.
 	ConditionAuthenticated = "Authenticated"
-	// ConditionBufferOverflow is True when something was not told, or waits beyond what may wait; the message counts it.
+	// ConditionBufferOverflow is True when something was not told, or waits beyond what may wait; the message says what.
 	ConditionBufferOverflow = "BufferOverflow"
 )
 
@@ -36,7 +37,8 @@ const (
 	ReasonInvalidConfiguration = "InvalidConfiguration"
 	// ReasonNothingDropped: all that happened was told, or will be.
 	ReasonNothingDropped = "NothingDropped"
-	// ReasonTransitionsDropped: more happened to an Operation than its history holds before it could be told. How it ended was, or will be.
+	// ReasonTransitionsDropped: more happened to an Operation than its history holds before it could be told, or than there was room for when it was deleted. How it
+	// ended was, or will be.
 	ReasonTransitionsDropped = "TransitionsDropped"
 	// ReasonOutboxFull: what waits to be told of deleted Operations takes all the room there is; further ones stay until there is some.
 	ReasonOutboxFull = "OutboxFull"
@@ -111,17 +113,17 @@ type ControlPlaneSpec struct {
 	// job waits for its end.
 	// +optional
 	JobTimeout *metav1.Duration `json:"jobTimeout,omitempty"`
-	// Suspend asks for no jobs and tells nothing, until it is false again. What was begun goes on, and nothing is lost.
+	// Suspend asks for no jobs and tells nothing, until it is false again. Operations that were begun go on, and nothing is lost.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 }
 
 // JobCounts of a ControlPlane.
 type JobCounts struct {
-	// Open were acknowledged, and their result is not in yet.
+	// Open have come, and their result is not in yet.
 	// +kubebuilder:validation:Maximum=2147483647
 	Open int32 `json:"open"`
-	// Closed have had their result.
+	// Closed have had their result, or were given up by the control plane.
 	// +kubebuilder:validation:Maximum=2147483647
 	Closed int32 `json:"closed"`
 }

@@ -96,16 +96,19 @@ func (a *applier) create(ctx context.Context, c client.Client, s *Session, r *Re
 		return nil, err
 	case there == nil:
 		return nil, fmt.Errorf("%s existed and is gone again", shown(refOf(o)))
-	case made(there, r):
+	case made(there, r, a.user(s.Account)):
 		return refOf(there), nil
 	}
 	return nil, &Refusal{Outcome: wire.OutcomeConflict, Message: fmt.Sprintf("metadata.name: %s exists, and was made by %s: give the new one another name",
 		shown(refOf(there)), maker(there))}
 }
 
-// made tells whether a job made an object, or changed it last.
-func made(o *unstructured.Unstructured, r *Record) bool {
-	return o.GetAnnotations()[opsv1alpha1.AnnotationJob] == r.source()
+// made tells whether a job made an object, or changed it last. Anybody may write the annotation that says so, but nobody else than the account is written down as the
+// one who asked for an Operation of its.
+func made(o *unstructured.Unstructured, r *Record, account string) bool {
+	annotations := o.GetAnnotations()
+	by := annotations[opsv1alpha1.AnnotationRequestedBy]
+	return annotations[opsv1alpha1.AnnotationJob] == r.source() && (by == "" || by == account)
 }
 
 func maker(o *unstructured.Unstructured) string {

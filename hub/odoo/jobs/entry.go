@@ -58,6 +58,9 @@ func (e *entry) check() error {
 			return refused("payload.capabilities.%s: %q is no engine; there are %s", capability, engine, strings.Join(engines, ", "))
 		}
 	}
+	if len(e.Templates) == 0 {
+		return refused("payload.templates: it is missing: an entry has at least one OperationTemplate, and whoever may not write those may not keep entries")
+	}
 	for i, raw := range e.Templates {
 		t, err := applyTaskOf(fmt.Sprintf("payload.templates[%d]", i), raw, kindTemplate)
 		if err != nil {

@@ -126,6 +126,11 @@ func applyTaskOf(path string, raw json.RawMessage, kind string) (*task, error) {
 	if _, ok := o.Object["metadata"].(map[string]any); !ok {
 		return nil, refused("%s.metadata: it must be an object with a name", path)
 	}
+	for _, label := range []string{opsv1alpha1.LabelRoot, opsv1alpha1.LabelParent} {
+		if _, there := o.GetLabels()[label]; there {
+			return nil, refused("%s.metadata.labels: %s says that a hub has delivered it, which none has: leave it out", path, label)
+		}
+	}
 	return &task{object: o}, nil
 }
 
@@ -181,7 +186,8 @@ func unreadable(path string, err error) error {
 // prepare an object of a job for the API server: what the server writes itself is left out, and where it comes from is written down.
 func prepare(o *unstructured.Unstructured, r *Record) {
 	delete(o.Object, "status")
-	for _, field := range []string{"managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"} {
+	for _, field := range []string{"managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink",
+		"finalizers", "ownerReferences"} {
 		unstructured.RemoveNestedField(o.Object, "metadata", field)
 	}
 	if o.GetName() == "" {
@@ -198,8 +204,12 @@ func prepare(o *unstructured.Unstructured, r *Record) {
 	if annotations == nil {
 		annotations = map[string]string{}
 	}
-	delete(annotations, opsv1alpha1.AnnotationReported)
-	delete(annotations, opsv1alpha1.AnnotationOnBehalfOf)
+	for _, own := range []string{
+		opsv1alpha1.AnnotationReported, opsv1alpha1.AnnotationOnBehalfOf, opsv1alpha1.AnnotationRequestedBy, opsv1alpha1.AnnotationRequestedByGroups,
+		opsv1alpha1.AnnotationOrigin, opsv1alpha1.AnnotationStartBefore,
+	} {
+		delete(annotations, own)
+	}
 	annotations[opsv1alpha1.AnnotationJob] = r.source()
 	if r.Job.RequestedBy != "" {
 		annotations[opsv1alpha1.AnnotationOnBehalfOf] = r.Job.RequestedBy

@@ -43,6 +43,8 @@ func TestParseRefuses(t *testing.T) {
 		{"an entry of nothing", wire.KindIntent, `{"intent":"ensure-catalog-entry"}`, "payload.catalogId: it is missing"},
 		{"an unknown capability", wire.KindIntent, `{"intent":"ensure-catalog-entry","catalogId":"shop","capabilities":{"fly":"velero"}}`, `payload.capabilities: "fly" is none; there are backup`},
 		{"an unknown engine", wire.KindIntent, `{"intent":"ensure-catalog-entry","catalogId":"shop","capabilities":{"backup":"tape"}}`, `payload.capabilities.backup: "tape" is no engine`},
+		{"an entry without templates", wire.KindIntent, `{"intent":"ensure-catalog-entry","catalogId":"shop","capabilities":{"backup":"velero"}}`, "payload.templates: it is missing: an entry has at least one OperationTemplate"},
+		{"what a hub delivers", wire.KindApply, `{"apiVersion":"ops.vworkspace.io/v1alpha1","kind":"Operation","metadata":{"namespace":"a","name":"b","labels":{"ops.vworkspace.io/root":"x"}}}`, "payload.metadata.labels: ops.vworkspace.io/root says that a hub has delivered it"},
 		{"a template that is none", wire.KindIntent, `{"intent":"ensure-catalog-entry","catalogId":"shop","templates":[` + templateJSON + `,` + operationJSON + `]}`, "payload.templates[1].kind: it is Operation, and must be OperationTemplate"},
 	}
 	for _, c := range cases {
@@ -149,7 +151,7 @@ func TestConfine(t *testing.T) {
 		{name: "no target", s: one, kind: wire.KindApply, payload: strings.Replace(operationJSON, `"targetRef"`, `"x"`, 1), want: "spec.targetRef: "},
 		{name: "a template", s: one, kind: wire.KindApply, payload: templateJSON, want: "OperationTemplates are the whole fleet's"},
 		{name: "a template to delete", s: one, kind: wire.KindDelete, payload: templateJSON, want: "OperationTemplates are the whole fleet's"},
-		{name: "the catalog", s: one, kind: wire.KindIntent, payload: `{"intent":"ensure-catalog-entry","catalogId":"shop"}`, want: "the catalog is the whole fleet's"},
+		{name: "the catalog", s: one, kind: wire.KindIntent, payload: `{"intent":"ensure-catalog-entry","catalogId":"shop","templates":[` + templateJSON + `]}`, want: "the catalog is the whole fleet's"},
 		{name: "its credentials", s: one, kind: wire.KindIntent, payload: `{"intent":"rotate-operator-credentials"}`},
 	}
 	for _, c := range cases {

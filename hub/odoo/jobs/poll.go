@@ -90,8 +90,8 @@ func (j *Jobs) once(ctx context.Context, s *Session) (int, error) {
 
 // receive a job: it is recorded. It returns the name of the record; an empty one when the job can have none.
 func (j *Jobs) receive(ctx context.Context, s *Session, job *wire.Job) (string, error) {
-	if job.ID == "" || len(job.ID) > longestID {
-		j.warn(s, fmt.Sprintf("a job without an id, or with one of more than %d characters, can neither be taken nor refused: %s", longestID, job.Malformed))
+	if job.ID == "" || job.ID == "." || job.ID == ".." || len(job.ID) > longestID {
+		j.warn(s, fmt.Sprintf("a job without an id, or with one that is no part of a path, or has more than %d characters, can neither be taken nor refused: %s", longestID, job.Malformed))
 		return "", nil
 	}
 	name := RecordName(s.ControlPlane, job.ID)
@@ -102,7 +102,7 @@ func (j *Jobs) receive(ctx context.Context, s *Session, job *wire.Job) (string, 
 			return "", err
 		}
 		j.ledger.put(r)
-	case known.State == StateClosed && known.Result == nil: // closed before anything was done, and open again
+	case known.State == StateClosed && known.Result == nil, !known.isOf(job): // closed before anything was done, and open again; or of a control plane that counts anew
 		r := newRecord(s.ControlPlane, job, s.Client.Now())
 		r.version = known.version
 		r, err := j.store.update(ctx, r)

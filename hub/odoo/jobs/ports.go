@@ -44,6 +44,9 @@ func (l *Later) Error() string { return l.Err.Error() }
 // Unwrap implements errors.Unwrap.
 func (l *Later) Unwrap() error { return l.Err }
 
+// RetryAfter is After: for the stream, which then does not reckon by itself how long to wait.
+func (l *Later) RetryAfter() time.Duration { return l.After }
+
 // Teller is told of what was refused. What it has taken is not lost any more. The same id is the same letter.
 type Teller interface {
 	Post(ctx context.Context, id string, events []wire.Event) error

@@ -95,6 +95,12 @@ func RecordName(controlPlane, id string) string {
 // name of the record's ConfigMap.
 func (r *Record) name() string { return RecordName(r.ControlPlane, r.Job.ID) }
 
+// isOf tells whether a record is of a job that has come, and not of another one that had its id: a control plane that was made anew, or went back to a backup, may give
+// out an id twice.
+func (r *Record) isOf(job *wire.Job) bool {
+	return r.Job.Kind == job.Kind && r.Job.IdempotencyKey == job.IdempotencyKey && r.Job.CreatedAt.Equal(job.CreatedAt)
+}
+
 // source is what says of an object that the job made it.
 func (r *Record) source() string { return r.ControlPlane + "/" + r.Job.ID }
 

@@ -47,6 +47,7 @@ func (s *Session) confine(t *task) error {
 		if name, _, _ := unstructured.NestedString(o.Object, "spec", "targetRef", "name"); name == "" {
 			return s.outside("spec.targetRef", "it is missing")
 		}
+		s.label(o)
 	default:
 		if s.ManagedCluster != "" {
 			return s.outside("kind", "OperationTemplates are the whole fleet's")
@@ -70,12 +71,18 @@ func (s *Session) confineInstance(o *unstructured.Unstructured) error {
 	case cluster != "" && cluster != s.ManagedCluster && cluster != s.ClusterID:
 		return s.outside("metadata.labels", fmt.Sprintf("%s is %q: leave it out, or name that cluster", appsv1alpha1.LabelClusterID, cluster))
 	}
+	s.label(o)
+	return nil
+}
+
+// label an object with the identity's cluster: also an Operation, whose instance may be gone when it is asked where it belongs.
+func (s *Session) label(o *unstructured.Unstructured) {
+	labels := o.GetLabels()
 	if labels == nil {
 		labels = map[string]string{}
 	}
 	labels[appsv1alpha1.LabelClusterID] = s.ManagedCluster
 	o.SetLabels(labels)
-	return nil
 }
 
 // confined tells whether what is on the hub already lets a task stay within the identity's cluster: that it does not take another cluster's instance, and that

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/hub/odoo/stream"
 	"vworkspace.io/fleet/hub/odoo/wire"
 )
 
@@ -88,7 +90,10 @@ func (w *work) tellRefusal(ctx context.Context) error {
 		return nil
 	}
 	if w.Teller != nil {
-		if err := w.Teller.Post(ctx, "refused/"+name, []wire.Event{w.refusal()}); err != nil {
+		err := w.Teller.Post(ctx, "refused/"+name, []wire.Event{w.refusal()})
+		if errors.Is(err, stream.ErrFull) { // the result says it, and must not wait for others
+			w.log.Error(err, "not all who audit are told of a job that was refused", "job", w.r.source())
+		} else if err != nil {
 			return fmt.Errorf("tell of a job that was refused: %w", err)
 		}
 	}

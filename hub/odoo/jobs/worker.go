@@ -110,7 +110,7 @@ func (w *work) lookBefore(ctx context.Context, seen *Seen) error {
 		return err
 	}
 	switch {
-	case made(there, w.r):
+	case made(there, w.r, w.applier.user(w.s.Account)):
 		seen.Adopted = refOf(there)
 	case !there.GetDeletionTimestamp().IsZero():
 		seen.Hold = shown(refOf(there)) + " is being deleted, and has to be gone first"

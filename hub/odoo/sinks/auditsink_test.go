@@ -116,7 +116,9 @@ func (a *audited) suspend(sink *opsv1alpha1.AuditSink, on bool) {
 func (a *audited) operation(name string) *opsv1alpha1.Operation {
 	a.t.Helper()
 	op := &opsv1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{
-		Namespace: a.space, Name: name, Finalizers: []string{opsv1alpha1.ReportFinalizer}, Annotations: map[string]string{opsv1alpha1.AnnotationOnBehalfOf: "Ada"},
+		Namespace: a.space, Name: name, Finalizers: []string{opsv1alpha1.ReportFinalizer}, Annotations: map[string]string{
+			opsv1alpha1.AnnotationOnBehalfOf: "Ada", opsv1alpha1.AnnotationRequestedBy: "system:serviceaccount:vworkspace-hub:vworkspace-control-plane",
+		},
 	}}
 	op.Spec.Type, op.Spec.Selector = opsv1alpha1.TypeBackup, &opsv1alpha1.InstanceSelector{}
 	op.Spec.Placement = &opsv1alpha1.PlacementSpec{PlacementRef: opsv1alpha1.PlacementRef{Name: "all"}}

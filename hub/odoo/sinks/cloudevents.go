@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
 
 	"vworkspace.io/fleet/hub/odoo/wire"
@@ -68,12 +70,21 @@ func (s *CloudEvents) Deliver(ctx context.Context, events []wire.Event) error {
 			return err
 		}
 	}
-	for _, data := range all {
-		if err := s.post(ctx, mediaEvent, data); err != nil {
+	refused := 0
+	for i, data := range all {
+		err := s.post(ctx, mediaEvent, data)
+		if isRefused(err) { // for what it is: it must not hold up what comes after it
+			logf.FromContext(ctx).Error(err, "the receiver refuses an event, and is not told of it", "sink", s.name, "eventKey", events[i].EventKey)
+			refused++
+			continue
+		}
+		if err != nil {
 			return err
 		}
 	}
-	s.singly.Store(true)
+	if refused == 0 {
+		s.singly.Store(true)
+	}
 	return nil
 }
 
@@ -84,7 +95,21 @@ func takesNoBatches(err error) bool {
 		return false
 	}
 	switch answer.status {
-	case http.StatusBadRequest, http.StatusNotAcceptable, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity, http.StatusNotImplemented:
+	case http.StatusBadRequest, http.StatusNotAcceptable, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity, http.StatusNotImplemented:
+		return true
+	default:
+		return false
+	}
+}
+
+// isRefused tells whether an answer says that an event will never be taken.
+func isRefused(err error) bool {
+	var answer *answerError
+	if !errors.As(err, &answer) {
+		return false
+	}
+	switch answer.status {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
 		return true
 	default:
 		return false

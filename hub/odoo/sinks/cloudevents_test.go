@@ -4,7 +4,9 @@ package sinks
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -78,6 +80,35 @@ func firstFault(f controlplane.ReceiverFault) func(int) controlplane.ReceiverFau
 			return f
 		}
 		return controlplane.ReceiverFault{}
+	}
+}
+
+// TestCloudEventRefused: one event that is refused for what it is holds up no other; a batch that is too large is told one by one.
+func TestCloudEventRefused(t *testing.T) {
+	var taken []string
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Content-Type") != mediaEvent {
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+			return
+		}
+		var e struct{ ID string }
+		if err := json.NewDecoder(r.Body).Decode(&e); err != nil || e.ID == "2" {
+			w.WriteHeader(http.StatusUnprocessableEntity)
+			return
+		}
+		taken = append(taken, e.ID)
+	}))
+	defer receiver.Close()
+	s, err := NewCloudEvents("auditsink/a", receiver.URL, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var events []wire.Event
+	for _, key := range []string{"1", "2", "3"} {
+		events = append(events, wire.Event{EventKey: key, Kind: wire.EventCondition, Timestamp: time.Unix(1700000000, 0)})
+	}
+	if err := s.Deliver(t.Context(), events); err != nil || strings.Join(taken, ",") != "1,3" {
+		t.Errorf("taken %v: %v", taken, err)
 	}
 }
 

@@ -95,7 +95,7 @@ func TestDiscussHasOneThreadForEachOperation(t *testing.T) {
 		t.Run(string(api), func(t *testing.T) {
 			d := newDiscuss(t, api)
 			d.mustTell(transition("Accepted", "", wire.Audit{}))
-			d.check("<b>Backup of the clusters of prod, asked for by Ada &lt;ada@example.com&gt;</b>: accepted, about to begin.")
+			d.check("<b>Backup of the clusters of prod, asked for by Ada &lt;ada@example.com&gt; through system:serviceaccount:x:y</b>: accepted, about to begin.")
 
 			d.mustTell(transition("Running", "", wire.Audit{Progress: "1/40"}))
 			d.check("accepted") // it was written just now

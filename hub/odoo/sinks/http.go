@@ -21,6 +21,8 @@ const (
 	requestTimeout = 30 * time.Second
 	// maxAnswer bytes of an answer are read.
 	maxAnswer = 4 << 20
+	// maxRetryAfter seconds are the longest that a receiver can ask to be left alone: a day.
+	maxRetryAfter = 24 * 60 * 60
 )
 
 // answerError is an answer that is not one of success. It names nothing of what was sent, nor of what came back.
@@ -83,10 +85,10 @@ func post(ctx context.Context, c *http.Client, to string, header http.Header, bo
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	value := h.Get("Retry-After")
 	if seconds, err := strconv.Atoi(value); err == nil {
-		return max(0, time.Duration(seconds)*time.Second)
+		return time.Duration(min(max(0, seconds), maxRetryAfter)) * time.Second
 	}
 	if date, err := http.ParseTime(value); err == nil {
-		return max(0, date.Sub(now))
+		return min(max(0, date.Sub(now)), maxRetryAfter*time.Second)
 	}
 	return 0
 }

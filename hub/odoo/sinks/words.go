@@ -36,10 +36,14 @@ func subject(e *wire.Event) string {
 	return text
 }
 
-// person who asked: the one on whose behalf it was, where that is known.
+// person who asked: the one on whose behalf it was, where that is known, and by whom.
 func person(a *wire.Audit) string {
+	if a.OnBehalfOf != "" && a.Job != "" {
+		plane, _, _ := strings.Cut(a.Job, "/")
+		return a.OnBehalfOf + " in " + plane
+	}
 	if a.OnBehalfOf != "" {
-		return a.OnBehalfOf
+		return a.OnBehalfOf + " through " + a.RequestedBy
 	}
 	return a.RequestedBy
 }

@@ -164,14 +164,16 @@ func (o *outlet) failed(ctx context.Context, b *batch, err error) time.Duration 
 	for _, k := range append(b.keys, b.again...) {
 		o.enqueue(k)
 	}
-	o.failures++
+	wait, asked := o.backoff(err)
+	if !asked || o.failures == 0 {
+		o.failures++
+	}
 	if o.failing.IsZero() {
 		o.failing = now
 	}
 	if now.Sub(o.failing) >= awayAfter && !o.snapshot {
 		o.resync()
 	}
-	wait := o.backoff(err)
 	o.nextTry = now.Add(wait)
 	o.state.Connected, o.state.Err = false, err
 	o.tellChange(before)
@@ -181,17 +183,18 @@ func (o *outlet) failed(ctx context.Context, b *batch, err error) time.Duration 
 	return wait
 }
 
-// backoff is how long the sink is left alone: as long as it asks for, or twice as long as the last time, more or less.
-func (o *outlet) backoff(err error) time.Duration {
+// backoff is how long the sink is left alone after one failure more: as long as it asks for, or twice as long as the last time, more or less. A sink that asks reckons
+// by itself, and its asking makes no later wait longer.
+func (o *outlet) backoff(err error) (wait time.Duration, asked bool) {
 	var asks interface{ RetryAfter() time.Duration }
 	if errors.As(err, &asks) && asks.RetryAfter() > 0 {
-		return max(minBackoff, asks.RetryAfter())
+		return max(minBackoff, asks.RetryAfter()), true
 	}
-	wait := maxBackoff
-	if o.failures <= 6 {
-		wait = min(maxBackoff, minBackoff<<(o.failures-1))
+	wait = maxBackoff
+	if o.failures < 6 {
+		wait = min(maxBackoff, minBackoff<<o.failures)
 	}
-	return max(minBackoff, time.Duration(float64(wait)*(0.75+o.jitter()/4)))
+	return max(minBackoff, time.Duration(float64(wait)*(0.75+o.jitter()/4))), false
 }
 
 // tellChange tells when the state says something else than before.

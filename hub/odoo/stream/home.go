@@ -15,9 +15,6 @@ func homeOf(ctx context.Context, s store, v view) (string, error) {
 	if v.Spec.Placement != nil || v.Spec.TargetRef == nil {
 		return "", nil
 	}
-	if cluster := v.Labels[appsv1alpha1.LabelClusterID]; cluster != "" {
-		return cluster, nil
-	}
 	ai, err := s.instance(ctx, key{kind: kindInstance, NamespacedName: types.NamespacedName{Namespace: v.Namespace, Name: v.Spec.TargetRef.Name}})
 	if err != nil {
 		return "", err
@@ -26,6 +23,9 @@ func homeOf(ctx context.Context, s store, v view) (string, error) {
 		if cluster := clusterOf(ai); cluster != "" {
 			return cluster, nil
 		}
+	}
+	if cluster := v.Labels[appsv1alpha1.LabelClusterID]; cluster != "" && ai == nil {
+		return cluster, nil
 	}
 	if v.Status.Plan == nil || !v.Status.Phase.Terminal() {
 		return "", nil

@@ -115,7 +115,7 @@ func TestBackoff(t *testing.T) {
 				t.Errorf("the state is %+v", s)
 			}
 			a.jitter = func() float64 { return 0 }
-			if wait := a.backoff(errors.New("x")); wait < minBackoff {
+			if wait, _ := a.backoff(errors.New("x")); wait < minBackoff {
 				t.Errorf("%s is less than a second", wait)
 			}
 		})

@@ -99,6 +99,9 @@ func (s *Stream) settleOne(ctx context.Context, k key, full map[string]bool) (ag
 	if !all {
 		return v.leaves(), nil
 	}
+	if err := s.before(ctx, v.Operation); err != nil {
+		return true, err
+	}
 	if err := s.store.settle(ctx, v.Operation, names); err != nil {
 		return true, err
 	}

@@ -34,6 +34,7 @@ type Stream struct {
 	box     outbox
 	untidy  bool
 	heard   []func(name string)
+	before  func(context.Context, *opsv1alpha1.Operation) error // it is let go
 	wake    chan struct{}
 }
 
@@ -43,6 +44,7 @@ func newStream(s store, c clock.Clock, budget int) *Stream {
 	}
 	return &Stream{
 		store: s, clock: c, budget: budget, outlets: map[string]*outlet{}, stops: map[string]func(){}, fresh: map[key]struct{}{}, waiting: map[key]time.Time{},
+		before:  func(context.Context, *opsv1alpha1.Operation) error { return nil },
 		missing: map[string]time.Time{}, untidy: true, wake: make(chan struct{}, 1),
 		box: outbox{bytes: map[string]int{}, sent: map[types.UID][]string{}},
 	}
@@ -112,6 +114,9 @@ func (s *Stream) Resynced(name string) bool {
 	state, _ := s.State(name)
 	return state.Resynced
 }
+
+// BeforeLettingGo has a function called for every Operation before it is let go. It is not while that fails. It is for the time before the stream runs.
+func (s *Stream) BeforeLettingGo(f func(context.Context, *opsv1alpha1.Operation) error) { s.before = f }
 
 // OnChange has a function called whenever the state of a sink changes, with its name. It is for the time before the stream runs.
 func (s *Stream) OnChange(f func(name string)) { s.heard = append(s.heard, f) }

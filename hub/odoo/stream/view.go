@@ -4,6 +4,7 @@ package stream
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
@@ -36,9 +37,9 @@ func (v view) leaves() bool {
 
 // audit says who asked for the Operation, and what has become of it so far.
 func (v view) audit() *wire.Audit {
-	a := &wire.Audit{
-		RequestedBy: v.Annotations[opsv1alpha1.AnnotationRequestedBy], OnBehalfOf: v.Annotations[opsv1alpha1.AnnotationOnBehalfOf],
-		Job: v.Annotations[opsv1alpha1.AnnotationJob], Action: string(v.Spec.Type), Target: v.target(),
+	a := &wire.Audit{RequestedBy: v.Annotations[opsv1alpha1.AnnotationRequestedBy], Action: string(v.Spec.Type), Target: v.target()}
+	if strings.HasPrefix(a.RequestedBy, accountPrefix) { // a program may ask for somebody; a person, who might write anybody there, asks for himself
+		a.OnBehalfOf, a.Job = v.Annotations[opsv1alpha1.AnnotationOnBehalfOf], v.Annotations[opsv1alpha1.AnnotationJob]
 	}
 	s := &v.Status
 	a.Engine, a.Progress = string(v.Spec.Engine), s.Progress
@@ -65,6 +66,9 @@ func (v view) audit() *wire.Audit {
 	}
 	return a
 }
+
+// accountPrefix begins the user names of ServiceAccounts.
+const accountPrefix = "system:serviceaccount:"
 
 const (
 	// auditFailures is how many failures an event tells of, of as many bytes each as auditCause: every event has them.
