@@ -139,7 +139,8 @@ func checkContainer(t *testing.T, containers []corev1.Container) {
 func TestEverything(t *testing.T) {
 	for chart, want := range map[string][]string{
 		"hub": {"--agent-namespace=fleet-agent", "system:serviceaccount:fleet-agent:vworkspace-operations", "== 'system:serviceaccount:fleet-agent:vworkspace-agent'", "--platform-namespace=platform",
-			"--leader-elect-namespace=fleet-system", "--work-retention=1h", "  name: platform\n"},
+			"--leader-elect-namespace=fleet-system", "--work-retention=1h", "  name: platform\n",
+			"--control-planes", "name: odoo-discuss\n", "namespace: shops\n", "name: vworkspace-control-plane-catalog\n", "cidr: 192.0.2.0/24", "- port: 8069"},
 		"spoke": {"--cluster=berlin-1", "== 'system:serviceaccount:fleet-system:vworkspace-agent'", "--agent-namespace=fleet-system", "--leader-elect=true", "namespace: shops\n", "namespace: blogs\n"},
 	} {
 		t.Run(chart, func(t *testing.T) {
