@@ -34,7 +34,7 @@ var (
 // fleeting are fields that say how an object came to be as it is.
 var fleeting = [][]string{
 	{"metadata", "uid"}, {"metadata", "resourceVersion"}, {"metadata", "generation"}, {"metadata", "managedFields"}, {"metadata", "creationTimestamp"},
-	{"status", "history"}, {"status", "lastReconcileTime"},
+	{"status", "history"}, {"status", "transitions"}, {"status", "lastReconcileTime"},
 }
 
 // snapshot is what there is on both API servers, one line for a field, in an order that depends on nothing else.
