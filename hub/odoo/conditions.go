@@ -25,9 +25,6 @@ func (p *pass) conclude(err error) error {
 		p.cp.Status.Jobs = &opsv1alpha1.JobCounts{Open: int32(open), Closed: int32(closed)}
 	}
 	p.overflow()
-	if errors.Is(err, errSame) {
-		return nil
-	}
 	if problem, ok := isProblem(err); ok {
 		p.end(p.cp.Name)
 		p.hinder(problem)

@@ -35,7 +35,7 @@ type reconciler struct {
 	mu       sync.Mutex
 	sessions map[string]*session // by the name of the ControlPlane
 	fresh    map[string]*fresh   // credentials that are not stored yet
-	refused  map[string]string   // registration tokens, by their digest, that were not taken
+	refused  map[string]refusal  // by the name of the ControlPlane
 	added    map[string]string   // managed clusters of the sinks that were added
 	ended    bool                // nothing begins any more
 	queue    workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -130,12 +130,12 @@ func (p *pass) readCredentials(ctx context.Context) (*credentials, error) {
 // registered exchanges the one-time token, unless that was not taken before.
 func (p *pass) registered(ctx context.Context, c *credentials) (*credentials, error) {
 	name, tried := p.cp.Name, fmt.Sprint(p.cp.Generation, digestOf(map[string][]byte{"": []byte(c.registrationToken)}))
-	if p.wasRefused(name, tried) {
-		return nil, errSame
+	if why := p.refusal(name, tried); why != nil {
+		return nil, why
 	}
 	f, err := p.register(ctx, p.cp, c)
-	if _, final := isProblem(err); final {
-		p.setRefused(name, tried)
+	if why, final := isProblem(err); final {
+		p.setRefused(name, tried, why)
 	}
 	if err != nil {
 		return nil, err

@@ -49,6 +49,11 @@ func parseCredentials(secret *corev1.Secret) (*credentials, error) {
 	wrong := func(key string, err error) error {
 		return problemf(opsv1alpha1.ReasonInvalidConfiguration, "Secret %s: data[%q]: %s", secret.Name, key, err)
 	}
+	if c.registrationToken != "" {
+		if err := wire.CheckToken(c.registrationToken); err != nil {
+			return nil, wrong(opsv1alpha1.SecretRegistrationToken, err)
+		}
+	}
 	if at := text(opsv1alpha1.SecretExpiresAt); at != "" {
 		t, err := time.Parse(time.RFC3339, at)
 		if err != nil {

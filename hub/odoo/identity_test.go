@@ -5,11 +5,13 @@ package odoo
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	corev1 "k8s.io/api/core/v1"
@@ -96,6 +98,26 @@ func TestRegistrationTokenThatWasUsed(t *testing.T) {
 	b.works("fleet-7")
 }
 
+// A status that says why is refused by a conflict, as one of the pass before that the cache does not know yet does. The next pass says it again.
+func TestRefusedTokenIsSaidThoughTheStatusConflicted(t *testing.T) {
+	b := newBed(t, controlplane.Options{})
+	conflicts := 0
+	b.funcs.SubResourcePatch = func(ctx context.Context, c client.Client, sub string, o client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
+		if cp, ok := o.(*opsv1alpha1.ControlPlane); ok && conflicts == 0 && meta.IsStatusConditionFalse(cp.Status.Conditions, opsv1alpha1.ConditionAuthenticated) {
+			conflicts++
+			return apierrors.NewConflict(opsv1alpha1.GroupVersion.WithResource("controlplanes").GroupResource(), cp.Name, errors.New("changed"))
+		}
+		return c.SubResource(sub).Patch(ctx, o, patch, opts...)
+	}
+	b.secret("odoo-a", map[string]string{opsv1alpha1.SecretRegistrationToken: "no-such-token"})
+	b.controlPlane(b.id)
+	b.startHub()
+	b.awaitCondition(b.id, opsv1alpha1.ConditionAuthenticated, metav1.ConditionFalse, opsv1alpha1.ReasonUnauthorized)
+	if n := b.count(controlplane.Register); n != 1 || conflicts != 1 {
+		t.Errorf("it was tried %d times, and the status conflicted %d times, want once each", n, conflicts)
+	}
+}
+
 func TestCredentialsThatCannotBeStoredAreKept(t *testing.T) {
 	b := newBed(t, controlplane.Options{})
 	b.secret("odoo-a", map[string]string{opsv1alpha1.SecretRegistrationToken: b.fake.RegistrationToken("fleet-7")})
@@ -127,6 +149,7 @@ func TestSecretsThatCannotBeUsed(t *testing.T) {
 		{name: "nothing in it", data: map[string]string{"x": "y"}, reason: opsv1alpha1.ReasonCredentialsMissing, want: `Secret odoo-a: data["registrationToken"] is missing: put a registration token from the control plane there`},
 		{name: "no identity", data: map[string]string{"token": good}, reason: opsv1alpha1.ReasonInvalidConfiguration, want: "clusterId is missing"},
 		{name: "a token of two lines", data: map[string]string{"token": "a\nb", "clusterId": "c"}, reason: opsv1alpha1.ReasonInvalidConfiguration, want: "token has a space, a line break"},
+		{name: "a registration token with a space", data: map[string]string{"registrationToken": "a b"}, reason: opsv1alpha1.ReasonInvalidConfiguration, want: `data["registrationToken"]: token has a space`},
 		{name: "no time", data: map[string]string{"token": good, "clusterId": "c", "expiresAt": "soon"}, reason: opsv1alpha1.ReasonInvalidConfiguration, want: `Secret odoo-a: data["expiresAt"]: it must be a time in RFC 3339`},
 		{name: "no certificate", data: map[string]string{"token": good, "clusterId": "c", "ca.crt": "x"}, reason: opsv1alpha1.ReasonInvalidConfiguration, want: `data["ca.crt"]: it holds no certificate in PEM`},
 		{name: "a key without its certificate", data: map[string]string{"token": good, "clusterId": "c", "tls.key": "x"}, reason: opsv1alpha1.ReasonInvalidConfiguration, want: `data["tls.crt"]: it is missing, and tls.key is there`},

@@ -20,12 +20,14 @@ import (
 // defaultJobTimeout is how long a job waits for what it made, unless the spec says otherwise.
 const defaultJobTimeout = 24 * time.Hour
 
-var (
-	// errSame: what kept a ControlPlane from working is as it was.
-	errSame = errors.New("nothing has changed")
-	// errNoSession: the control plane is not spoken to.
-	errNoSession = errors.New("there is no session with the control plane: see the conditions of the ControlPlane")
-)
+// errNoSession: the control plane is not spoken to.
+var errNoSession = errors.New("there is no session with the control plane: see the conditions of the ControlPlane")
+
+// refusal of a registration token, which is not tried again. Why is said in every pass: the status that said it first may not have been stored.
+type refusal struct {
+	tried string // the token's digest, with the generation that it was tried for
+	why   *problem
+}
 
 // begun takes the queue over when the controller starts.
 func (r *reconciler) begun(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
@@ -144,14 +146,18 @@ func (r *reconciler) remember(name string, f *fresh) {
 	r.fresh[name] = f
 }
 
-func (r *reconciler) wasRefused(name, tried string) bool {
+// refusal of a registration token that was tried, nil when there was none.
+func (r *reconciler) refusal(name, tried string) *problem {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.refused[name] == tried
+	if last := r.refused[name]; last.tried == tried {
+		return last.why
+	}
+	return nil
 }
 
-func (r *reconciler) setRefused(name, tried string) {
+func (r *reconciler) setRefused(name, tried string, why *problem) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.refused[name] = tried
+	r.refused[name] = refusal{tried, why}
 }

@@ -81,7 +81,7 @@ func setupControlPlanes(mgr ctrl.Manager, o Options) error {
 	}
 	r := &reconciler{
 		Client: mgr.GetClient(), live: mgr.GetAPIReader(), jobs: j, Options: o,
-		sessions: map[string]*session{}, fresh: map[string]*fresh{}, refused: map[string]string{}, added: map[string]string{},
+		sessions: map[string]*session{}, fresh: map[string]*fresh{}, refused: map[string]refusal{}, added: map[string]string{},
 	}
 	o.Stream.BeforeLettingGo(j.LetGo)
 	o.Stream.OnChange(func(name string) {

@@ -87,7 +87,7 @@ func (c *Client) Now() time.Time { return c.server.now() }
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 func (c *Client) setToken(token string) error {
-	if err := checkToken(token); err != nil {
+	if err := CheckToken(token); err != nil {
 		return err
 	}
 	key, err := postKey(token)
@@ -146,8 +146,8 @@ func parseEndpoint(endpoint string) (*url.URL, error) {
 	return base, nil
 }
 
-// checkToken refuses what no header can carry; the error does not repeat it.
-func checkToken(token string) error {
+// CheckToken refuses what no header can carry; the error does not repeat it.
+func CheckToken(token string) error {
 	if token == "" {
 		return errors.New("token is missing")
 	}

@@ -71,7 +71,7 @@ func (c *Client) Rotate(ctx context.Context) (Credentials, error) {
 	if err := c.do(ctx, call{method: http.MethodPost, path: "credentials/rotate", body: struct{}{}, into: &got}); err != nil {
 		return Credentials{}, err
 	}
-	if err := checkToken(got.Token); err != nil {
+	if err := CheckToken(got.Token); err != nil {
 		return Credentials{}, fmt.Errorf("rotate credentials: the answer's %w", err)
 	}
 	return got, nil
@@ -84,7 +84,7 @@ func Register(ctx context.Context, o Options, r Registration) (Credentials, erro
 		return Credentials{}, err
 	}
 	defer conn.http.CloseIdleConnections()
-	if err := checkToken(r.RegistrationToken); err != nil {
+	if err := CheckToken(r.RegistrationToken); err != nil {
 		return Credentials{}, fmt.Errorf("registration: %w", err)
 	}
 	c := &Client{connection: conn, token: r.RegistrationToken}
@@ -95,7 +95,7 @@ func Register(ctx context.Context, o Options, r Registration) (Credentials, erro
 	if got.ClusterID == "" {
 		return Credentials{}, errors.New("register: the answer has no clusterId")
 	}
-	if err := checkToken(got.Token); err != nil {
+	if err := CheckToken(got.Token); err != nil {
 		return Credentials{}, fmt.Errorf("register: the answer's %w", err)
 	}
 	return got, nil
