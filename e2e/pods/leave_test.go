@@ -5,7 +5,9 @@ package pods
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -34,15 +36,11 @@ func leave(t *testing.T) {
 	uninstallAll(t)
 	for _, c := range fleet.Clusters() {
 		k := connect(t, c)
-		for _, o := range []client.Object{
-			&apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "operations." + opsv1alpha1.GroupVersion.Group}},
-			&apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "operationtemplates." + opsv1alpha1.GroupVersion.Group}},
-			&apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "agentpolicies." + opsv1alpha1.GroupVersion.Group}},
-			&apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "freezes." + opsv1alpha1.GroupVersion.Group}},
-			&apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "maintenancewindows." + opsv1alpha1.GroupVersion.Group}},
-			&apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "applicationinstances." + appsv1alpha1.GroupVersion.Group}},
-			&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: platformNamespace(c)}},
-		} {
+		gone := []client.Object{&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: platformNamespace(c)}}}
+		for _, name := range shippedCRDs(t) {
+			gone = append(gone, &apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: name}})
+		}
+		for _, o := range gone {
 			if err := k.Delete(t.Context(), o); err != nil {
 				t.Fatalf("delete %s from %s: %v", o.GetName(), c.Name, err)
 			}
@@ -81,6 +79,21 @@ func catalogGoes(t *testing.T) {
 			t.Errorf("%d templates are left on %s", len(list.Items), spoke.Name)
 		}
 	}
+}
+
+// shippedCRDs by name, as `kubectl delete -f deploy/crds` would delete them: a file is called GROUP_PLURAL.yaml.
+func shippedCRDs(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("..", "..", "deploy", "crds", "*_*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("there are no CRDs in deploy/crds: %v", err)
+	}
+	var names []string
+	for _, file := range files {
+		group, plural, _ := strings.Cut(strings.TrimSuffix(filepath.Base(file), ".yaml"), "_")
+		names = append(names, plural+"."+group)
+	}
+	return names
 }
 
 // platformNamespace is where our chart is on a cluster.
