@@ -46,7 +46,7 @@ func TestDryRunThatAsksTheClusters(t *testing.T) {
 		t.Errorf("the hub foresees what the clusters have been asked: %v", lines)
 	}
 	r := &OperationReconciler{Client: api, Live: api, Options: Options{}.complete()}
-	kept, err := r.keptResults(f.ctx, op, 0)
+	kept, err := keptResults(f.ctx, r.Live, op, 0)
 	f.must(err)
 	if len(kept) != 3 || kept[0].State != placement.Succeeded || !strings.Contains(kept[0].Message, "shops/a, shops/b") {
 		t.Errorf("%+v", kept)

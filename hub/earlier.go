@@ -200,7 +200,7 @@ func sameJSON(a, b *runtime.RawExtension) bool {
 // readEarlier reads the plan of an earlier run and what its clusters came to. missing says what is not there any more. A retry needs every result: what succeeded
 // must not be done again. A rollback takes a cluster of which nothing is known for one that may have changed.
 func (r *OperationReconciler) readEarlier(ctx context.Context, e *earlier) (missing string, err error) {
-	e.plan, err = r.readPlan(ctx, e.op)
+	e.plan, err = readPlan(ctx, r.Live, e.op)
 	switch {
 	case errors.Is(err, placement.ErrPlanCorrupt):
 		return fmt.Sprintf("its plan is gone: %v", err), nil
@@ -209,7 +209,7 @@ func (r *OperationReconciler) readEarlier(ctx context.Context, e *earlier) (miss
 	}
 	e.results = make(map[string]placement.ClusterResult, e.plan.Len())
 	for i := range placement.Chunks(e.plan.Len()) {
-		results, err := r.keptResults(ctx, e.op, i)
+		results, err := keptResults(ctx, r.Live, e.op, i)
 		if err != nil {
 			return "", err
 		}

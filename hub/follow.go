@@ -141,10 +141,10 @@ func (r *OperationReconciler) storeAddition(ctx context.Context, op *opsv1alpha1
 }
 
 // readAddition reads the next chunk that was added to a plan, and adds it to one in memory. It fails with placement.ErrPlanCorrupt when that is not what is stored.
-func (r *OperationReconciler) readAddition(ctx context.Context, op *opsv1alpha1.Operation, n int, plan *placement.Plan) ([]placement.Group, error) {
+func readAddition(ctx context.Context, from client.Reader, op *opsv1alpha1.Operation, n int, plan *placement.Plan) ([]placement.Group, error) {
 	recorded := op.Status.Plan
 	name := recorded.Name + "-" + strconv.Itoa(int(recorded.Chunks)+n)
-	chunk, err := r.ownChunk(ctx, op, name)
+	chunk, err := ownChunk(ctx, from, op, name)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func (r *OperationReconciler) grow(ctx context.Context, p *pass) error {
 		p.run.mu.Lock()
 		plan := p.run.plan
 		p.run.mu.Unlock()
-		groups, err := r.readAddition(ctx, p.stored, n, &plan)
+		groups, err := readAddition(ctx, r.Live, p.stored, n, &plan)
 		if err != nil {
 			return err
 		}

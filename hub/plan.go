@@ -216,14 +216,14 @@ func (r *OperationReconciler) mustBeUnplanned(ctx context.Context, op *opsv1alph
 }
 
 // readPlan returns the plan that the status names. It fails with placement.ErrPlanCorrupt when that is not what is stored.
-func (r *OperationReconciler) readPlan(ctx context.Context, op *opsv1alpha1.Operation) (placement.Plan, error) {
+func readPlan(ctx context.Context, from client.Reader, op *opsv1alpha1.Operation) (placement.Plan, error) {
 	recorded := op.Status.Plan
 	if recorded == nil {
 		return placement.Plan{}, fmt.Errorf("%w: the status names none", placement.ErrPlanCorrupt)
 	}
 	chunks := make([][]byte, recorded.Chunks)
 	for i := range chunks {
-		chunk, err := r.ownChunk(ctx, op, recorded.Name+"-"+strconv.Itoa(i))
+		chunk, err := ownChunk(ctx, from, op, recorded.Name+"-"+strconv.Itoa(i))
 		if err != nil {
 			return placement.Plan{}, err
 		}
@@ -238,7 +238,7 @@ func (r *OperationReconciler) readPlan(ctx context.Context, op *opsv1alpha1.Oper
 	plan, err := placement.DecodePlan(chunks)
 	for n := range recorded.Added {
 		if err == nil {
-			_, err = r.readAddition(ctx, op, n, &plan)
+			_, err = readAddition(ctx, from, op, n, &plan)
 		}
 	}
 	return plan, err
@@ -246,8 +246,8 @@ func (r *OperationReconciler) readPlan(ctx context.Context, op *opsv1alpha1.Oper
 
 // ownChunk reads a ConfigMap of the Operation; nil when there is none. One that is not the Operation's is an error: the name is
 // derived from the UID, so somebody put it there.
-func (r *OperationReconciler) ownChunk(ctx context.Context, op *opsv1alpha1.Operation, name string) (*corev1.ConfigMap, error) {
-	chunk, err := find(ctx, r.Live, types.NamespacedName{Namespace: op.Namespace, Name: name}, &corev1.ConfigMap{})
+func ownChunk(ctx context.Context, from client.Reader, op *opsv1alpha1.Operation, name string) (*corev1.ConfigMap, error) {
+	chunk, err := find(ctx, from, types.NamespacedName{Namespace: op.Namespace, Name: name}, &corev1.ConfigMap{})
 	if err != nil {
 		return nil, fmt.Errorf("read ConfigMap %s: %w", name, err)
 	}

@@ -269,7 +269,7 @@ func (r *OperationReconciler) storePreviews(ctx context.Context, op *opsv1alpha1
 	}
 	// An attempt that was broken off may have foreseen more clusters.
 	for i := chunks; ; i++ {
-		old, err := r.ownChunk(ctx, op, previewName(op)+"-"+strconv.Itoa(i))
+		old, err := ownChunk(ctx, r.Live, op, previewName(op)+"-"+strconv.Itoa(i))
 		if err != nil || old == nil {
 			return err
 		}

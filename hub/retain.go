@@ -53,7 +53,7 @@ func (r *OperationReconciler) load(ctx context.Context, p *pass) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	plan, err := r.readPlan(ctx, op)
+	plan, err := readPlan(ctx, r.Live, op)
 	switch {
 	case errors.Is(err, placement.ErrPlanCorrupt):
 		giveUpAll(&p.op.Status)
@@ -64,7 +64,7 @@ func (r *OperationReconciler) load(ctx context.Context, p *pass) (bool, error) {
 	}
 	kept := make([][]placement.ClusterResult, placement.Chunks(plan.Len()))
 	for i := range kept {
-		if kept[i], err = r.keptResults(ctx, op, i); err != nil {
+		if kept[i], err = keptResults(ctx, r.Live, op, i); err != nil {
 			return false, err
 		}
 	}
@@ -195,8 +195,8 @@ func (r *OperationReconciler) works(ctx context.Context, op *opsv1alpha1.Operati
 	return list.Items, nil
 }
 
-func (r *OperationReconciler) keptResults(ctx context.Context, op *opsv1alpha1.Operation, i int) ([]placement.ClusterResult, error) {
-	chunk, err := r.ownChunk(ctx, op, ResultName(op)+"-"+strconv.Itoa(i))
+func keptResults(ctx context.Context, from client.Reader, op *opsv1alpha1.Operation, i int) ([]placement.ClusterResult, error) {
+	chunk, err := ownChunk(ctx, from, op, ResultName(op)+"-"+strconv.Itoa(i))
 	if err != nil || chunk == nil {
 		return nil, err
 	}
@@ -276,7 +276,7 @@ func (r *OperationReconciler) storeResults(ctx context.Context, op *opsv1alpha1.
 	if !apierrors.IsAlreadyExists(err) {
 		return err
 	}
-	old, err := r.ownChunk(ctx, op, chunk.Name)
+	old, err := ownChunk(ctx, r.Live, op, chunk.Name)
 	if err != nil {
 		return err
 	}

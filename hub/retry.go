@@ -102,7 +102,7 @@ func (r *OperationReconciler) addEarlier(ctx context.Context, op *opsv1alpha1.Op
 	if err := r.Create(ctx, chunk); !apierrors.IsAlreadyExists(err) {
 		return err
 	}
-	old, err := r.ownChunk(ctx, op, chunk.Name)
+	old, err := ownChunk(ctx, r.Live, op, chunk.Name)
 	if err != nil {
 		return err
 	}
