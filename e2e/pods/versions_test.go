@@ -30,7 +30,7 @@ func uninstall(t *testing.T) {
 func uninstallAll(t *testing.T) {
 	t.Helper()
 	var group errgroup.Group
-	group.Go(func() error { return fleet.Hub.Uninstall(current.Hub()) })
+	group.Go(func() error { return fleet.Hub.Uninstall(current.Hub(tenant)) })
 	for _, spoke := range fleet.Spokes {
 		group.Go(func() error { return spoke.Uninstall(current.Spoke(spoke.Name)) })
 	}
