@@ -107,7 +107,7 @@ func newScene(t *testing.T, tools *tools) *scene {
 
 // bash runs a script as a reader would who pastes it, but for the first error, which ends it.
 func (s *scene) bash(ctx context.Context, cluster, script string) printed {
-	around := fmt.Sprintf(". %q\nexport KUBECONFIG=%q\n%s\n{ export -p; declare -f; } > %[1]q\n", s.state, s.tools.kubeconfig[cluster], script)
+	around := fmt.Sprintf(". %q\nexport KUBECONFIG=%q\n%s\n{ export -p | grep -v '^declare -[a-z]*r'; declare -f; } > %[1]q\n", s.state, s.tools.kubeconfig[cluster], script)
 	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-a", "-c", around)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(),

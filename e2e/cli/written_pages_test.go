@@ -47,11 +47,8 @@ func TestPages(t *testing.T) {
 
 // playPage in its order. What commands could not do, those after them cannot build on.
 func playPage(t *testing.T, tools *tools, steps []page.Step) {
-	before, labels := tools.everything(t), tools.labels(t)
-	t.Cleanup(func() {
-		tools.restoreLabels(t, labels)
-		tools.restore(t, before)
-	})
+	before := look(t)
+	t.Cleanup(func() { before.restore(t) })
 	ctx, cancel := context.WithTimeout(t.Context(), pageWithin)
 	defer cancel()
 	s := newScene(t, tools)
