@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -107,7 +108,7 @@ func newScene(t *testing.T, tools *tools) *scene {
 
 // bash runs a script as a reader would who pastes it, but for the first error, which ends it.
 func (s *scene) bash(ctx context.Context, cluster, script string) printed {
-	around := fmt.Sprintf(". %q\nexport KUBECONFIG=%q\n%s\n{ export -p | grep -v '^declare -[a-z]*r'; declare -f; } > %[1]q\n", s.state, s.tools.kubeconfig[cluster], script)
+	around := fmt.Sprintf(". %q\nexport KUBECONFIG=%q\n%s\n{ export -p | grep -vE '^declare -([a-z]*r|x BASH)'; declare -f; } > %[1]q\n", s.state, s.tools.kubeconfig[cluster], script)
 	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-a", "-c", around)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(),
@@ -118,11 +119,31 @@ func (s *scene) bash(ctx context.Context, cluster, script string) printed {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
-	var out, both bytes.Buffer
+	var out, both locked
 	cmd.Stdout, cmd.Stderr = io.MultiWriter(&out, &both), &both
 	err := cmd.Run()
 	if ctx.Err() != nil {
 		err = fmt.Errorf("it took too long: the page has %s", pageWithin)
 	}
 	return printed{out.String(), both.String(), err}
+}
+
+// locked is a buffer that several may write to.
+type locked struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+// String that was written.
+func (l *locked) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
 }

@@ -38,6 +38,7 @@ var Reasons = map[Verb][]string{
 		"a target of the Makefile",
 		"needs Helm",
 		"needs an image registry",
+		"needs OCM's operator",
 		"needs pods that run",
 		"would end the fleet",
 	},

@@ -4,6 +4,9 @@ package page
 
 import (
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"maps"
 	"os"
 	"path/filepath"
@@ -18,7 +21,21 @@ import (
 const root = "../.."
 
 // notRun is how many blocks are not run, or are shown alone, by their reasons. Whoever adds one changes a number here, and so knows that nobody checks it.
-var notRun = map[string]int{}
+var notRun = map[string]int{
+	"not run: a target of the Makefile": 4,
+	"not run: needs Helm":               8,
+	"not run: needs OCM's operator":     2,
+	"not run: needs an image registry":  1,
+	"not run: needs pods that run":      8,
+	"not run: would end the fleet":      1,
+
+	"shown: a drawing":                          7,
+	"shown: a format":                           4,
+	"shown: a formula of metrics":               1,
+	"shown: a larger fleet prints it":           5,
+	"shown: a message":                          3,
+	"shown: a target of the Makefile prints it": 2,
+}
 
 // TestEveryBlockSaysWhatIsDoneWithIt, and the list of those that nothing is done with does not grow unseen.
 func TestEveryBlockSaysWhatIsDoneWithIt(t *testing.T) {
@@ -105,4 +122,31 @@ func everyPage(t *testing.T) map[string][]byte {
 		}
 	}
 	return all
+}
+
+// TestTroubleshootingHasEveryReason that all levels and engines share.
+func TestTroubleshootingHasEveryReason(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "docs/how-to/troubleshooting.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "api/ops/v1alpha1/conditions.go"), nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || !strings.HasPrefix(spec.Names[0].Name, "Reason") {
+			return true
+		}
+		found++
+		if reason := strings.Trim(spec.Values[0].(*ast.BasicLit).Value, `"`); !strings.Contains(string(text), "`"+reason+"`") {
+			t.Errorf("docs/how-to/troubleshooting.md does not say what to do about %s", reason)
+		}
+		return true
+	})
+	if found == 0 {
+		t.Error("there are no reasons: the test finds none")
+	}
 }
