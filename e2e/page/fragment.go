@@ -3,12 +3,14 @@
 package page
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -27,7 +29,12 @@ func CheckFragment(kind, text string) error {
 			return err
 		}
 	}
-	if err := yaml.UnmarshalStrict([]byte(text), object); err != nil {
+	raw, err := yaml.YAMLToJSONStrict([]byte(text))
+	if err != nil {
+		return fmt.Errorf("fragment: %w", err)
+	}
+	strict, err := json.UnmarshalStrict(raw, object)
+	if err := errors.Join(append(strict, err)...); err != nil {
 		return fmt.Errorf("fragment: %w", err)
 	}
 	return nil

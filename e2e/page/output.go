@@ -68,7 +68,7 @@ func pattern(text string) *regexp.Regexp { return regexp.MustCompile(expression(
 func expression(text string) string {
 	parts := strings.Split(text, "...")
 	for i := range parts {
-		parts[i] = regexp.QuoteMeta(parts[i])
+		parts[i] = regexp.QuoteMeta(strings.TrimSpace(parts[i]))
 	}
 	return strings.Join(parts, ".*")
 }

@@ -100,7 +100,7 @@ func (r *reader) comment(n *ast.HTMLBlock) {
 		return
 	}
 	r.settle()
-	head, body, _ := strings.Cut(strings.TrimSpace(raw), "\n")
+	head, body, _ := strings.Cut(strings.TrimSpace(raw)+"\n", "\n")
 	if names, ok := strings.CutPrefix(head, where+":"); ok {
 		r.replace(line, names+" "+body)
 		return
@@ -139,7 +139,7 @@ func (r *reader) replace(line int, names string) {
 	for pair := range strings.SplitSeq(names, ",") {
 		name, value, ok := strings.Cut(strings.TrimSpace(pair), "=")
 		if !ok || name == "" {
-			r.complain(line, "where: %q is not NAME=VALUE", pair)
+			r.complain(line, "where: %q is not NAME=VALUE", strings.TrimSpace(pair))
 			return
 		}
 		r.names[name] = value
