@@ -9,6 +9,7 @@ instance() {
   done
   kubectl create namespace "$namespace" --dry-run=client -o yaml | kubectl apply -f -
   kubectl label --overwrite namespace "$namespace" managed-by=vworkspace
+  kubectl -n "$namespace" create serviceaccount vworkspace-operation-runner --dry-run=client -o yaml | kubectl apply -f -
   kubectl apply -f - <<END
 apiVersion: apps.vworkspace.io/v1alpha1
 kind: ApplicationInstance

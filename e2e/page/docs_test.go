@@ -150,3 +150,37 @@ func TestTroubleshootingHasEveryReason(t *testing.T) {
 		t.Error("there are no reasons: the test finds none")
 	}
 }
+
+// TestLinksLeadSomewhere that is in the repository.
+func TestLinksLeadSomewhere(t *testing.T) {
+	pages := everyPage(t)
+	for _, name := range []string{"CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"} {
+		source, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages[name] = source
+	}
+	for path, source := range pages {
+		links, _ := Links(source)
+		for _, link := range links {
+			if strings.Contains(link, "://") {
+				continue
+			}
+			file, anchor, _ := strings.Cut(link, "#")
+			to := filepath.Join(filepath.Dir(path), file)
+			if file == "" {
+				to = path
+			}
+			if _, err := os.Stat(filepath.Join(root, to)); err != nil {
+				t.Errorf("%s: %s: there is no %s", path, link, to)
+				continue
+			}
+			if target, isPage := pages[to]; isPage && anchor != "" {
+				if _, anchors := Links(target); !anchors[anchor] {
+					t.Errorf("%s: %s: %s has no such heading", path, link, to)
+				}
+			}
+		}
+	}
+}

@@ -113,3 +113,13 @@ func TestCheckFragment(t *testing.T) {
 		}
 	}
 }
+
+func TestLinks(t *testing.T) {
+	links, anchors := Links([]byte("# What `vw get` *does*, and why\n\n## Again\n\n| a |\n|---|\n| [x](y.md#z) |\n\n## Again\n"))
+	if diff := cmp.Diff([]string{"y.md#z"}, links); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[string]bool{"what-vw-get-does-and-why": true, "again": true, "again-1": true}, anchors); diff != "" {
+		t.Error(diff)
+	}
+}
