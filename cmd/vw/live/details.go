@@ -117,7 +117,7 @@ func (m *Model) scrolled(lines []string, room int) []string {
 
 // keyPage says what the keys do, and what the glyphs mean.
 func (m *Model) keyPage() []string {
-	lines := []string{boldStyle.Render("keys")}
+	lines := []string{boldStyle.Render(cut("keys", m.width))}
 	for _, k := range bindings {
 		help := k.binding.Help()
 		for i, line := range wrap(help.Desc, m.width-18) {
@@ -128,7 +128,7 @@ func (m *Model) keyPage() []string {
 			lines = append(lines, cut("  "+keyStyle.Render(pad(name, 14))+"  "+line, m.width))
 		}
 	}
-	lines = append(lines, "", boldStyle.Render("cells"))
+	lines = append(lines, "", boldStyle.Render(cut("cells", m.width)))
 	for _, l := range []struct {
 		*look
 		means string

@@ -67,7 +67,7 @@ type Model struct {
 	dirty   bool // the grid is to be laid anew
 	room    int  // rows of the grid that there is room for
 
-	selected string // name of the cell
+	selected string // name of the cell; empty before a person has moved
 	top      int    // first row of the grid that is on the screen
 	failures failures
 	focus    focus
@@ -77,8 +77,8 @@ type Model struct {
 	pageTop int    // first line of the page that is on the screen
 
 	pageLines, pageRoom int // lines of the page, and how many of them fit
-	ask     *question
-	note    string // what came of the last question
+	ask                 *question
+	note                string // what came of the last question
 }
 
 // focus is what the arrows move in.
@@ -172,10 +172,11 @@ func (m *Model) sift() {
 	m.dirty = true
 }
 
-// at is the selected cell's place among those that are shown; the first when it is not there.
+// at is the selected cell's place among those that are shown. Before a person has moved it is the first that has not ended, so that one sees where the run is.
 func (m *Model) at() int {
 	for n, i := range m.shown {
-		if m.snapshot.Cells[i].Cluster == m.selected {
+		cell := &m.snapshot.Cells[i]
+		if m.selected == "" && !cell.State.Terminal() || m.selected != "" && cell.Cluster == m.selected {
 			return n
 		}
 	}

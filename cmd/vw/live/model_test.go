@@ -136,7 +136,7 @@ func TestFrames(t *testing.T) {
 		{"fleet-500", func() follow.Snapshot { return simulated.Fleet(500, 0.55) }, nil},
 		{"fleet-10000", func() follow.Snapshot { return simulated.Fleet(10000, 0.4) }, nil},
 		{"failed", func() follow.Snapshot { return simulated.Fleet(500, 0.55) }, []string{"f", "f"}},
-		{"cluster", simulated.Faults, []string{"j", "enter"}},
+		{"cluster", simulated.Faults, []string{"k", "enter"}},
 		{"keys", simulated.Healthy, []string{"?"}},
 		{"pending", pending, nil},
 		{"spoke", onSpoke, nil},
@@ -228,6 +228,8 @@ func TestMove(t *testing.T) {
 			t.Errorf("at %s, want %s", got, want)
 		}
 	}
+	at("us-east-117") // the first that has not ended
+	w.press("home")
 	at("canary-01")
 	w.press("l", "right")
 	at("canary-03")
@@ -391,7 +393,7 @@ func TestWhatClustersSayIsClean(t *testing.T) {
 	s := simulated.Faults()
 	s.Cells[1].Message = "one\x1b]0;title\x07 line\nand \x1b[31mmore\u202e\u200b"
 	w := view(t, s, 120, 30)
-	w.press("j", "enter")
+	w.press("k", "enter")
 	w.has("one ]0;title line and [31mmore")
 }
 

@@ -121,11 +121,11 @@ func (m *Model) body(room int, now time.Time) []string {
 	if below > 0 {
 		head := fmt.Sprintf("failures (%d)", len(m.failures.list))
 		if m.focus == focusFailures {
-			head = mark(boldStyle, true).Render(head)
+			head = mark(boldStyle, true).Render(cut(head, m.width))
 		} else {
-			head = boldStyle.Render(head)
+			head = boldStyle.Render(cut(head, m.width))
 		}
-		lines = append(lines, "", cut(head, m.width))
+		lines = append(lines, "", head)
 		lines = append(lines, m.failures.draw(room-len(lines), m.width, now, m.focus == focusFailures)...)
 	}
 	return lines
@@ -170,9 +170,12 @@ func (m *Model) cells(now time.Time) (lines []string) {
 	return lines
 }
 
-// scroll so that a row is on the screen, and its group's head if it can be.
+// scroll so that a row is on the screen, and its group's head if it can be; and some of what comes next, while nobody has moved.
 func (m *Model) scroll(row int) {
 	rows := len(m.grid.rows)
+	if m.selected == "" {
+		m.top = max(m.top, min(row+m.room/3, rows-1)-m.room+1)
+	}
 	if row > 0 && m.grid.rows[row-1].head() {
 		m.top = min(m.top, row-1)
 	} else if row >= 0 {

@@ -38,7 +38,7 @@ var pictures = []picture{
 	{name: "watch-500", run: simulated.Fleet(500, 0.55), width: 110, height: 32},
 	{name: "watch-1000", run: simulated.Fleet(1000, 0.62), width: 120, height: 36},
 	{name: "watch-1000-failed", run: simulated.Fleet(1000, 0.62), width: 120, height: 30, keys: []tea.Msg{press('f'), press('f')}},
-	{name: "watch-cluster", run: simulated.Faults(), width: 100, height: 26, keys: []tea.Msg{press('j'), tea.KeyPressMsg{Code: tea.KeyEnter}}},
+	{name: "watch-cluster", run: simulated.Faults(), width: 100, height: 26, keys: []tea.Msg{press('k'), tea.KeyPressMsg{Code: tea.KeyEnter}}},
 }
 
 func main() {
