@@ -212,6 +212,8 @@ func TestSmallTerminals(t *testing.T) {
 
 func TestFoldedWhenItDoesNotFit(t *testing.T) {
 	w := view(t, simulated.Fleet(10000, 0.4), 120, 30)
+	w.has("eu-north  1425/2475", "eu-north-1426 running") // where the run is, below its group's head
+	w.press("home")
 	w.has("canary  100/100  ", "lines 1-")
 	if row := w.grid.rows[1]; !row.head() {
 		t.Errorf("a group that is done is %+v, not folded", row)

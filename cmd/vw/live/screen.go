@@ -156,8 +156,8 @@ func (m *Model) cells(now time.Time) (lines []string) {
 	}
 	at := m.at()
 	m.scroll(m.grid.rowOf(at))
-	for _, r := range m.grid.rows[m.top:min(m.top+m.room, len(m.grid.rows))] {
-		if r.head() {
+	for n, r := range m.grid.rows[m.top:min(m.top+m.room, len(m.grid.rows))] {
+		if r.head() || n == 0 && m.room >= sticky && titled(&m.snapshot) {
 			lines = append(lines, title(&m.snapshot, r.group, now, m.width))
 			continue
 		}
@@ -170,16 +170,18 @@ func (m *Model) cells(now time.Time) (lines []string) {
 	return lines
 }
 
-// scroll so that a row is on the screen, and its group's head if it can be; and some of what comes next, while nobody has moved.
+// sticky is from how many rows on the head of a group stays at the top while its cells scroll below it.
+const sticky = 3
+
+// scroll so that a row is on the screen, with the heads above it; and with some of what comes next, while nobody has moved.
 func (m *Model) scroll(row int) {
 	rows := len(m.grid.rows)
 	if m.selected == "" {
 		m.top = max(m.top, min(row+m.room/3, rows-1)-m.room+1)
 	}
-	if row > 0 && m.grid.rows[row-1].head() {
-		m.top = min(m.top, row-1)
-	} else if row >= 0 {
-		m.top = min(m.top, row)
+	m.top = min(m.top, max(0, row-1)) // which the head of the group may cover
+	for up := row - 1; up >= 0 && m.grid.rows[up].head(); up-- {
+		m.top = min(m.top, up)
 	}
 	m.top = min(max(m.top, row-m.room+1, 0), max(0, rows-m.room))
 }
