@@ -22,6 +22,8 @@ const (
 )
 
 const (
+	// shortestName that any cluster has, with its glyph.
+	shortestName = 6
 	// longestName that is shown whole beside others.
 	longestName = 28
 	// screens of lines that a person is ready to scroll through.
@@ -51,13 +53,17 @@ type grid struct {
 // lay the cells out: as roomy as they fit into a height. When not even glyphs fit, groups that are done are folded while the run goes on, and the rest scrolls.
 // Those that were asked for are lines while a few screens hold them: who asks for them asks for the causes.
 func lay(s *follow.Snapshot, shown []int, width, height int, asked bool) *grid {
-	name := 0
-	for _, i := range shown {
-		name = max(name, lipgloss.Width(s.Cells[i].Cluster))
-	}
-	name = min(name, longestName)
 	g := &grid{shown: shown, folded: make([]bool, len(s.Groups))}
-	for g.density = asLines; ; g.density++ {
+	name := 0
+	if len(shown) > height*max(screens, width/shortestName) { // so that there is no use in trying
+		g.density = asGlyphs
+	} else {
+		for _, i := range shown {
+			name = max(name, lipgloss.Width(s.Cells[i].Cluster))
+		}
+		name = min(name, longestName)
+	}
+	for ; ; g.density++ {
 		switch g.density {
 		case asLines:
 			g.columns, g.width = 1, width-margin

@@ -51,16 +51,23 @@ func Group(name string, clusters int) placement.Group {
 // Seed a run that is Running on all clusters of its groups: each has been told, and has not answered. The test's end takes the ManifestWorks away.
 func Seed(t testing.TB, c client.Client, namespace, name string, groups ...placement.Group) *Run {
 	t.Helper()
-	run := &Run{client: c, Plan: planned(namespace, groups), Operation: &opsv1alpha1.Operation{
+	op := &opsv1alpha1.Operation{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 		Spec: opsv1alpha1.OperationSpec{
 			Type: opsv1alpha1.TypeBackup, Selector: &opsv1alpha1.InstanceSelector{Namespaces: []string{namespace}},
 			Placement: &opsv1alpha1.PlacementSpec{PlacementRef: opsv1alpha1.PlacementRef{Name: "all"}},
 		},
-	}}
-	if err := c.Create(t.Context(), run.Operation); err != nil {
+	}
+	if err := c.Create(t.Context(), op); err != nil {
 		t.Fatal(err)
 	}
+	return Adopt(t, c, op, groups...)
+}
+
+// Adopt an Operation that is there, as Seed does with its own.
+func Adopt(t testing.TB, c client.Client, op *opsv1alpha1.Operation, groups ...placement.Group) *Run {
+	t.Helper()
+	run := &Run{client: c, Plan: planned(op.Namespace, groups), Operation: op.DeepCopy()}
 	run.storePlan(t)
 	if err := each(t.Context(), run.Plan.Clusters(), run.tell); err != nil {
 		t.Fatal(err)
