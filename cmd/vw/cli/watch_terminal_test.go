@@ -88,6 +88,9 @@ func TestWatchAtATerminal(t *testing.T) {
 	term.shows("canary  0/1")
 	run.Report(t, "rest-0", placement.ClusterResult{State: placement.Failed, Reason: "BackupFailed", Message: "the store is full"})
 	term.shows("failures (1)")
+	if !strings.Contains(term.raw.String(), "\x1b[31;1m") {
+		t.Errorf("a failure is not red: %q", term.raw.String())
+	}
 
 	term.types("\t\r") // to the failures, open
 	term.shows("cluster " + run.Cluster("rest-0"))

@@ -107,6 +107,9 @@ func legend(s *follow.Snapshot, c opsv1alpha1.Counts) []string {
 			parts = append(parts, l.look.style.Render(fmt.Sprintf("%s %d %s", l.look.glyph, l.n, l.look.word)))
 		}
 	}
+	if len(parts) == 0 && s.Operation.Status.Plan != nil {
+		return []string{dimStyle.Render("reading the plan")}
+	}
 	if len(parts) == 0 {
 		return []string{dimStyle.Render("nothing is planned yet")}
 	}
