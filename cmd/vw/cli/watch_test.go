@@ -54,16 +54,16 @@ func eventually(t *testing.T, what string, state func() string, holds func() boo
 	}
 }
 
-// follower is a vw watch that goes on beside the test.
-type follower struct {
+// watching is a vw watch that goes on beside the test.
+type watching struct {
 	t           *testing.T
 	out, errOut stream
 	status      chan int
 }
 
-func following(t *testing.T, args ...string) *follower {
+func following(t *testing.T, args ...string) *watching {
 	t.Helper()
-	f := &follower{t: t, status: make(chan int, 1)}
+	f := &watching{t: t, status: make(chan int, 1)}
 	env := newEnv("v0.0.0-test", genericiooptions.IOStreams{In: strings.NewReader(""), Out: &f.out, ErrOut: &f.errOut})
 	ctx := t.Context()
 	go func() {
@@ -72,12 +72,12 @@ func following(t *testing.T, args ...string) *follower {
 	return f
 }
 
-func (f *follower) prints(part string) {
+func (f *watching) prints(part string) {
 	f.t.Helper()
 	eventually(f.t, part, func() string { return f.out.String() + f.errOut.String() }, func() bool { return strings.Contains(f.out.String(), part) })
 }
 
-func (f *follower) ends(status int) {
+func (f *watching) ends(status int) {
 	f.t.Helper()
 	select {
 	case got := <-f.status:
