@@ -70,9 +70,9 @@ func (term *terminal) state() unix.Termios {
 func (term *terminal) watch(args ...string) <-chan int {
 	env := newEnv("v0.0.0-test", genericiooptions.IOStreams{In: term.tty, Out: term.tty, ErrOut: io.Discard})
 	status := make(chan int, 1)
-	ctx := term.t.Context()
+	root := newRoot(env, "vw")
 	go func() {
-		status <- execute(ctx, env, newRoot(env, "vw"), append([]string{"--kubeconfig", kubeconfig, "watch"}, args...))
+		status <- execute(term.t.Context(), env, root, append([]string{"--kubeconfig", kubeconfig, "watch"}, args...))
 	}()
 	return status
 }

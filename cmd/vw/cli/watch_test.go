@@ -65,9 +65,9 @@ func following(t *testing.T, args ...string) *watching {
 	t.Helper()
 	f := &watching{t: t, status: make(chan int, 1)}
 	env := newEnv("v0.0.0-test", genericiooptions.IOStreams{In: strings.NewReader(""), Out: &f.out, ErrOut: &f.errOut})
-	ctx := t.Context()
+	root := newRoot(env, "vw")
 	go func() {
-		f.status <- execute(ctx, env, newRoot(env, "vw"), append([]string{"--kubeconfig", kubeconfig, "watch"}, args...))
+		f.status <- execute(t.Context(), env, root, append([]string{"--kubeconfig", kubeconfig, "watch"}, args...))
 	}()
 	return f
 }

@@ -102,7 +102,7 @@ func (s *script) run(t *testing.T) ([]string, error) {
 
 func TestStream(t *testing.T) {
 	refused := errors.New("connection refused")
-	for name, c := range map[string]struct {
+	for name, c := range map[string]*struct {
 		script
 		want string
 		err  func(error) bool

@@ -47,7 +47,7 @@ var bindings = []bound{
 	bind([]string{"p"}, "p", "pause the run, or resume it", func(m *Model) tea.Cmd { m.ask = m.askPause(); return nil }),
 	bind([]string{"c"}, "c", "cancel the run", func(m *Model) tea.Cmd { m.ask = m.askCancel(); return nil }),
 	bind([]string{"?"}, "?", "this page", func(m *Model) tea.Cmd { m.page, m.pageTop = pageKeys, 0; return nil }),
-	bind([]string{"q", "esc", "ctrl+c"}, "q esc ctrl-c", "back, or leave: the run goes on", func(m *Model) tea.Cmd { return tea.Quit }),
+	bind([]string{"q", "esc", "ctrl+c"}, "q esc ctrl-c", "back, or leave: the run goes on", func(*Model) tea.Cmd { return tea.Quit }),
 }
 
 // press of a key.

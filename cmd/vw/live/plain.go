@@ -28,7 +28,7 @@ func Plain(ctx context.Context, w io.Writer, source Source, o Options) (follow.S
 	defer wake.Stop()
 	for {
 		s := source.Snapshot()
-		if p.begun || !s.Reading || s.Ended() { // what is not all in yet is told when it is
+		if p.begun || !s.Reading || !s.Down.IsZero() || s.Ended() { // what is not all in yet is told when it is
 			p.print(&s)
 		}
 		if p.err != nil || s.Ended() || s.Gone {
@@ -53,6 +53,7 @@ type plain struct {
 	line    string            // how far it was
 	at      time.Time         // when that was told
 	trouble string
+	missing int // how many rights were told to be
 }
 
 func (p *plain) say(now time.Time, format string, args ...any) {
@@ -75,10 +76,8 @@ func (p *plain) print(s *follow.Snapshot) {
 
 // troubles are told when they come, and when they go.
 func (p *plain) troubles(s *follow.Snapshot, now time.Time) {
-	if !p.begun {
-		for _, line := range s.Missing {
-			p.say(now, "%s", line)
-		}
+	for ; p.missing < len(s.Missing); p.missing++ {
+		p.say(now, "%s", s.Missing[p.missing])
 	}
 	trouble := ""
 	switch {

@@ -57,7 +57,9 @@ func TestPlain(t *testing.T) {
 	waiting := change(first, func(s *follow.Snapshot) {
 		s.Cells[2].Waiting, s.Cells[2].Reason, s.Cells[2].Message = true, opsv1alpha1.ReasonAwaitingResume, "resume\nit"
 	})
-	down := change(waiting, func(s *follow.Snapshot) { s.Down, s.Why = simulated.Now, "connection refused" })
+	down := change(waiting, func(s *follow.Snapshot) {
+		s.Down, s.Why, s.Missing = simulated.Now, "connection refused", []string{"no right to that"}
+	})
 	end := change(waiting, func(s *follow.Snapshot) {
 		s.Cells[2] = placement.ClusterResult{Cluster: "porto-1", State: placement.Failed, Reason: "BackupFailed", Message: "the store is full"}
 		status := &s.Operation.Status
@@ -68,6 +70,7 @@ func TestPlain(t *testing.T) {
 		"21:04:07 running porto-1: 4 of 6 instances ended, 2 running",
 		"21:04:07 Running RollingOut 2/3 clusters, 1 running, group rest: 2 of 3 clusters ended, 1 running",
 		"21:04:09 waiting porto-1: AwaitingResume: resume it",
+		"21:04:11 no right to that",
 		"21:04:11 not connected: connection refused",
 		"21:04:13 connected again",
 		"21:04:15 failed porto-1: BackupFailed: the store is full",

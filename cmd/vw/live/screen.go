@@ -72,7 +72,6 @@ func instances(cell *placement.ClusterResult) string {
 func (m *Model) View() tea.View {
 	v := tea.NewView(strings.Join(m.Lines(), "\n"))
 	v.AltScreen = true
-	v.WindowTitle = "vw " + m.snapshot.Operation.Name
 	return v
 }
 

@@ -16,6 +16,9 @@ import (
 // error is the context's, or the terminal's.
 func Show(ctx context.Context, in io.Reader, out io.Writer, source Source, o Options) (follow.Snapshot, error) {
 	model := NewModel(ctx, source, o)
+	if model.over() {
+		return model.snapshot, nil
+	}
 	_, err := tea.NewProgram(model, tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out), tea.WithoutSignalHandler()).Run()
 	if ctx.Err() != nil && (errors.Is(err, tea.ErrProgramKilled) || err == nil) {
 		err = ctx.Err()

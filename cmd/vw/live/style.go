@@ -22,7 +22,6 @@ type look struct {
 func ansi(color string) lipgloss.Style { return lipgloss.NewStyle().Foreground(lipgloss.Color(color)) }
 
 var (
-	plainStyle  = lipgloss.NewStyle()
 	boldStyle   = lipgloss.NewStyle().Bold(true)
 	dimStyle    = ansi("8")
 	warnStyle   = ansi("3").Bold(true)

@@ -33,7 +33,7 @@ func Summary(w io.Writer, s *follow.Snapshot, o Options) error {
 	for _, cell := range failed[:min(len(failed), told)] {
 		lines = append(lines, "  failed "+clean(cell.Cluster)+": "+cause(&cell))
 	}
-	if n := int(s.Counts().Failed) - told; n > 0 && len(failed) > told {
+	if n := int(s.Counts().Failed) - told; n > 0 && len(failed) >= told {
 		lines = append(lines, fmt.Sprintf("  and %d more", n))
 	}
 	for _, line := range append(lines, next(s, failed, o)...) {
@@ -44,11 +44,13 @@ func Summary(w io.Writer, s *follow.Snapshot, o Options) error {
 	return nil
 }
 
-// failedOf the cells; where these are not known, what the Operation says.
+// failedOf the cells. At the end, and where the cells are not known, it is what the Operation says: the cells may not be as far yet.
 func failedOf(s *follow.Snapshot) (failed []placement.ClusterResult) {
-	for i := range s.Cells {
-		if s.Cells[i].State == placement.Failed {
-			failed = append(failed, s.Cells[i])
+	if !s.Ended() || len(s.Operation.Status.Failures) == 0 {
+		for i := range s.Cells {
+			if s.Cells[i].State == placement.Failed {
+				failed = append(failed, s.Cells[i])
+			}
 		}
 	}
 	if len(failed) == 0 {
