@@ -16,4 +16,7 @@ func addSeeing(env *Env, root *cobra.Command) {
 func addSteering(_ *Env, _ *cobra.Command) {}
 
 // addFleet adds what shows the fleet, and vw itself.
-func addFleet(_ *Env, _ *cobra.Command) {}
+func addFleet(env *Env, root *cobra.Command) {
+	root.AddCommand(newClusters(env), newApps(env), newTemplates(env), newVersion(env))
+	addCompletion(env, root)
+}

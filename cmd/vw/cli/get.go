@@ -188,12 +188,4 @@ func (g *get) check() (err error) {
 	return err
 }
 
-func (g *get) reader() (*light.Reader, error) {
-	config, err := g.env.Config()
-	if err != nil {
-		return nil, err
-	}
-	return light.NewReader(config)
-}
-
 func (g *get) query() light.Query { return light.Query{Namespace: g.namespace, Labels: g.selector} }

@@ -16,7 +16,7 @@ import (
 
 // runClusters shows where each cluster of an Operation stands.
 func (g *get) runClusters(ctx context.Context) error {
-	r, err := g.reader()
+	r, err := g.env.newReader()
 	if err != nil {
 		return err
 	}
@@ -45,9 +45,7 @@ func (g *get) runClusters(ctx context.Context) error {
 		doc.SetNamespace(run.Namespace)
 		return g.output.Print(g.env.Out, doc)
 	}
-	for _, note := range run.Notes {
-		fmt.Fprintf(g.env.ErrOut, "Note: %s.\n", note)
-	}
+	g.env.notes(run.Notes)
 	if len(run.Clusters) == 0 {
 		_, err := fmt.Fprintf(g.env.ErrOut, "No cluster of operation %s is as you ask for; it has %d.\n", run.Name, planned)
 		return err

@@ -20,7 +20,7 @@ import (
 
 // table of what there is now, for people.
 func (g *get) table(ctx context.Context) error {
-	r, err := g.reader()
+	r, err := g.env.newReader()
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ const watchAgain = time.Second
 // follow prints what there is, and each row again as it changes, until it is interrupted. A watch that ends is begun again where it was. When that cannot be, or
 // the API server was away, everything is listed anew, and only what is different is printed.
 func (g *get) follow(ctx context.Context) error {
-	r, err := g.reader()
+	r, err := g.env.newReader()
 	if err != nil {
 		return err
 	}
