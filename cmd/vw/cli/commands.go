@@ -17,6 +17,6 @@ func addSteering(_ *Env, _ *cobra.Command) {}
 
 // addFleet adds what shows the fleet, and vw itself.
 func addFleet(env *Env, root *cobra.Command) {
-	root.AddCommand(newClusters(env), newApps(env), newTemplates(env), newVersion(env))
+	root.AddCommand(newClusters(env), newApps(env), newTemplates(env), newVersion(env), newDoctor(env))
 	addCompletion(env, root)
 }
