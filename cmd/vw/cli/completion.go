@@ -23,6 +23,7 @@ exec kubectl-vw __complete "$@"
 func addCompletion(env *Env, root *cobra.Command) {
 	root.SetCompletionCommandGroupID(groupFleet)
 	root.SetHelpCommandGroupID(groupFleet)
+	root.SetOut(env.Out) // it takes what is set now
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
 		if cmd.Name() == "completion" {

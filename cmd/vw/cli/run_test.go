@@ -128,3 +128,6 @@ func everywhereDelivered(t testing.TB, op *opsv1alpha1.Operation, clusters []str
 		t.Fatal(err)
 	}
 }
+
+// group of a plan.
+func group(clusters ...string) placement.Group { return placement.Group{Clusters: clusters} }

@@ -119,7 +119,7 @@ func showTemplate(ctx context.Context, env *Env, output *Output, c client.Reader
 	}
 	example := inventory.Example(name, parameters)
 	if !output.Own() {
-		return printDocument(env, output, "TemplateParameters", templateDocument{name, t.Spec.Type, t.Spec.Engine, parameters, example})
+		return printDocument(env, output, "TemplateParameters", &templateDocument{name, t.Spec.Type, t.Spec.Engine, parameters, example})
 	}
 	if err := describeTemplate(env.Out, t); err != nil {
 		return err
