@@ -159,22 +159,13 @@ func (g *get) run(ctx context.Context, args []string) error {
 
 // check what the flags say together, and fill in what follows from them.
 func (g *get) check() (err error) {
-	operations := g.resource.Kind == listing.Operations
-	switch {
-	case g.of != "" && g.resource.Resource != "managedclusters":
-		return errors.New("--of: it is for clusters: vw get clusters --of NAME")
-	case g.of != "" && g.watch, g.clusters && g.watch:
-		return errors.New("--watch: clusters of a run are watched by vw watch NAME")
-	case g.clusters && (!operations || len(g.names) != 1):
-		return errors.New("--clusters: it is for one Operation: vw get op NAME --clusters")
-	case len(g.states) > 0 && !operations && g.of == "":
-		return errors.New("--state: only Operations, and clusters of one, have states: vw get op, or vw get clusters --of NAME")
-	case len(g.names) > 0 && g.all:
-		return errors.New("--all-namespaces: a name is one of a namespace: leave out one of the two")
-	case len(g.names) > 0 && g.selector != "":
-		return errors.New("--selector: it chooses by labels and not by names: leave out one of the two")
-	case !slices.Contains(listing.Orders(), g.sortBy):
-		return listing.Sort(nil, g.sortBy, g.env.Now())
+	for _, rule := range g.rules() {
+		if rule.broken {
+			return errors.New(rule.message)
+		}
+	}
+	if err := listing.Sort(nil, g.sortBy, g.env.Now()); err != nil {
+		return err
 	}
 	if g.labels, err = labels.Parse(g.selector); err != nil {
 		return fmt.Errorf("--selector: %w", err)
@@ -186,6 +177,25 @@ func (g *get) check() (err error) {
 		g.namespace, err = g.env.Namespace()
 	}
 	return err
+}
+
+// rule that the flags keep.
+type rule struct {
+	broken  bool
+	message string
+}
+
+func (g *get) rules() []rule {
+	operations, named := g.resource.Kind == listing.Operations, len(g.names) > 0
+	return []rule{
+		{g.of != "" && g.resource.Resource != "managedclusters", "--of: it is for clusters: vw get clusters --of NAME"},
+		{g.watch && (g.of != "" || g.clusters), "--watch: clusters of a run are watched by vw watch NAME"},
+		{g.clusters && (!operations || len(g.names) != 1), "--clusters: it is for one Operation: vw get op NAME --clusters"},
+		{len(g.states) > 0 && !operations && g.of == "",
+			"--state: only Operations, and clusters of one, have states: vw get op, or vw get clusters --of NAME"},
+		{named && g.all, "--all-namespaces: a name is one of a namespace: leave out one of the two"},
+		{named && g.selector != "", "--selector: it chooses by labels and not by names: leave out one of the two"},
+	}
 }
 
 func (g *get) query() light.Query { return light.Query{Namespace: g.namespace, Labels: g.selector} }

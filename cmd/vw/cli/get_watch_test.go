@@ -53,6 +53,21 @@ func (s *screen) until(t *testing.T, text string) {
 	}
 }
 
+// begun is a call of vw that goes on until it is interrupted by end, which returns its status.
+func begun(t *testing.T, args ...string) (out, errOut *screen, end func() int) {
+	t.Helper()
+	out, errOut = &screen{}, &screen{}
+	env := newEnv("v0.0.0-test", genericiooptions.IOStreams{In: strings.NewReader(""), Out: out, ErrOut: errOut})
+	root := newRoot(env, "vw")
+	ctx, stop := context.WithCancel(t.Context())
+	status := make(chan int, 1)
+	go func() { status <- execute(ctx, env, root, args) }()
+	return out, errOut, func() int {
+		stop()
+		return <-status
+	}
+}
+
 // flaky is an API server behind a connection that can be cut.
 type flaky struct {
 	*httptest.Server
@@ -92,13 +107,7 @@ func TestGetWatch(t *testing.T) {
 	ns, between := namespace(t), newFlaky(t)
 	op := created(t, ns, "nightly", fleetSpec(opsv1alpha1.TypeBackup), opsv1alpha1.OperationStatus{Phase: opsv1alpha1.PhasePending, Reason: "First"})
 	created(t, ns, "other", fleetSpec(opsv1alpha1.TypeBackup), opsv1alpha1.OperationStatus{Phase: opsv1alpha1.PhasePending, Reason: "Other"})
-	ctx, stop := context.WithCancel(t.Context())
-	out, errOut := &screen{}, &screen{}
-	env := newEnv("v0.0.0-test", genericiooptions.IOStreams{In: strings.NewReader(""), Out: out, ErrOut: errOut})
-	status := make(chan int, 1)
-	go func() {
-		status <- execute(ctx, env, newRoot(env, "vw"), []string{"--kubeconfig", between.kubeconfig, "get", "op", "nightly", "-w", "-n", ns})
-	}()
+	out, errOut, end := begun(t, "--kubeconfig", between.kubeconfig, "get", "op", "nightly", "-w", "-n", ns)
 	out.until(t, "First")
 	set := func(phase opsv1alpha1.OperationPhase, reason string) {
 		op.Status.Phase, op.Status.Reason = phase, reason
@@ -111,8 +120,7 @@ func TestGetWatch(t *testing.T) {
 	between.CloseClientConnections()
 	set(opsv1alpha1.PhaseSucceeded, "Third")
 	out.until(t, "Third")
-	stop()
-	if got := <-status; got != ExitOK {
+	if got := end(); got != ExitOK {
 		t.Errorf("ends with %d: %s", got, errOut)
 	}
 	if lines := fields(out.String()); len(lines) != 4 || strings.Contains(out.String(), "other") {
@@ -123,21 +131,14 @@ func TestGetWatch(t *testing.T) {
 func TestGetWatchObjects(t *testing.T) {
 	ns := namespace(t)
 	op := created(t, ns, "nightly", fleetSpec(opsv1alpha1.TypeBackup), opsv1alpha1.OperationStatus{})
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	out := &screen{}
-	env := newEnv("v0.0.0-test", genericiooptions.IOStreams{In: strings.NewReader(""), Out: out, ErrOut: out})
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		execute(ctx, env, newRoot(env, "vw"), []string{"--kubeconfig", kubeconfig, "get", "op", "-w", "-n", ns, "-o", "jsonpath={.metadata.name} {.status.phase};"})
-	}()
+	out, _, end := begun(t, "--kubeconfig", kubeconfig, "get", "op", "-w", "-n", ns, "-o", "jsonpath={.metadata.name} {.status.phase};")
 	out.until(t, "nightly ;")
 	op.Status.Phase = opsv1alpha1.PhaseRunning
 	if err := api.Status().Update(t.Context(), op); err != nil {
 		t.Fatal(err)
 	}
 	out.until(t, "nightly Running;")
-	stop()
-	<-done
+	if got := end(); got != ExitOK {
+		t.Errorf("ends with %d", got)
+	}
 }

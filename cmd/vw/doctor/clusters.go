@@ -21,8 +21,8 @@ import (
 const (
 	// clusterLease is the Lease that a cluster renews, in the namespace of its name.
 	clusterLease = "managed-cluster-lease"
-	// defaultLease is how often it does so where the ManagedCluster does not say, in seconds.
-	defaultLease = 60
+	// defaultLease is how often it does so where the ManagedCluster does not say.
+	defaultLease = time.Minute
 	// missedLeases is how often in a row it may be missed: Open Cluster Management gives up after five.
 	missedLeases = 3
 	// fewAway is how many in a hundred clusters may be away before it is no more theirs alone: as the alert VWorkspaceClustersUnreachable has it.
@@ -59,8 +59,7 @@ func checkClusters(ctx context.Context, s *Site, f *Findings) error {
 // renewals of the clusters' Leases, by cluster.
 func (s *Site) renewals(ctx context.Context) (map[string]time.Time, error) {
 	leases := &coordinationv1.LeaseList{}
-	options := []client.ListOption{client.InNamespace(s.Cluster)}
-	if err := s.Client.List(ctx, leases, options...); err != nil {
+	if err := s.Client.List(ctx, leases, client.InNamespace(s.Cluster)); err != nil {
 		return nil, err
 	}
 	renewed := map[string]time.Time{}
@@ -72,58 +71,65 @@ func (s *Site) renewals(ctx context.Context) (map[string]time.Time, error) {
 	return renewed, nil
 }
 
+// standings are clusters by what is wrong with them.
+type standings struct{ away, waiting, late, ahead, bare []string }
+
 // judgeClusters all together: of a thousand, a few are always away.
 func judgeClusters(f *Findings, clusters []clusterv1.ManagedCluster, renewed map[string]time.Time, now time.Time, one bool) {
 	if len(clusters) == 0 {
 		f.warn("join one: clusteradm join, or docs of Open Cluster Management", "no cluster has joined this hub")
 		return
 	}
-	var away, waiting, late, ahead, bare []string
+	var s standings
 	for i := range clusters {
-		c := &clusters[i]
-		every := time.Duration(defaultLease) * time.Second
-		if c.Spec.LeaseDurationSeconds > 0 {
-			every = time.Duration(c.Spec.LeaseDurationSeconds) * time.Second
-		}
-		age := now.Sub(renewed[c.Name]).Round(time.Second)
-		switch _, known := renewed[c.Name]; {
-		case !c.Spec.HubAcceptsClient:
-			waiting = append(waiting, c.Name)
-			continue
-		case !meta.IsStatusConditionTrue(c.Status.Conditions, clusterv1.ManagedClusterConditionAvailable):
-			away = append(away, c.Name+heard(known, age))
-		case known && age > missedLeases*every:
-			late = append(late, c.Name+heard(known, age))
-		case known && age < -skewShown:
-			ahead = append(ahead, fmt.Sprintf("%s (%s)", c.Name, -age))
-		}
-		if !hasAgent(c) {
-			bare = append(bare, c.Name)
-		}
+		at, known := renewed[clusters[i].Name]
+		s.add(&clusters[i], known, now.Sub(at).Round(time.Second))
 	}
 	const klusterlet = "docs/how-to/runbooks.md#vworkspaceclustersunreachable: network, certificate (kubectl get csr), the klusterlet on the cluster (kubectl -n open-cluster-management-agent get pods)"
-	if n := len(away); n > 0 {
+	if n := len(s.away); n > 0 {
 		level := Warn
 		if one || n*100 > fewAway*len(clusters) {
 			level = Fail
 		}
-		f.add(level, klusterlet, "%d of %d clusters are not available: %s", n, len(clusters), several(away))
+		f.add(level, klusterlet, "%d of %d clusters are not available: %s", n, len(clusters), several(s.away))
 	}
-	if len(waiting) > 0 {
-		f.warn("clusteradm accept --clusters "+strings.Join(waiting, ","), "not accepted by the hub: %s", several(waiting))
+	if len(s.waiting) > 0 {
+		f.warn("clusteradm accept --clusters "+strings.Join(s.waiting, ","), "not accepted by the hub: %s", several(s.waiting))
 	}
-	if len(late) > 0 {
-		f.warn(klusterlet, "available, and late with their leases: %s", several(late))
+	if len(s.late) > 0 {
+		f.warn(klusterlet, "available, and late with their leases: %s", several(s.late))
 	}
-	if len(ahead) > 0 {
-		f.warn("set the clocks of these clusters by NTP", "clocks that are ahead of this machine's: %s", several(ahead))
+	if len(s.ahead) > 0 {
+		f.warn("set the clocks of these clusters by NTP", "clocks that are ahead of this machine's: %s", several(s.ahead))
 	}
-	if len(bare) > 0 {
+	if len(s.bare) > 0 {
 		f.warn("docs/how-to/install.md: install the agent there; where one is, kubectl get clusterclaims on the cluster, and the klusterlet's --max-custom-cluster-claims",
-			"no agent has said what it has: %s", several(bare))
+			"no agent has said what it has: %s", several(s.bare))
 	}
 	if !f.bad() {
 		f.ok("%d clusters are available, and have an agent", len(clusters))
+	}
+}
+
+// add a cluster whose Lease, if it is known, is of that age.
+func (s *standings) add(c *clusterv1.ManagedCluster, known bool, age time.Duration) {
+	every := defaultLease
+	if seconds := c.Spec.LeaseDurationSeconds; seconds > 0 {
+		every = time.Duration(seconds) * time.Second
+	}
+	switch {
+	case !c.Spec.HubAcceptsClient:
+		s.waiting = append(s.waiting, c.Name)
+		return
+	case !meta.IsStatusConditionTrue(c.Status.Conditions, clusterv1.ManagedClusterConditionAvailable):
+		s.away = append(s.away, c.Name+heard(known, age))
+	case known && age > missedLeases*every:
+		s.late = append(s.late, c.Name+heard(known, age))
+	case known && age < -skewShown:
+		s.ahead = append(s.ahead, fmt.Sprintf("%s (%s)", c.Name, -age))
+	}
+	if !hasAgent(c) {
+		s.bare = append(s.bare, c.Name)
 	}
 }
 

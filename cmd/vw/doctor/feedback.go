@@ -40,44 +40,52 @@ func checkFeedback(ctx context.Context, s *Site, f *Findings) error {
 	return nil
 }
 
+// deliveries by what is wrong with them.
+type deliveries struct {
+	undelivered, unanswered []string // clusters
+	refused, broken         []string // ManifestWorks, and why
+}
+
 func judgeFeedback(f *Findings, works []workv1.ManifestWork, now time.Time) {
-	var undelivered, refused, unanswered, broken []string
+	var d deliveries
 	for i := range works {
-		w := &works[i]
-		if !w.DeletionTimestamp.IsZero() || now.Sub(w.CreationTimestamp.Time) < takenUp {
-			continue
-		}
-		applied := meta.FindStatusCondition(w.Status.Conditions, workv1.WorkApplied)
-		_, operation := w.Labels[opsv1alpha1.LabelOperation]
-		switch {
-		case applied == nil:
-			undelivered = appendNew(undelivered, w.Namespace)
-		case applied.Status == metav1.ConditionFalse:
-			refused = append(refused, fmt.Sprintf("%s/%s: %s", w.Namespace, w.Name, whyNot(w, applied)))
-		case operation && said(w, "phase") == "":
-			unanswered = appendNew(unanswered, w.Namespace)
-		}
-		for _, m := range w.Status.ResourceStatus.Manifests {
-			if c := meta.FindStatusCondition(m.Conditions, "StatusFeedbackSynced"); c != nil && c.Status == metav1.ConditionFalse && operation {
-				broken = append(broken, fmt.Sprintf("%s/%s: %s", w.Namespace, w.Name, c.Message))
-			}
+		if w := &works[i]; w.DeletionTimestamp.IsZero() && now.Sub(w.CreationTimestamp.Time) >= takenUp {
+			d.add(w)
 		}
 	}
 	const silent = "docs/how-to/runbooks.md#vworkspaceclusterssilent"
-	if len(undelivered) > 0 {
-		f.fail(silent+": the klusterlet on the cluster, kubectl -n open-cluster-management-agent get pods", "the work agent has not taken up what was sent for more than %s: %s", takenUp, several(undelivered))
+	if len(d.undelivered) > 0 {
+		f.fail(silent+": the klusterlet on the cluster, kubectl -n open-cluster-management-agent get pods", "the work agent has not taken up what was sent for more than %s: %s", takenUp, several(d.undelivered))
 	}
-	if len(refused) > 0 {
-		f.fail(silent+": often a CRD, or an executor's right, is missing on the cluster", "clusters refuse what was sent: %s", several(refused))
+	if len(d.refused) > 0 {
+		f.fail(silent+": often a CRD, or an executor's right, is missing on the cluster", "clusters refuse what was sent: %s", several(d.refused))
 	}
-	if len(unanswered) > 0 {
-		f.fail(silent+": kubectl -n vworkspace-agent get pods, on the cluster", "Operations have arrived, and no agent has taken them up for more than %s: %s", takenUp, several(unanswered))
+	if len(d.unanswered) > 0 {
+		f.fail(silent+": kubectl -n vworkspace-agent get pods, on the cluster", "Operations have arrived, and no agent has taken them up for more than %s: %s", takenUp, several(d.unanswered))
 	}
-	if len(broken) > 0 {
-		f.warn("update the klusterlet; docs/how-to/runbooks.md#vworkspacefeedbacklate", "feedback does not come back whole: %s", several(broken))
+	if len(d.broken) > 0 {
+		f.warn("update the klusterlet; docs/how-to/runbooks.md#vworkspacefeedbacklate", "feedback does not come back whole: %s", several(d.broken))
 	}
 	if !f.bad() {
 		f.ok("%d ManifestWorks of ours are where they should be", len(works))
+	}
+}
+
+func (d *deliveries) add(w *workv1.ManifestWork) {
+	applied := meta.FindStatusCondition(w.Status.Conditions, workv1.WorkApplied)
+	_, operation := w.Labels[opsv1alpha1.LabelOperation]
+	switch {
+	case applied == nil:
+		d.undelivered = appendNew(d.undelivered, w.Namespace)
+	case applied.Status == metav1.ConditionFalse:
+		d.refused = append(d.refused, fmt.Sprintf("%s/%s: %s", w.Namespace, w.Name, whyNot(w, applied)))
+	case operation && said(w, "phase") == "":
+		d.unanswered = appendNew(d.unanswered, w.Namespace)
+	}
+	for _, m := range w.Status.ResourceStatus.Manifests {
+		if c := meta.FindStatusCondition(m.Conditions, "StatusFeedbackSynced"); operation && c != nil && c.Status == metav1.ConditionFalse {
+			d.broken = append(d.broken, fmt.Sprintf("%s/%s: %s", w.Namespace, w.Name, c.Message))
+		}
 	}
 }
 
@@ -100,13 +108,13 @@ func whyNot(w *workv1.ManifestWork, applied *metav1.Condition) string {
 
 // said is a feedback value of the first manifest.
 func said(w *workv1.ManifestWork, name string) string {
-	for _, m := range w.Status.ResourceStatus.Manifests {
-		for _, v := range m.StatusFeedbacks.Values {
-			if v.Name == name && v.Value.String != nil {
-				return *v.Value.String
-			}
+	if len(w.Status.ResourceStatus.Manifests) == 0 {
+		return ""
+	}
+	for _, v := range w.Status.ResourceStatus.Manifests[0].StatusFeedbacks.Values {
+		if v.Name == name && v.Value.String != nil {
+			return *v.Value.String
 		}
-		break
 	}
 	return ""
 }

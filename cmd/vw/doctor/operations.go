@@ -31,46 +31,51 @@ func checkOperations(ctx context.Context, s *Site, f *Findings) error {
 	return nil
 }
 
+// stuck are Operations by what is wrong with them.
+type stuck struct{ unseen, waiting, failing, halted, overdue []string }
+
 func judgeOperations(f *Findings, operations []opsv1alpha1.Operation, now time.Time) {
-	var unseen, waiting, failing, halted, overdue []string
+	var s stuck
 	open := 0
 	for i := range operations {
-		op := &operations[i]
-		if op.Status.Phase.Terminal() {
-			continue
-		}
-		open++
-		name := op.Namespace + "/" + op.Name
-		switch age := now.Sub(op.CreationTimestamp.Time); {
-		case op.Status.Phase == "" && age > lookedAt:
-			unseen = append(unseen, fmt.Sprintf("%s (%s)", name, age.Round(time.Second)))
-		case op.Status.FailingSince != nil && now.Sub(op.Status.FailingSince.Time) > failsLong:
-			failing = append(failing, fmt.Sprintf("%s (%s)", name, op.Status.Message))
-		case op.Status.Reason == opsv1alpha1.ReasonRolloutHalted:
-			halted = append(halted, name)
-		case op.Status.Blocked && blockedFor(op, now) > waitsLong && !expected[op.Status.Reason]:
-			waiting = append(waiting, fmt.Sprintf("%s (%s for %s)", name, op.Status.Reason, blockedFor(op, now).Round(time.Minute)))
-		case late(op, now):
-			overdue = append(overdue, name)
+		if op := &operations[i]; !op.Status.Phase.Terminal() {
+			open++
+			s.add(op, now)
 		}
 	}
-	if len(unseen) > 0 {
-		f.fail("is the hub (on a cluster: the agent) running? See the checks hub and agent", "nobody has taken up: %s", several(unseen))
+	if len(s.unseen) > 0 {
+		f.fail("is the hub (on a cluster: the agent) running? See the checks hub and agent", "nobody has taken up: %s", several(s.unseen))
 	}
-	if len(failing) > 0 {
-		f.fail("vw describe op NAME; kubectl -n vworkspace-agent logs deploy/vworkspace-agent", "the agent gets no further with: %s", several(failing))
+	if len(s.failing) > 0 {
+		f.fail("vw describe op NAME; kubectl -n vworkspace-agent logs deploy/vworkspace-agent", "the agent gets no further with: %s", several(s.failing))
 	}
-	if len(halted) > 0 {
-		f.warn("vw describe op NAME, then vw retry --failed, vw rollback or vw cancel", "rollouts that are halted: %s", several(halted))
+	if len(s.halted) > 0 {
+		f.warn("vw describe op NAME, then vw retry --failed, vw rollback or vw cancel", "rollouts that are halted: %s", several(s.halted))
 	}
-	if len(waiting) > 0 {
-		f.warn("vw describe op NAME; docs/how-to/debug-a-spoke.md#why-does-my-operation-not-run", "blocked for long: %s", several(waiting))
+	if len(s.waiting) > 0 {
+		f.warn("vw describe op NAME; docs/how-to/debug-a-spoke.md#why-does-my-operation-not-run", "blocked for long: %s", several(s.waiting))
 	}
-	if len(overdue) > 0 {
-		f.warn("vw describe op NAME", "run for longer than their spec.timeout: %s", several(overdue))
+	if len(s.overdue) > 0 {
+		f.warn("vw describe op NAME", "run for longer than their spec.timeout: %s", several(s.overdue))
 	}
 	if !f.bad() {
 		f.ok("%d have not ended, and none of them is stuck", open)
+	}
+}
+
+func (s *stuck) add(op *opsv1alpha1.Operation, now time.Time) {
+	name := op.Namespace + "/" + op.Name
+	switch age := now.Sub(op.CreationTimestamp.Time); {
+	case op.Status.Phase == "" && age > lookedAt:
+		s.unseen = append(s.unseen, fmt.Sprintf("%s (%s)", name, age.Round(time.Second)))
+	case op.Status.FailingSince != nil && now.Sub(op.Status.FailingSince.Time) > failsLong:
+		s.failing = append(s.failing, fmt.Sprintf("%s (%s)", name, op.Status.Message))
+	case op.Status.Reason == opsv1alpha1.ReasonRolloutHalted:
+		s.halted = append(s.halted, name)
+	case op.Status.Blocked && blockedFor(op, now) > waitsLong && !expected[op.Status.Reason]:
+		s.waiting = append(s.waiting, fmt.Sprintf("%s (%s for %s)", name, op.Status.Reason, blockedFor(op, now).Round(time.Minute)))
+	case late(op, now):
+		s.overdue = append(s.overdue, name)
 	}
 }
 

@@ -122,11 +122,8 @@ func inShort(status metav1.Status) string {
 }
 
 // exists tells whether an object is there.
-func (s *Site) exists(ctx context.Context, namespace, name, kind string, group ...string) (bool, error) {
+func (s *Site) exists(ctx context.Context, namespace, name, kind string) (bool, error) {
 	o := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{Kind: kind, APIVersion: "v1"}}
-	if len(group) > 0 {
-		o.APIVersion = group[0]
-	}
 	err := s.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, o)
 	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) && kind == "Namespace" {
 		return false, nil // whoever may not see namespaces is told so by the checks that look into them

@@ -77,12 +77,9 @@ func componentOf(d *appsv1.Deployment) Component {
 	if d.Spec.Replicas != nil {
 		component.Replicas = *d.Spec.Replicas
 	}
-	for _, container := range d.Spec.Template.Spec.Containers {
-		component.Image = container.Image
-		if tag := tagOf(container.Image); tag != "" {
-			component.Version = tag
-		}
-		break
+	if containers := d.Spec.Template.Spec.Containers; len(containers) > 0 {
+		component.Image = containers[0].Image
+		component.Version = cmp.Or(tagOf(component.Image), component.Version)
 	}
 	return component
 }

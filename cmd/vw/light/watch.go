@@ -45,7 +45,7 @@ func (r *Reader) watch(
 			Object json.RawMessage `json:"object"`
 		}
 		if err := decoder.Decode(&event); err != nil {
-			return nil //nolint:nilerr // the server has ended it, or the connection is gone: both are how watches end
+			return nil // the server has ended it, or the connection is gone: both are how watches end
 		}
 		if event.Type == watch.Error {
 			return failure(event.Object)
