@@ -31,6 +31,7 @@ import (
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/cmd/vw/inventory"
+	"vworkspace.io/fleet/placement"
 )
 
 var now = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -451,5 +452,25 @@ func TestOperations(t *testing.T) {
 			op.Spec.TargetRef, op.Spec.Timeout = &opsv1alpha1.TargetRef{}, &metav1.Duration{Duration: time.Minute}
 			op.Status.Phase, op.Status.StartedAt = opsv1alpha1.PhaseRunning, ptr.To(ago(time.Hour))
 		}), "WARN run for longer than their spec.timeout: ns/op"},
+	})
+}
+
+func TestLag(t *testing.T) {
+	judge := func(lags ...time.Duration) func(*Findings) {
+		return func(f *Findings) {
+			var results []placement.ClusterResult
+			for i, lag := range lags {
+				results = append(results, placement.ClusterResult{Cluster: fmt.Sprintf("c%d", i), State: placement.Succeeded, FinishedAt: now, EndedAt: now.Add(lag)})
+			}
+			judgeLag(f, results, "")
+		}
+	}
+	check(t, []judged{
+		{"watched", judge(time.Second, 0, 2*time.Second), "OK half of the last 3 results took 1s or less, so that feedback is watched"},
+		{"nothing to tell", judge(), "SKIP no fleet Operation has ended that would tell"},
+		{"polled", judge(10*time.Second, 11*time.Second, 9*time.Second),
+			"WARN half of the results took more than 10s: feedback is polled rather than watched (feedbackScrapeType Watch), or clocks are behind"},
+		{"one is late", judge(0, time.Second, 2*time.Minute), "WARN results came late, or clocks are behind: c2 (2m0s)"},
+		{"one is ahead", judge(0, time.Second, -30*time.Second), "WARN clusters end before the hub's clock says so, so that their clocks are ahead of it: c2 (30s)"},
 	})
 }
