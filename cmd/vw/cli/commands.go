@@ -9,11 +9,14 @@ func addAsking(_ *Env, _ *cobra.Command) {}
 
 // addSeeing adds what shows how Operations go.
 func addSeeing(env *Env, root *cobra.Command) {
-	root.AddCommand(newWatch(env))
+	root.AddCommand(newGet(env), newWatch(env))
 }
 
 // addSteering adds what changes Operations that are there.
 func addSteering(_ *Env, _ *cobra.Command) {}
 
 // addFleet adds what shows the fleet, and vw itself.
-func addFleet(_ *Env, _ *cobra.Command) {}
+func addFleet(env *Env, root *cobra.Command) {
+	root.AddCommand(newClusters(env), newApps(env), newTemplates(env), newVersion(env), newDoctor(env))
+	addCompletion(env, root)
+}
