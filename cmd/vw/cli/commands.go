@@ -4,14 +4,8 @@ package cli
 
 import "github.com/spf13/cobra"
 
-// addAsking adds what makes Operations.
-func addAsking(_ *Env, _ *cobra.Command) {}
-
 // addSeeing adds what shows how Operations go.
 func addSeeing(_ *Env, _ *cobra.Command) {}
-
-// addSteering adds what changes Operations that are there.
-func addSteering(_ *Env, _ *cobra.Command) {}
 
 // addFleet adds what shows the fleet, and vw itself.
 func addFleet(_ *Env, _ *cobra.Command) {}
