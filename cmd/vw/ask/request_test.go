@@ -79,13 +79,11 @@ func TestPlacementOf(t *testing.T) {
 // golden compares an object with a manifest in testdata.
 func golden(t *testing.T, name string, object runtime.Object) {
 	t.Helper()
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+	manifest, err := Manifest(object)
 	if err != nil {
 		t.Fatal(err)
 	}
-	delete(content, "status")
-	delete(content["metadata"].(map[string]any), "creationTimestamp")
-	got, err := yaml.Marshal(content)
+	got, err := yaml.Marshal(manifest.Object)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/rand"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -28,7 +29,8 @@ type asking struct {
 	words []string // the command's arguments, flags among them
 
 	help      bool
-	named     string // the template in the first argument
+	named     string   // the template in the first argument
+	stray     []string // arguments where there should be none
 	client    client.WithWatch
 	namespace string
 	ground    ask.Ground
@@ -78,10 +80,11 @@ func (a *asking) read() (*askFlags, error) {
 	if err := flags.Parse(a.words); err != nil {
 		return nil, err
 	}
-	if args := flags.Args(); a.t == "" && len(args) > 0 && flags.ArgsLenAtDash() != 0 {
-		a.named = args[0]
+	a.stray = beforeDash(flags)
+	if a.t == "" && len(a.stray) > 0 {
+		a.named, a.stray = a.stray[0], a.stray[1:]
 	}
-	return first, nil
+	return first, a.strayed()
 }
 
 // connect to the cluster, and find out what it is.
@@ -129,21 +132,35 @@ func (a *asking) parse() error {
 	if err := a.cmd.ParseFlags(a.words); err != nil {
 		return a.unknown(err)
 	}
-	flags := a.cmd.Flags()
-	args := flags.Args()
-	if at := flags.ArgsLenAtDash(); at >= 0 {
-		args = args[:at]
+	if a.stray = beforeDash(a.cmd.Flags()); a.t == "" && len(a.stray) > 0 {
+		if a.stray[0] != a.named {
+			return fmt.Errorf("name one OperationTemplate, before its parameters: %s", a.cmd.UseLine())
+		}
+		a.stray = a.stray[1:]
 	}
-	switch {
-	case a.help:
-	case a.t == "" && (len(args) != 1 || args[0] != a.named):
-		return fmt.Errorf("name one OperationTemplate, before its parameters: %s", a.cmd.UseLine())
-	case a.t == opsv1alpha1.TypeRunCommand && len(args) > 0:
-		return fmt.Errorf("%q: write the command after --, such as: vw exec ... -- %s", args[0], strings.Join(args, " "))
-	case a.t != "" && len(args) > 0:
-		return fmt.Errorf("%q: this takes no arguments; instances are named by --app", args[0])
+	if err := a.strayed(); err != nil || a.help {
+		return err
 	}
 	return a.flags.check()
+}
+
+// strayed is the error of arguments where there should be none.
+func (a *asking) strayed() error {
+	switch {
+	case a.help || len(a.stray) == 0:
+		return nil
+	case a.t == opsv1alpha1.TypeRunCommand:
+		return fmt.Errorf("%q: write the command after --, such as: vw exec ... -- %s", a.stray[0], strings.Join(a.stray, " "))
+	}
+	return fmt.Errorf("%q: this takes no more arguments; instances are named by --app", a.stray[0])
+}
+
+// beforeDash are the arguments that are before a --.
+func beforeDash(flags *pflag.FlagSet) []string {
+	if at := flags.ArgsLenAtDash(); at >= 0 {
+		return flags.Args()[:at]
+	}
+	return flags.Args()
 }
 
 // typeOf the Operation.

@@ -34,8 +34,10 @@ func (a *asking) complete(ctx context.Context, word string) ([]cobra.Completion,
 // completeValue of a flag.
 func (a *asking) completeValue(ctx context.Context, flag, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	name := strings.TrimLeft(flag, "-")
-	if found := a.cmd.Flags().ShorthandLookup(name); len(name) == 1 && found != nil {
-		name = found.Name
+	if len(name) == 1 {
+		if found := a.cmd.Flags().ShorthandLookup(name); found != nil {
+			name = found.Name
+		}
 	}
 	if f, known := a.cmd.GetFlagCompletionFunc(name); known {
 		_, _ = a.read() // for the connection

@@ -76,7 +76,11 @@ func (a *asking) printManifest(op *opsv1alpha1.Operation, made *clusterv1beta1.P
 		*a.flags.output.flags.OutputFormat = "yaml"
 	}
 	for _, object := range objects {
-		if err := a.flags.output.Print(a.env.Out, object); err != nil {
+		manifest, err := ask.Manifest(object)
+		if err != nil {
+			return err
+		}
+		if err := a.flags.output.Print(a.env.Out, manifest); err != nil {
 			return err
 		}
 	}

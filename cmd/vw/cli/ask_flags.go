@@ -79,6 +79,7 @@ func (f *askFlags) add(cmd *cobra.Command, chosen bool) {
 	flags.DurationVar(&f.waitTimeout, "wait-timeout", time.Hour, "How long --wait, and a dry run, wait; the Operation goes on after that")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "Do not ask; nobody is asked where standard input is no terminal")
 	f.output = newOutput()
+	f.output.flags.TemplatePrinterFlags.TemplateArgument = nil // --template is an OperationTemplate; -o go-template=... has its own in it
 	f.output.AddFlags(cmd)
 }
 

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -69,7 +70,10 @@ func (a *asking) addParameters() error {
 	}
 	flags := a.cmd.Flags()
 	flags.AddFlagSet(a.cmd.InheritedFlags())
-	taken := func(name string) bool { return flags.Lookup(name) != nil || name == "help" }
+	// Also the names of flags that only the other commands have: a parameter is called the same whichever command it is given to.
+	taken := func(name string) bool {
+		return flags.Lookup(name) != nil || slices.Contains([]string{"help", "template", "engine"}, name)
+	}
 	parameters, err := ask.Parameters(a.template, taken)
 	if err != nil {
 		return err
