@@ -88,18 +88,27 @@ func (w Where) Aim(g Ground) (Aim, error) {
 func (w Where) check(g Ground) error {
 	picks := len(w.Apps)+len(w.Instances)+len(w.Namespaces) > 0 || w.Selector != nil
 	switch {
-	case !g.Hub && w.Placement != "":
-		return invalid("placement", "this cluster is no hub, and what is asked for here runs here: leave it out")
-	case !g.Hub && len(w.Clusters) > 0:
-		return invalid("cluster", "this cluster is no hub, and what is asked for here runs here: leave it out")
-	case w.Placement != "" && len(w.Clusters) > 0:
-		return invalid("cluster", "not together with --placement, which says which clusters: leave one of them out")
 	case w.All && picks:
 		return invalid("all", "not together with what picks instances: leave it out, or --app, --instance, --selector and --instance-namespace")
-	case g.Hub && w.Placement == "" && len(w.Clusters) == 0 && !picks:
-		return invalid("placement", "say where: --placement NAME or --cluster NAME for clusters, or --app NAME for one instance")
-	case !g.Hub && !picks && !w.All:
+	case g.Hub:
+		return w.checkOnHub(picks)
+	case w.Placement != "":
+		return invalid("placement", "this cluster is no hub, and what is asked for here runs here: leave it out")
+	case len(w.Clusters) > 0:
+		return invalid("cluster", "this cluster is no hub, and what is asked for here runs here: leave it out")
+	case !picks && !w.All:
 		return invalid("app", "say what to act on: --app NAME, --selector LABELS, or --all for every instance in namespace %s", g.Namespace)
+	}
+	return nil
+}
+
+func (w Where) checkOnHub(picks bool) error {
+	clusters := len(w.Clusters) > 0
+	switch {
+	case w.Placement != "" && clusters:
+		return invalid("cluster", "not together with --placement, which says which clusters: leave one of them out")
+	case w.Placement == "" && !clusters && !picks:
+		return invalid("placement", "say where: --placement NAME or --cluster NAME for clusters, or --app NAME for one instance")
 	}
 	return nil
 }

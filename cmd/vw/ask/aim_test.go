@@ -54,7 +54,7 @@ func TestAim(t *testing.T) {
 		"instances that may not be listed":    {Where{Apps: []string{"x"}, Placement: "eu"}, unknown, "names x placement eu found 0: x is taken for the name of an instance: you may not list the instances of namespace shops"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a, err := tt.Where.Aim(tt.Ground)
+			a, err := tt.Aim(tt.Ground)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -112,7 +112,7 @@ func TestWrongAim(t *testing.T) {
 		"more than fit":            {Where{Apps: []string{"shop"}, Placement: "eu"}, many, "app", "--selector"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := tt.Where.Aim(tt.Ground)
+			_, err := tt.Aim(tt.Ground)
 			wrong(t, err, tt.option, tt.says)
 		})
 	}
@@ -121,7 +121,7 @@ func TestWrongAim(t *testing.T) {
 func TestDidYouMean(t *testing.T) {
 	known := []string{"nightly-1", "upgrade-x", "shop", "b"}
 	for name, want := range map[string]string{
-		"nightly": "; did you mean nightly-1?", "nigthly-1": "; did you mean nightly-1?", "Shop": "; did you mean shop?", "upgrade-y": "; did you mean upgrade-x?",
+		"nightly": "; did you mean nightly-1?", "nighly-1": "; did you mean nightly-1?", "Shop": "; did you mean shop?", "upgrade-y": "; did you mean upgrade-x?",
 		"restore": "", "": "", "zz": "",
 	} {
 		if got := DidYouMean(name, slices.Clone(known)); got != want {

@@ -38,19 +38,11 @@ type Rollout struct {
 
 // Spec of the rollout; nil for a zero one. groups are those of the Placement as it has decided now; known tells whether it could be asked.
 func (r Rollout) Spec(groups []placement.Group, known bool) (*opsv1alpha1.RolloutSpec, error) {
-	config, err := r.config()
+	strategy, err := r.strategy(groups, known)
 	if err != nil {
 		return nil, err
 	}
-	mandatory, err := r.canaries(groups, known)
-	if err != nil {
-		return nil, err
-	}
-	concurrency, err := share("max-concurrency", r.MaxConcurrency)
-	if err != nil {
-		return nil, err
-	}
-	spec := &opsv1alpha1.RolloutSpec{}
+	spec := &opsv1alpha1.RolloutSpec{RolloutStrategy: strategy}
 	if spec.OnBreach, err = oneOf("on-breach", r.OnBreach, opsv1alpha1.BreachHalt, opsv1alpha1.BreachContinue, opsv1alpha1.BreachRollback); err != nil {
 		return nil, err
 	}
@@ -64,21 +56,41 @@ func (r Rollout) Spec(groups []placement.Group, known bool) (*opsv1alpha1.Rollou
 	if r.Gate {
 		spec.Gate = opsv1alpha1.GatePerGroup
 	}
-	switch {
-	case r.PerGroup && r.MaxConcurrency != "":
-		return nil, invalid("per-group", "a group is acted on at once: leave --max-concurrency out, or --per-group")
-	case r.PerGroup, r.Gate && r.MaxConcurrency == "":
-		spec.Type = clusterv1alpha1.ProgressivePerGroup
-		spec.ProgressivePerGroup = &clusterv1alpha1.RolloutProgressivePerGroup{RolloutConfig: config, MandatoryDecisionGroups: mandatory}
-	case len(r.Canary) > 0 || r.MaxConcurrency != "" || r.MaxFailures != "" || r.Soak > 0 || r.OnBreach != "":
-		spec.Type = clusterv1alpha1.Progressive
-		spec.Progressive = &clusterv1alpha1.RolloutProgressive{RolloutConfig: config, MandatoryDecisionGroups: mandatory, MaxConcurrency: concurrency}
-	case policy != "":
-		spec.Type = clusterv1alpha1.All
-	default:
+	if strategy.Type == "" && policy == "" {
 		return nil, nil
 	}
+	if strategy.Type == "" {
+		spec.Type = clusterv1alpha1.All
+	}
 	return spec, nil
+}
+
+// strategy is Open Cluster Management's part; without a type when all clusters are acted on at once.
+func (r Rollout) strategy(groups []placement.Group, known bool) (clusterv1alpha1.RolloutStrategy, error) {
+	var s clusterv1alpha1.RolloutStrategy
+	config, err := r.config()
+	if err != nil {
+		return s, err
+	}
+	mandatory, err := r.canaries(groups, known)
+	if err != nil {
+		return s, err
+	}
+	concurrency, err := share("max-concurrency", r.MaxConcurrency)
+	if err != nil {
+		return s, err
+	}
+	switch {
+	case r.PerGroup && r.MaxConcurrency != "":
+		return s, invalid("per-group", "a group is acted on at once: leave --max-concurrency out, or --per-group")
+	case r.PerGroup, r.Gate && r.MaxConcurrency == "":
+		s.Type = clusterv1alpha1.ProgressivePerGroup
+		s.ProgressivePerGroup = &clusterv1alpha1.RolloutProgressivePerGroup{RolloutConfig: config, MandatoryDecisionGroups: mandatory}
+	case len(r.Canary) > 0 || r.MaxConcurrency != "" || r.MaxFailures != "" || r.Soak > 0 || r.OnBreach != "":
+		s.Type = clusterv1alpha1.Progressive
+		s.Progressive = &clusterv1alpha1.RolloutProgressive{RolloutConfig: config, MandatoryDecisionGroups: mandatory, MaxConcurrency: concurrency}
+	}
+	return s, nil
 }
 
 func (r Rollout) config() (clusterv1alpha1.RolloutConfig, error) {

@@ -277,7 +277,7 @@ func TestWrongAsking(t *testing.T) {
 		"another's template":  {[]string{"backup", "--template", "upgrade-helm", "--app", "shop-a"}, "--template: upgrade-helm is for a Upgrade"},
 		"no template":         {[]string{"run", "--app", "shop-a"}, "name an OperationTemplate, before its parameters: vw run TEMPLATE"},
 		"which template":      {[]string{"restore", "--app", "shop-a", "--backup-name", "x"}, "unknown flag: --backup-name\n  if it is a parameter, say of which template: --template restore-helmhookjob, or restore-job"},
-		"no such parameter":   {[]string{"upgrade", "--app", "shop-a", "--target-versoin", "1"}, "unknown flag: --target-versoin; did you mean target-version?\n  vw run upgrade-helm --help lists"},
+		"no such parameter":   {[]string{"upgrade", "--app", "shop-a", "--target-vesion", "1"}, "unknown flag: --target-vesion; did you mean target-version?\n  vw run upgrade-helm --help lists"},
 		"a parameter missing": {[]string{"exec", "--app", "shop-a", "--", "true"}, "--image: OperationTemplate runcommand-job asks for it"},
 		"a parameter wrong":   {[]string{"exec", "--app", "shop-a", "--image", "x", "--backoff-limit", "101"}, "--backoff-limit: "},
 		"no whole number":     {[]string{"exec", "--app", "shop-a", "--image", "x", "--backoff-limit", "many"}, `--backoff-limit: "many" is not a whole number`},

@@ -173,7 +173,7 @@ func newUnfreeze(env *Env) *cobra.Command {
 		Use: "unfreeze NAME...", Short: "Let go what a Freeze holds", GroupID: groupSteer,
 		Long:    "Delete a Freeze. What it holds begins within seconds, unless something else holds it.",
 		Example: "  vw unfreeze payments-down",
-		Args: func(cmd *cobra.Command, args []string) error {
+		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return errors.New("name a Freeze: vw freeze lists them")
 			}

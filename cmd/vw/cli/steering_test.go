@@ -5,7 +5,6 @@ package cli
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -166,62 +165,4 @@ func TestFreeze(t *testing.T) {
 	says(t, vw(t, "unfreeze", "nigth"), ExitError, "", "there is no Freeze nigth; did you mean night?")
 	says(t, vw(t, "unfreeze"), ExitError, "", "name a Freeze")
 	says(t, vw(t, "unfreeze", "night"), ExitOK, "freeze.ops.vworkspace.io/night deleted\n", "")
-}
-
-// TestWait: an Operation is followed line by line to its end, which the exit status tells.
-func TestWait(t *testing.T) {
-	ns := namespace(t)
-	for name, tt := range map[string]struct {
-		phase  opsv1alpha1.OperationPhase
-		status int
-		says   string
-	}{
-		"good": {opsv1alpha1.PhaseSucceeded, ExitOK, ""},
-		"bad":  {opsv1alpha1.PhaseFailed, ExitNo, "operation NAME has ended as Failed (SomeFailed)\n  vw describe op NAME --cluster spoke3 says why; vw retry NAME tries it again"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			put(t, ns, name, opsv1alpha1.PhaseFailed, someFailed)
-			go play(t, ns, name, tt.phase)
-			got := vw(t, "-n", ns, "retry", name, "--wait", "--wait-timeout", "30s")
-			line, _, _ := strings.Cut(got.out, "\n")
-			made := strings.TrimSuffix(strings.TrimPrefix(line, "operation.ops.vworkspace.io/"), " created")
-			says(t, got, tt.status, "03:04:05  Running   0/3 RollingOut\n", strings.ReplaceAll(tt.says, "NAME", made))
-			if tt.status == ExitNo {
-				says(t, got, tt.status, "  spoke3: EngineFailed: no disk\n", "")
-			}
-		})
-	}
-	put(t, ns, "slow", opsv1alpha1.PhaseFailed, someFailed)
-	got := vw(t, "-n", ns, "retry", "slow", "--wait", "--wait-timeout", "1s")
-	says(t, got, ExitTimeout, "", "has not ended within 1s, and goes on")
-}
-
-// play the hub for the Operation that tries one again: it runs, and ends in a phase.
-func play(t *testing.T, ns, of string, phase opsv1alpha1.OperationPhase) {
-	for t.Context().Err() == nil {
-		list := &opsv1alpha1.OperationList{}
-		if err := api.List(t.Context(), list, client.InNamespace(ns)); err != nil {
-			return // the test is over
-		}
-		for i := range list.Items {
-			op := &list.Items[i]
-			if op.Spec.RetryOf == nil || op.Spec.RetryOf.Name != of {
-				continue
-			}
-			op.Status.Phase, op.Status.Progress, op.Status.Reason = opsv1alpha1.PhaseRunning, "0/3", opsv1alpha1.ReasonRollingOut
-			if err := api.Status().Update(t.Context(), op); err != nil {
-				t.Error(err)
-			}
-			time.Sleep(3 * lookAgain) // until that has been seen
-			op.Status.Phase, op.Status.Progress, op.Status.Reason = phase, "3/3", opsv1alpha1.ReasonAllSucceeded
-			if phase == opsv1alpha1.PhaseFailed {
-				op.Status.Reason = opsv1alpha1.ReasonSomeFailed
-				op.Status.Failures = []opsv1alpha1.Failure{{Name: "spoke3", Reason: opsv1alpha1.ReasonEngineFailed, Message: "no disk"}}
-			}
-			if err := api.Status().Update(t.Context(), op); err != nil {
-				t.Error(err)
-			}
-			return
-		}
-	}
 }
