@@ -39,6 +39,7 @@ type asking struct {
 	template   *opsv1alpha1.OperationTemplate // nil where each cluster finds its own
 	candidates []string                       // of them, then
 	parameters []*parameterFlag
+	notes      []string // for the person
 }
 
 func (a *asking) run(ctx context.Context) error {
@@ -138,10 +139,14 @@ func (a *asking) parse() error {
 		}
 		a.stray = a.stray[1:]
 	}
-	if err := a.strayed(); err != nil || a.help {
+	err := a.strayed()
+	if err != nil || a.help {
 		return err
 	}
-	return a.flags.check()
+	if err = a.flags.check(); err == nil {
+		a.aim, err = a.flags.where.Aim(a.ground)
+	}
+	return err
 }
 
 // strayed is the error of arguments where there should be none.
@@ -246,7 +251,7 @@ func (a *asking) addCommand(parameters map[string]any) error {
 		return nil
 	}
 	if a.typeOf() != opsv1alpha1.TypeRunCommand {
-		return fmt.Errorf("a command after -- is for an Operation of type RunCommand, and this is a %s", a.typeOf())
+		return fmt.Errorf("a command after -- is for type RunCommand, and this is %s", a.typeOf())
 	}
 	if _, twice := parameters["command"]; twice {
 		return &ask.Invalid{Option: "command", Message: "the command is after -- too: say it once"}

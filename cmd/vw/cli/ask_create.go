@@ -32,7 +32,7 @@ func (a *asking) carryOut(ctx context.Context, r ask.Request) error {
 			return err
 		}
 	}
-	for _, note := range a.aim.Notes {
+	for _, note := range append(a.notes, a.aim.Notes...) {
 		fmt.Fprintln(a.env.ErrOut, note)
 	}
 	var made *clusterv1beta1.Placement

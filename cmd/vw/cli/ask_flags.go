@@ -49,27 +49,27 @@ type askFlags struct {
 func (f *askFlags) add(cmd *cobra.Command, chosen bool) {
 	flags := cmd.Flags()
 	if !chosen {
-		flags.StringVar(&f.template, "template", "", "OperationTemplate to follow (default: the one for what is asked; vw templates lists them)")
-		flags.StringVar(&f.engine, "engine", "", "Engine to run on: velero, workflow, job, helm, volsync or helmHookJob (default: the template's, or what the instance advertises)")
+		flags.StringVar(&f.template, "template", "", "OperationTemplate `NAME` to follow (default: the one for what is asked; vw templates lists them)")
+		flags.StringVar(&f.engine, "engine", "", "`ENGINE` to run on: velero, workflow, job, helm, volsync or helmHookJob (default: the template's, or what the instance advertises)")
 	}
-	flags.StringArrayVar(&f.set, "set", nil, "Set a parameter, such as a.b=c, with the type that the template says (repeatable)")
-	flags.StringVar(&f.parameters, "parameters", "", "Read parameters from a file of YAML or JSON, - for standard input; --set and a parameter's own flag go before it")
+	flags.StringArrayVar(&f.set, "set", nil, "Set a parameter by `KEY=VALUE`, such as a.b=c, with the type that the template says (repeatable)")
+	flags.StringVar(&f.parameters, "parameters", "", "Read parameters from a `FILE` of YAML or JSON, - for standard input; --set and a parameter's own flag go before it")
 
-	flags.StringVar(&f.where.Placement, "placement", "", "Clusters: those that this Placement selects")
-	flags.StringArrayVar(&f.where.Clusters, "cluster", nil, "Clusters: this one (repeatable); a Placement is made for them, and goes with the Operation")
-	flags.StringArrayVar(&f.where.Apps, "app", nil, "Instances: by name, or all of an application by its catalog id (repeatable)")
-	flags.StringArrayVar(&f.where.Instances, "instance", nil, "Instances: by name, also those that only their clusters know (repeatable)")
-	flags.StringVarP(&f.selector, "selector", "l", "", "Instances: by their labels, such as app=shop,tier!=test")
-	flags.StringArrayVar(&f.where.Namespaces, "instance-namespace", nil, "Instances: of this namespace of the clusters (repeatable; default: the Operation's)")
+	flags.StringVar(&f.where.Placement, "placement", "", "Clusters: those that Placement `NAME` selects")
+	flags.StringArrayVar(&f.where.Clusters, "cluster", nil, "Clusters: that of this `NAME` (repeatable); a Placement is made for them, and goes with the Operation")
+	flags.StringArrayVar(&f.where.Apps, "app", nil, "Instances: by `NAME`, or all of an application by its catalog id (repeatable)")
+	flags.StringArrayVar(&f.where.Instances, "instance", nil, "Instances: by `NAME`, also those that only their clusters know (repeatable)")
+	flags.StringVarP(&f.selector, "selector", "l", "", "Instances: by their `LABELS`, such as app=shop,tier!=test")
+	flags.StringArrayVar(&f.where.Namespaces, "instance-namespace", nil, "Instances: of this `NAMESPACE` of the clusters (repeatable; default: the Operation's)")
 	flags.BoolVar(&f.where.All, "all", false, "Instances: every one of the namespace (with --placement or --cluster that is so when nothing picks instances)")
 	f.addRollout(cmd)
 
-	flags.StringVar(&f.name, "name", "", "Name of the Operation (default: one that begins with its type)")
+	flags.StringVar(&f.name, "name", "", "`NAME` of the Operation (default: one that begins with its type)")
 	flags.DurationVar(&f.timeout, "timeout", 0, "Give each instance so much time from its start on (default: no bound)")
-	flags.StringVar(&f.window, "window", "", `Start only while a window is open, such as "0 22 * * 1-5 for 6h in Europe/Zurich"`)
+	flags.StringVar(&f.window, "window", "", "Start only in a `WINDOW`, such as '0 22 * * 1-5 for 6h in Europe/Zurich'")
 	flags.BoolVar(&f.suspend, "suspend", false, "Start no cluster until vw resume")
 	flags.BoolVar(&f.approval, "require-approval", false, "Start nothing until vw approve")
-	flags.StringVar(&f.key, "concurrency-key", "", "Run after older Operations of the same key, not beside them")
+	flags.StringVar(&f.key, "concurrency-key", "", "Run after older Operations of the same `KEY`, not beside them")
 
 	flags.StringVar(&f.dryRun, "dry-run", dryRunNone, "Do nothing: client prints the Operation, server has the API server check it, hub shows what would become of each cluster, "+
 		"clusters has each cluster say what it would act on")
@@ -85,12 +85,12 @@ func (f *askFlags) add(cmd *cobra.Command, chosen bool) {
 
 func (f *askFlags) addRollout(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringSliceVar(&f.rollout.Canary, "canary", nil, "Clusters that go first, and have to succeed: decision groups of the Placement by name, or a number of clusters that its first groups are")
-	flags.StringVar(&f.rollout.MaxConcurrency, "max-concurrency", "", "How many clusters are at work at a time, as a number or such as 10% (default: all)")
-	flags.StringVar(&f.rollout.MaxFailures, "max-failures", "", "How many clusters may fail before no other is started, as a number or such as 10% (default: none)")
+	flags.StringSliceVar(&f.rollout.Canary, "canary", nil, "Clusters that go first, and have to succeed: decision `GROUPS` of the Placement by name, or a number of clusters that its first groups are")
+	flags.StringVar(&f.rollout.MaxConcurrency, "max-concurrency", "", "How many clusters are at work at a time, as a `NUMBER` or such as 10% (default: all)")
+	flags.StringVar(&f.rollout.MaxFailures, "max-failures", "", "How many clusters may fail before no other is started, as a `NUMBER` or such as 10% (default: none)")
 	flags.DurationVar(&f.rollout.Soak, "soak", 0, "How long a cluster has to be well before it counts as done")
-	flags.StringVar(&f.rollout.OnBreach, "on-breach", "", "What happens when more have failed than may: halt (default), continue, or rollback, of an upgrade")
-	flags.StringVar(&f.rollout.Unreachable, "unreachable", "", "What becomes of clusters that do not answer: wait (default), skip or fail")
+	flags.StringVar(&f.rollout.OnBreach, "on-breach", "", "`WHAT` happens when more have failed than may: halt (default), continue, or rollback, of an upgrade")
+	flags.StringVar(&f.rollout.Unreachable, "unreachable", "", "`WHAT` becomes of clusters that do not answer: wait (default), skip or fail")
 	flags.BoolVar(&f.rollout.PerGroup, "per-group", false, "Act on one decision group of the Placement after the other")
 	flags.BoolVar(&f.rollout.Gate, "gate", false, "Let each group but the first wait for vw approve --group")
 	flags.BoolVar(&f.follow, "follow", false, "Act also on clusters that join the Placement while it runs")

@@ -65,7 +65,7 @@ func (a *asking) namedTemplate(ctx context.Context, name string) error {
 		return fmt.Errorf("read OperationTemplate %s: %w", name, err)
 	}
 	if a.t != "" && template.Spec.Type != a.t {
-		return &ask.Invalid{Option: "template", Message: fmt.Sprintf("%s is for a %s, and this is a %s: vw run %s runs it", name, template.Spec.Type, a.t, name)}
+		return &ask.Invalid{Option: "template", Message: fmt.Sprintf("%s is for type %s, and this is %s: vw run %s runs it", name, template.Spec.Type, a.t, name)}
 	}
 	a.template = template
 	return nil
@@ -75,7 +75,7 @@ func (a *asking) namedTemplate(ctx context.Context, name string) error {
 func (a *asking) nameOnly(name string) error {
 	a.template = &opsv1alpha1.OperationTemplate{}
 	a.template.Name, a.template.Spec.Type = name, a.t
-	a.aim.Notes = append(a.aim.Notes, fmt.Sprintf("you may not read OperationTemplate %s: parameters are given by --set, and checked by the hub", name))
+	a.notes = append(a.notes, fmt.Sprintf("you may not read OperationTemplate %s: parameters are given by --set, and checked by the hub", name))
 	return nil
 }
 

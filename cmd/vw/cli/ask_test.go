@@ -98,8 +98,8 @@ func shopsOn(t *testing.T) string {
 	return ns
 }
 
-// created is the Operation that a call of vw printed the name of.
-func created(t *testing.T, ns string, got result) *opsv1alpha1.Operation {
+// asked is the Operation that a call of vw printed the name of.
+func asked(t *testing.T, ns string, got result) *opsv1alpha1.Operation {
 	t.Helper()
 	line, _, _ := strings.Cut(got.out, "\n")
 	name, found := strings.CutSuffix(strings.TrimPrefix(line, "operation.ops.vworkspace.io/"), " created")
@@ -160,7 +160,7 @@ func TestAsk(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := vw(t, append([]string{"-n", ns}, tt.args...)...)
-			op := created(t, ns, got)
+			op := asked(t, ns, got)
 			spec, err := json.Marshal(op.Spec)
 			if err != nil {
 				t.Fatal(err)
@@ -192,7 +192,7 @@ func canonical(t *testing.T, text string) string {
 // TestClusters: for clusters by name a Placement is made, which goes with the Operation.
 func TestClusters(t *testing.T) {
 	ns := shopsOn(t)
-	op := created(t, ns, vw(t, "-n", ns, "backup", "--cluster", "spoke1", "--cluster", "spoke2", "--app", "shop"))
+	op := asked(t, ns, vw(t, "-n", ns, "backup", "--cluster", "spoke1", "--cluster", "spoke2", "--app", "shop"))
 	p := &clusterv1beta1.Placement{}
 	if err := api.Get(t.Context(), client.ObjectKeyFromObject(op), p); err != nil {
 		t.Fatal(err)
@@ -211,7 +211,7 @@ func TestClusters(t *testing.T) {
 	if got.status != ExitOK || strings.Count(got.out, "\nkind: ") != 2 || !strings.Contains(got.out, "kind: Placement") {
 		t.Errorf("%+v", got)
 	}
-	if one := created(t, ns, vw(t, "-n", ns, "backup", "--cluster", "spoke2", "--app", "shop")); one.Spec.TargetRef == nil || one.Spec.TargetRef.Name != "shop-b" || one.Spec.Placement != nil {
+	if one := asked(t, ns, vw(t, "-n", ns, "backup", "--cluster", "spoke2", "--app", "shop")); one.Spec.TargetRef == nil || one.Spec.TargetRef.Name != "shop-b" || one.Spec.Placement != nil {
 		t.Errorf("the one shop there needs no Placement: %+v", one.Spec)
 	}
 }
@@ -274,7 +274,7 @@ func TestWrongAsking(t *testing.T) {
 		"no such cluster":     {[]string{"backup", "--cluster", "spokr1"}, "--cluster: there is no ManagedCluster spokr1; did you mean spoke1?"},
 		"no such app":         {[]string{"backup", "--app", "shpo"}, "--app: no instance in namespace NS has the name or the catalog id shpo; did you mean shop?"},
 		"no such template":    {[]string{"run", "upgrade-hlm", "--app", "shop-a"}, "there is no OperationTemplate upgrade-hlm; did you mean upgrade-helm?"},
-		"another's template":  {[]string{"backup", "--template", "upgrade-helm", "--app", "shop-a"}, "--template: upgrade-helm is for a Upgrade"},
+		"another's template":  {[]string{"backup", "--template", "upgrade-helm", "--app", "shop-a"}, "--template: upgrade-helm is for type Upgrade, and this is Backup"},
 		"no template":         {[]string{"run", "--app", "shop-a"}, "name an OperationTemplate, before its parameters: vw run TEMPLATE"},
 		"which template":      {[]string{"restore", "--app", "shop-a", "--backup-name", "x"}, "unknown flag: --backup-name\n  if it is a parameter, say of which template: --template restore-helmhookjob, or restore-job"},
 		"no such parameter":   {[]string{"upgrade", "--app", "shop-a", "--target-vesion", "1"}, "unknown flag: --target-vesion; did you mean target-version?\n  vw run upgrade-helm --help lists"},
@@ -283,7 +283,7 @@ func TestWrongAsking(t *testing.T) {
 		"no whole number":     {[]string{"exec", "--app", "shop-a", "--image", "x", "--backoff-limit", "many"}, `--backoff-limit: "many" is not a whole number`},
 		"not one of them":     {[]string{"backup", "--app", "shop-a", "--partial-failure", "Ignore"}, `--partial-failure: "Ignore" is not one of Fail, Accept`},
 		"not after --":        {[]string{"exec", "--app", "shop-a", "--image", "x", "ls"}, `"ls": write the command after --, such as: vw exec ... -- ls`},
-		"a command elsewhere": {[]string{"backup", "--app", "shop-a", "--", "ls"}, "a command after -- is for an Operation of type RunCommand, and this is a Backup"},
+		"a command elsewhere": {[]string{"backup", "--app", "shop-a", "--", "ls"}, "a command after -- is for type RunCommand, and this is Backup"},
 		"a command twice":     {[]string{"exec", "--app", "shop-a", "--image", "x", "--command", "a", "--", "b"}, "--command: the command is after -- too"},
 		"an argument":         {[]string{"backup", "shop-a"}, `"shop-a": this takes no more arguments; instances are named by --app`},
 		"an argument besides": {[]string{"backup", "--app", "shop-a", "shop-b"}, `"shop-b": this takes no more arguments; instances are named by --app`},
@@ -305,7 +305,7 @@ func TestWrongAsking(t *testing.T) {
 			}
 		})
 	}
-	created(t, ns, vw(t, "-n", ns, "backup", "--app", "shop-a", "--name", "taken"))
+	asked(t, ns, vw(t, "-n", ns, "backup", "--app", "shop-a", "--name", "taken"))
 	if got := vw(t, "-n", ns, "backup", "--app", "shop-a", "--name", "taken"); !strings.Contains(got.errOut, "--name: there is an Operation taken in namespace "+ns+" already") {
 		t.Errorf("%+v", got)
 	}
@@ -314,7 +314,7 @@ func TestWrongAsking(t *testing.T) {
 func TestParametersFromStandardInput(t *testing.T) {
 	ns := shopsOn(t)
 	got := vwWith(t, "ttl: 1h\n", "--kubeconfig", kubeconfig, "-n", ns, "backup", "--app", "shop-a", "--parameters", "-")
-	if op := created(t, ns, got); string(op.Spec.Parameters.Raw) != `{"ttl":"1h"}` {
+	if op := asked(t, ns, got); string(op.Spec.Parameters.Raw) != `{"ttl":"1h"}` {
 		t.Errorf("%s", op.Spec.Parameters.Raw)
 	}
 }

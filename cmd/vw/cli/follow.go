@@ -29,7 +29,7 @@ func until(ctx context.Context, env *Env, c client.Client, op *opsv1alpha1.Opera
 	err := wait.PollUntilContextTimeout(ctx, lookAgain, timeout, true, func(ctx context.Context) (bool, error) {
 		now := &opsv1alpha1.Operation{}
 		if err := c.Get(ctx, key, now); err != nil {
-			return false, passing(err)
+			return false, momentary(err)
 		}
 		now.DeepCopyInto(op)
 		seen()
@@ -48,8 +48,8 @@ func until(ctx context.Context, env *Env, c client.Client, op *opsv1alpha1.Opera
 	return fmt.Errorf("read Operation %s from %s: %w", op.Name, env.where(), err)
 }
 
-// passing is nil for an error of a moment, after which it is read again: whatever is no answer of the API server, and an answer to come back later.
-func passing(err error) error {
+// momentary is nil for an error of a moment, after which it is read again: whatever is no answer of the API server, and an answer to come back later.
+func momentary(err error) error {
 	status := apierrors.APIStatus(nil)
 	if !errors.As(err, &status) || apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err) || apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err) {
 		return nil

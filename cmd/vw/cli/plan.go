@@ -31,11 +31,11 @@ type plan struct {
 	Reason  string `json:"reason,omitempty"`
 	Message string `json:"message,omitempty"`
 	// Clusters in the order in which they are acted on.
-	Clusters []planned `json:"clusters"`
+	Clusters []planCluster `json:"clusters"`
 }
 
-// planned is a cluster of a plan.
-type planned struct {
+// planCluster is a cluster of a plan.
+type planCluster struct {
 	// Order from 1, Group by its name or number, and Cluster.
 	Order   int    `json:"order"`
 	Group   string `json:"group"`
@@ -114,7 +114,7 @@ func printPlan(ctx context.Context, env *Env, c client.Reader, op *opsv1alpha1.O
 func readPlanOf(ctx context.Context, c client.Reader, op *opsv1alpha1.Operation) (*plan, error) {
 	p := &plan{
 		Operation: op.Name, Namespace: op.Namespace, DryRun: op.Spec.DryRun, Phase: string(op.Status.Phase), Reason: op.Status.Reason, Message: op.Status.Message,
-		Clusters: []planned{},
+		Clusters: []planCluster{},
 	}
 	var err error
 	if op.Spec.DryRun && op.Spec.DryRunScope != opsv1alpha1.DryRunClusters {
@@ -138,7 +138,7 @@ func (p *plan) foresee(ctx context.Context, c client.Reader, op *opsv1alpha1.Ope
 		return err
 	}
 	for _, v := range previews {
-		one := planned{
+		one := planCluster{
 			Order: v.Order, Group: v.Group, Cluster: v.Cluster, Would: string(v.Would), Instances: int32(v.Delivered), Reason: v.Reason, Message: v.Message,
 			Template: v.Template, Engine: string(v.Engine),
 		}
@@ -166,7 +166,7 @@ func (p *plan) view(ctx context.Context, c client.Reader, op *opsv1alpha1.Operat
 			if r.State == "" {
 				r.State = placement.Pending
 			}
-			p.Clusters = append(p.Clusters, planned{
+			p.Clusters = append(p.Clusters, planCluster{
 				Order: at, Group: frozen.GroupName(i), Cluster: r.Cluster, State: string(r.State), Instances: r.Instances.Total, Reason: r.Reason, Message: r.Message,
 			})
 		}

@@ -35,7 +35,7 @@ func TestFewRights(t *testing.T) {
 	as := func(args ...string) result { return vw(t, append(append([]string{}, bob...), args...)...) }
 
 	got := as("upgrade", "--placement", "everywhere", "--app", "shop-x", "--set", "targetVersion=1.2.0", "--max-concurrency", "1")
-	op := created(t, ns, got)
+	op := asked(t, ns, got)
 	if op.Spec.TemplateRef != nil || op.Spec.Selector.Names[0] != "shop-x" || string(op.Spec.Parameters.Raw) != `{"targetVersion":"1.2.0"}` {
 		t.Errorf("%+v", op.Spec)
 	}
@@ -43,7 +43,7 @@ func TestFewRights(t *testing.T) {
 		t.Errorf("said %q", got.errOut)
 	}
 	got = as("upgrade", "--template", "upgrade-helm", "--placement", "everywhere", "--set", "targetVersion=1.2.0")
-	if op = created(t, ns, got); op.Spec.TemplateRef == nil || !strings.Contains(got.errOut, "you may not read OperationTemplate upgrade-helm: parameters are given by --set") {
+	if op = asked(t, ns, got); op.Spec.TemplateRef == nil || !strings.Contains(got.errOut, "you may not read OperationTemplate upgrade-helm: parameters are given by --set") {
 		t.Errorf("%+v %q", op.Spec, got.errOut)
 	}
 	says(t, as("upgrade", "--placement", "everywhere", "--target-version", "1"), ExitError, "", "give it by --set: you may not read OperationTemplates")

@@ -131,7 +131,7 @@ func TestRetry(t *testing.T) {
 	says(t, vw(t, "-n", ns, "retry", "halted"), ExitOK, "halted is asked for a retry already (attempt 1)", "")
 
 	ended := put(t, ns, "ended", opsv1alpha1.PhaseFailed, someFailed)
-	again := created(t, ns, vw(t, "-n", ns, "retry", "ended", "--skipped"))
+	again := asked(t, ns, vw(t, "-n", ns, "retry", "ended", "--skipped"))
 	if r := again.Spec.RetryOf; r == nil || r.Name != "ended" || len(r.Of) != 1 || r.Of[0] != opsv1alpha1.RetrySkipped || !strings.HasPrefix(again.Name, "ended-retry-") {
 		t.Errorf("%s %+v", again.Name, r)
 	}
@@ -144,7 +144,7 @@ func TestRetry(t *testing.T) {
 func TestRollback(t *testing.T) {
 	ns := namespace(t)
 	op := put(t, ns, "up", opsv1alpha1.PhaseSucceeded, someFailed)
-	back := created(t, ns, vw(t, "-n", ns, "rollback", "up", "--yes"))
+	back := asked(t, ns, vw(t, "-n", ns, "rollback", "up", "--yes"))
 	if r := back.Spec.RollbackOf; r == nil || r.Name != "up" || r.UID != string(op.UID) {
 		t.Errorf("%+v", r)
 	}
