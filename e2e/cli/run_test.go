@@ -231,7 +231,7 @@ func TestRetryFailed(t *testing.T) {
 		name := made(t, inShops(t, append(run, "--placement", demo.Placement)...))
 		reaches(t, name, "halted", reason(opsv1alpha1.ReasonRolloutHalted))
 		mistype(t, false)
-		expect(t, inShops(t, "retry", name, "--failed", "--wait"), 0, name+" attempt 1 asked for", "Succeeded 3/3")
+		expect(t, inShops(t, "retry", name, "--failed", "--wait"), 0, name+" tries again (attempt 1): clusters that failed", "Succeeded 3/3")
 	})
 	t.Run("ended", func(t *testing.T) {
 		mistype(t, true)

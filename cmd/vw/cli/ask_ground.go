@@ -65,7 +65,7 @@ func isHub(env *Env) (bool, error) {
 func readGroups(ctx context.Context, c client.Client, namespace, name string) (groups []placement.Group, known bool, err error) {
 	p := &clusterv1beta1.Placement{}
 	switch err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, p); {
-	case apierrors.IsNotFound(err):
+	case isMissing(err):
 		return nil, false, &ask.Invalid{Option: "placement", Message: fmt.Sprintf("there is no Placement %s in namespace %s%s", name, namespace, otherPlacements(ctx, c, namespace, name))}
 	case apierrors.IsForbidden(err):
 		return nil, false, nil
@@ -102,7 +102,7 @@ func checkClusters(ctx context.Context, c client.Client, names []string) error {
 		switch {
 		case apierrors.IsForbidden(err):
 			return nil
-		case apierrors.IsNotFound(err):
+		case isMissing(err):
 			list, known := &clusterv1.ManagedClusterList{}, []string{}
 			if c.List(ctx, list) == nil {
 				for i := range list.Items {

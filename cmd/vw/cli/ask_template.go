@@ -56,7 +56,7 @@ func (a *asking) findTemplate(ctx context.Context, first *askFlags) error {
 func (a *asking) namedTemplate(ctx context.Context, name string) error {
 	template := &opsv1alpha1.OperationTemplate{}
 	switch err := a.client.Get(ctx, client.ObjectKey{Name: name}, template); {
-	case apierrors.IsNotFound(err):
+	case isMissing(err):
 		return fmt.Errorf("there is no OperationTemplate %s%s", name, a.similar(ctx, name))
 	case apierrors.IsForbidden(err) && a.t != "":
 		a.template = nil

@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -91,7 +90,7 @@ func freezeChange(env *Env, cmd *cobra.Command, reason, until string, types []st
 func putFreeze(ctx context.Context, env *Env, c client.Client, name string, change func(*opsv1alpha1.FreezeSpec), output *Output) error {
 	freeze, done := &opsv1alpha1.Freeze{}, "changed"
 	err := c.Get(ctx, client.ObjectKey{Name: name}, freeze)
-	if err != nil && !apierrors.IsNotFound(err) {
+	if err != nil && !isMissing(err) {
 		return fmt.Errorf("read Freeze %s: %w", name, err)
 	}
 	isNew, before := err != nil, freeze.Spec.DeepCopy()
@@ -203,7 +202,7 @@ func unfreeze(ctx context.Context, env *Env, c client.Client, name string) error
 	}
 	others = slices.DeleteFunc(others, func(o string) bool { return o == name })
 	switch {
-	case apierrors.IsNotFound(err):
+	case isMissing(err):
 		return fmt.Errorf("there is no Freeze %s%s", name, ask.DidYouMean(name, others))
 	case err != nil:
 		return fmt.Errorf("delete Freeze %s: %w", name, err)

@@ -26,7 +26,7 @@ func getOperation(ctx context.Context, env *Env, c client.Client, name string) (
 	}
 	op := &opsv1alpha1.Operation{}
 	err = c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, op)
-	if apierrors.IsNotFound(err) && !strings.Contains(err.Error(), "could not find the requested resource") {
+	if isMissing(err) {
 		return nil, fmt.Errorf("there is no Operation %s in namespace %s%s", name, namespace, similarOperation(ctx, c, namespace, name))
 	}
 	if err != nil {
@@ -52,4 +52,9 @@ func similarOperation(ctx context.Context, c client.Client, namespace, name stri
 		return ", nor any other: another namespace is chosen by -n"
 	}
 	return ""
+}
+
+// isMissing tells whether there is no object of a name, and not that its kind is not known.
+func isMissing(err error) bool {
+	return apierrors.IsNotFound(err) && !strings.Contains(err.Error(), "could not find the requested resource")
 }

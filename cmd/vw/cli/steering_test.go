@@ -124,7 +124,7 @@ func TestApprove(t *testing.T) {
 func TestRetry(t *testing.T) {
 	ns := namespace(t)
 	op := put(t, ns, "halted", opsv1alpha1.PhaseRunning, someFailed)
-	says(t, vw(t, "-n", ns, "retry", "halted", "--failed", "--unreachable"), ExitOK, "halted attempt 1 asked for: of 1 cluster that failed or were skipped, those that failed or that did not answer", "")
+	says(t, vw(t, "-n", ns, "retry", "halted", "--failed", "--unreachable"), ExitOK, "halted tries again (attempt 1): clusters that failed or did not answer, each in its turn", "")
 	if r := specOf(t, op).Retry; r == nil || r.Attempt != 1 || len(r.Of) != 2 {
 		t.Errorf("%+v", r)
 	}

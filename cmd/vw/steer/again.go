@@ -54,21 +54,25 @@ func anotherAttempt(op *opsv1alpha1.Operation, of []opsv1alpha1.RetryOutcome) (S
 	if len(of) > 0 {
 		retry["of"] = of
 	}
-	says := fmt.Sprintf("attempt %d asked for: of %s that failed or were skipped, ", n, plural(c.Clusters.Failed+c.Clusters.Skipped)) + chosen(of) + " in their turn"
-	return Step{Patch: map[string]any{"retry": retry}, Guarded: true, Says: says}, nil
+	which := plural(c.Clusters.Failed+c.Clusters.Skipped) + " that failed, were skipped or did not answer"
+	if len(of) > 0 {
+		which = chosen(of)
+	}
+	return Step{Patch: map[string]any{"retry": retry}, Guarded: true, Says: fmt.Sprintf("tries again (attempt %d): %s, each in its turn", n, which)}, nil
 }
 
+// chosen clusters, in words.
 func chosen(of []opsv1alpha1.RetryOutcome) string {
 	if len(of) == 0 {
-		return "all are started again"
+		return "clusters that did not succeed"
 	}
 	names := make([]string, len(of))
 	for i, o := range of {
 		names[i] = map[opsv1alpha1.RetryOutcome]string{
-			opsv1alpha1.RetryFailed: "that failed", opsv1alpha1.RetrySkipped: "that were skipped", opsv1alpha1.RetryUnreachable: "that did not answer",
+			opsv1alpha1.RetryFailed: "failed", opsv1alpha1.RetrySkipped: "were skipped", opsv1alpha1.RetryUnreachable: "did not answer",
 		}[o]
 	}
-	return "those " + strings.Join(names, " or ") + " are started again"
+	return "clusters that " + strings.Join(names, " or ")
 }
 
 // again is an Operation that does what another one did, where it did not succeed.
@@ -89,7 +93,7 @@ func again(op *opsv1alpha1.Operation, of []opsv1alpha1.RetryOutcome) (Step, erro
 		return Step{Create: beside(op, "retry", spec), Says: "is run once more"}, nil
 	}
 	spec.RetryOf = &opsv1alpha1.RetryOfSpec{Name: op.Name, Of: of}
-	return Step{Create: beside(op, "retry", spec), Says: chosen(of)}, nil
+	return Step{Create: beside(op, "retry", spec), Says: chosen(of) + " are started again"}, nil
 }
 
 // Rollback puts back the versions that an Upgrade changed.
