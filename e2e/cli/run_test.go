@@ -113,6 +113,9 @@ func TestRunOnSome(t *testing.T) {
 	if err := fleet.Hub.Delete(t.Context(), &opsv1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{Namespace: demo.Namespace, Name: name}}); err != nil {
 		t.Fatal(err)
 	}
+	for dryRun, want := range map[string]string{"hub": "Run", "clusters": "succeeded"} {
+		expect(t, inShops(t, "exec", "--app", "shop-spoke2-b", "--image", image, "--dry-run="+dryRun, "--", "true"), 0, "spoke2", want)
+	}
 	got = inShops(t, "exec", "--app", "shop-spoke2-b", "--image", image, "--wait", "--", "true")
 	expect(t, got, 0, "Succeeded 1/1")
 }
@@ -124,6 +127,7 @@ func TestRunOnASpoke(t *testing.T) {
 	expect(t, got, 0, "Succeeded")
 	got = call(t, spoke.KubeconfigPath, "-n", demo.Namespace, "exec", "--all", "--image", image, "--wait", "--", "true")
 	expect(t, got, 0, "Succeeded 2/2")
+	expect(t, call(t, spoke.KubeconfigPath, "-n", demo.Namespace, "exec", "--all", "--image", image, "--dry-run", "--", "true"), 0)
 	got = call(t, spoke.KubeconfigPath, "-n", demo.Namespace, "backup", "--placement", "everywhere")
 	if got.status != 1 || !strings.Contains(got.errOut, "--placement: this cluster is no hub") {
 		t.Errorf("%+v", got)

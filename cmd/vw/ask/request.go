@@ -81,7 +81,7 @@ func (r Request) Operation() (*opsv1alpha1.Operation, error) {
 	if r.DryRun != "" {
 		ttl := int32(previewTTL)
 		op.Spec.DryRun, op.Spec.TTLSecondsAfterFinished = true, &ttl
-		if r.Aim.Placement != "" {
+		if r.DryRun != opsv1alpha1.DryRunHub {
 			op.Spec.DryRunScope = r.DryRun
 		}
 	}

@@ -48,8 +48,9 @@ func TestOperations(t *testing.T) {
 			rollout: Rollout{PerGroup: true, Gate: true},
 			window:  "0 22 * * 1-5 for 6h in Europe/Zurich",
 		},
-		"dry-run-on-clusters": {Request: Request{Type: opsv1alpha1.TypeRunbook, Aim: fleet, DryRun: opsv1alpha1.DryRunClusters}},
-		"dry-run-of-one":      {Request: Request{Type: opsv1alpha1.TypeRestore, Aim: Aim{Target: "shop-a"}, DryRun: opsv1alpha1.DryRunHub}},
+		"dry-run-on-clusters":    {Request: Request{Type: opsv1alpha1.TypeRunbook, Aim: fleet, DryRun: opsv1alpha1.DryRunClusters}},
+		"dry-run-of-one":         {Request: Request{Type: opsv1alpha1.TypeRestore, Aim: Aim{Target: "shop-a"}, DryRun: opsv1alpha1.DryRunHub}},
+		"dry-run-on-its-cluster": {Request: Request{Type: opsv1alpha1.TypeRestore, Aim: Aim{Target: "shop-a"}, DryRun: opsv1alpha1.DryRunClusters}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := tt.Request
