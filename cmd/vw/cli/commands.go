@@ -4,16 +4,10 @@ package cli
 
 import "github.com/spf13/cobra"
 
-// addAsking adds what makes Operations.
-func addAsking(_ *Env, _ *cobra.Command) {}
-
 // addSeeing adds what shows how Operations go.
 func addSeeing(env *Env, root *cobra.Command) {
 	root.AddCommand(newGet(env), newWatch(env))
 }
-
-// addSteering adds what changes Operations that are there.
-func addSteering(_ *Env, _ *cobra.Command) {}
 
 // addFleet adds what shows the fleet, and vw itself.
 func addFleet(env *Env, root *cobra.Command) {
