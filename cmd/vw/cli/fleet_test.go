@@ -51,7 +51,7 @@ func joined(t *testing.T, name string, claims map[string]string) {
 	}
 }
 
-func TestClusters(t *testing.T) {
+func TestClustersOfFleet(t *testing.T) {
 	ns := namespace(t)
 	a, b := ns+"-a", ns+"-b"
 	joined(t, a, map[string]string{"helm.engine.vworkspace.io": "installed", "job.engine.vworkspace.io": "installed", "shop.app.vworkspace.io": "2"})
