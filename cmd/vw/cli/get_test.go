@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -99,6 +100,7 @@ func TestGetOtherKinds(t *testing.T) {
 	if err := api.Create(t.Context(), freeze); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = api.Delete(context.Background(), freeze) }) // it holds everything, for other tests too
 	for _, args := range [][]string{{"get", "freezes"}, {"get", "freeze", freeze.Name}} {
 		got := vw(t, args...)
 		if got.status != ExitOK || !strings.Contains(got.out, "REASON") || !strings.Contains(got.out, "closing-the-books") {
