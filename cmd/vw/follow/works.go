@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/json"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	workv1 "open-cluster-management.io/api/work/v1"
@@ -49,16 +50,12 @@ type manifestStatus struct {
 }
 
 type workList struct {
-	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata"`
 	Items           []work `json:"items"`
 }
 
 // DeepCopyObject implements runtime.Object for the decoder. Nobody changes one, so that it is its own copy.
 func (w *work) DeepCopyObject() runtime.Object { return w }
-
-// DeepCopyObject implements runtime.Object for the decoder.
-func (l *workList) DeepCopyObject() runtime.Object { return l }
 
 // GetResourceVersion of the ManifestWork.
 func (w *work) GetResourceVersion() string { return w.Metadata.ResourceVersion }
@@ -81,7 +78,6 @@ func worksClient(config *rest.Config) (rest.Interface, error) {
 	scheme := runtime.NewScheme()
 	gv := schema.GroupVersion{Group: workv1.GroupName, Version: workv1.GroupVersion.Version}
 	scheme.AddKnownTypeWithName(gv.WithKind("ManifestWork"), &work{})
-	scheme.AddKnownTypeWithName(gv.WithKind("ManifestWorkList"), &workList{})
 	metav1.AddToGroupVersion(scheme, gv)
 	config = rest.CopyConfig(config)
 	config.GroupVersion, config.APIPath = &gv, "/apis"
@@ -105,8 +101,12 @@ func (s *workStream) request(o metav1.ListOptions) *rest.Request {
 // list page by page. A list whose pages have expired is begun anew by the next.
 func (s *workStream) list(ctx context.Context) (string, error) {
 	for o, first := (metav1.ListOptions{Limit: pageSize}), true; ; first = false {
+		body, err := s.request(o).Do(ctx).Raw()
+		if err != nil {
+			return "", fmt.Errorf("list ManifestWorks: %w", err)
+		}
 		var list workList
-		if err := s.request(o).Do(ctx).Into(&list); err != nil {
+		if err := json.UnmarshalCaseSensitivePreserveInts(body, &list); err != nil { // half of what the decoder of API objects takes
 			return "", fmt.Errorf("list ManifestWorks: %w", err)
 		}
 		s.page(list.Items, first)

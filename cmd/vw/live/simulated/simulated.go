@@ -161,7 +161,7 @@ var troubles = []struct{ reason, message string }{
 	{"HelmUpgradeFailed", "instance shop/web: Helm upgrade failed for release shop/web with chart nextcloud@6.2.1: deployment shop/web exceeded its progress deadline"},
 	{opsv1alpha1.ReasonClusterUnreachable, "no answer within 5m0s, and the cluster is not available: its work agent has not renewed its lease for 6 minutes"},
 	{opsv1alpha1.ReasonRbacProfileMissing, "profile upgrade.helm may not patch helmreleases.helm.toolkit.fluxcd.io in shop"},
-	{opsv1alpha1.ReasonTimeout, "the run took longer than spec.timeout, 10m0s"},
+	{opsv1alpha1.ReasonTimeout, "the run took longer than spec.timeout, 1m0s"},
 }
 
 func settle(cell *placement.ClusterResult, i, done, work int, random *rand.Rand) {
@@ -173,6 +173,9 @@ func settle(cell *placement.ClusterResult, i, done, work int, random *rand.Rand)
 	switch {
 	case i < done && fate < 3:
 		*cell = ended(cell.Cluster, placement.Failed, began, took, instances(2, 1), trouble.reason, trouble.message)
+		if trouble.reason == opsv1alpha1.ReasonClusterUnreachable { // so that nothing was heard of it
+			cell.StartedAt, cell.Instances = time.Time{}, opsv1alpha1.Counts{}
+		}
 	case i < done && fate < 4:
 		cell.State, cell.Reason, cell.Message = placement.Skipped, opsv1alpha1.ReasonClusterNotFound, "the ManagedCluster does not exist any more"
 	case i < done:
