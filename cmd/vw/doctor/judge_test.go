@@ -15,6 +15,8 @@ import (
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
@@ -302,5 +304,28 @@ func TestOperations(t *testing.T) {
 			op.Spec.TargetRef, op.Spec.Timeout = &opsv1alpha1.TargetRef{}, &metav1.Duration{Duration: time.Minute}
 			op.Status.Phase, op.Status.StartedAt = opsv1alpha1.PhaseRunning, ptr.To(ago(time.Hour))
 		}), "WARN run for longer than their spec.timeout: ns/op"},
+	})
+}
+
+// TestOpenCluster: the Deployments of Open Cluster Management, and the gates that they were told of.
+func TestOpenCluster(t *testing.T) {
+	deployment := func(name string, ready int32, args ...string) *appsv1.Deployment {
+		return &appsv1.Deployment{
+			ObjectMeta: metav1.ObjectMeta{Namespace: ocmHubNamespace, Name: name}, Status: appsv1.DeploymentStatus{ReadyReplicas: ready},
+			Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{Args: args}}}}},
+		}
+	}
+	judge := func(objects ...client.Object) func(*Findings) {
+		return func(f *Findings) {
+			s := &Site{Client: fake.NewClientBuilder().WithScheme(Scheme()).WithObjects(objects...).Build()}
+			if err := checkOCM(t.Context(), s, f); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	check(t, []judged{
+		{"elsewhere", judge(), "SKIP no Deployment is in namespace open-cluster-management-hub: they run elsewhere"},
+		{"well", judge(deployment("placement", 1), deployment("work", 1, "manager", "--feature-gates=B=true,A=true")), "OK 2 Deployments are ready (feature gates: A=true, B=true)"},
+		{"broken", judge(deployment("placement", 0)), "FAIL no pod of Deployment open-cluster-management-hub/placement is ready"},
 	})
 }
