@@ -98,9 +98,10 @@ generate: ## deep copies and CRDs from the types in api/; references; manifests 
 # the same reason; no VCS stamp, because git describe says it already and works in a checkout of another user. Each
 # main declares `var version = "dev"`, which a plain `go build` keeps.
 .PHONY: build
-build: ## hub, spoke and vw into bin/, stamped with the version from git
+build: ## hub, spoke and vw (and kubectl-vw, which is vw by the name that kubectl looks for) into bin/, stamped with the version from git
 	@echo "build: bin/ at version $(VERSION)"
 	$(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/...
+	@ln -sf vw bin/kubectl-vw
 
 # The time in the images is the commit's, so that whoever builds a commit gets the same digests; SOURCE_DATE_EPOCH says another.
 IMAGE_REPOSITORY ?= registry.example.com/vworkspace-fleet

@@ -101,5 +101,8 @@ func TestFleet(t *testing.T) {
 	has(t, "vw apps, on a cluster", call(t, fleet.Fleet.Spokes[0].KubeconfigPath, "apps"), "shop", "2")
 	has(t, "vw templates", vw(t, "templates"), "backup-velero", "upgrade-helm", "image")
 	has(t, "vw templates NAME", vw(t, "templates", "backup-job"), "image", "yes", "vw run backup-job --placement PLACEMENT --set image=IMAGE")
+	if got := call(t, fleet.Fleet.Spokes[0].KubeconfigPath, "clusters"); got.status != 1 || !strings.Contains(got.errOut, "are kept on the hub, and this is none") {
+		t.Errorf("vw clusters, on a cluster: %+v", got)
+	}
 	has(t, "vw version", vw(t, "version"), "v0.0.0-e2e", "kubernetes", "v1.34")
 }

@@ -4,11 +4,13 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"vworkspace.io/fleet/cmd/vw/inventory"
@@ -49,7 +51,7 @@ func runFleet(ctx context.Context, env *Env, output *Output, labels string, name
 	}
 	fleet, err := inventory.Clusters(ctx, r, labels, names, env.Now())
 	if err != nil {
-		return err
+		return noHub(err)
 	}
 	if !output.Own() {
 		return printDocument(env, output, "Clusters", fleet)
@@ -60,6 +62,14 @@ func runFleet(ctx context.Context, env *Env, output *Output, labels string, name
 		return err
 	}
 	return output.PrintTable(env.Out, fleetTable(env, fleet), false)
+}
+
+// noHub says of an error that it comes of asking a cluster that is no hub, if it does.
+func noHub(err error) error {
+	if apierrors.IsNotFound(err) && strings.Contains(err.Error(), "could not find the requested resource") {
+		return errors.New("clusters and placements are kept on the hub, and this is none: choose its context by --context")
+	}
+	return err
 }
 
 // printDocument that vw found out.

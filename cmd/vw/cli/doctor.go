@@ -28,7 +28,7 @@ type examination struct {
 }
 
 func newDoctor(env *Env) *cobra.Command {
-	output := newOutput()
+	output := newOutput(wide)
 	var e examination
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "Find what is wrong with a hub or a cluster, and what mends it", Long: doctorLong, GroupID: groupFleet, Args: cobra.NoArgs,
@@ -71,7 +71,7 @@ func (e *examination) run(ctx context.Context, env *Env, output *Output) error {
 		return err
 	}
 	if output.Own() {
-		err = e.print(env, d)
+		err = e.print(env, output, d)
 	} else {
 		err = printDocument(env, output, "Diagnosis", d)
 	}
@@ -87,14 +87,14 @@ func (e *examination) run(ctx context.Context, env *Env, output *Output) error {
 	return nil
 }
 
-// print a diagnosis for people: what is well in a line, what is not with why and how to mend it.
-func (e *examination) print(env *Env, d *doctor.Diagnosis) error {
+// print a diagnosis for people: what is well, or could not be looked at, in a line, unless all is asked for; what is not with why and how to mend it.
+func (e *examination) print(env *Env, output *Output, d *doctor.Diagnosis) error {
 	fmt.Fprintf(env.Out, "%s: %s\n\n", env.where(), takenFor(d))
 	for _, f := range d.Findings {
 		if e.quiet && (f.Level == doctor.OK || f.Level == doctor.Skip) {
 			continue
 		}
-		if err := printFinding(env.Out, f, env.Color()); err != nil {
+		if err := printFinding(env.Out, f, env.Color(), output.Wide()); err != nil {
 			return err
 		}
 	}
@@ -116,7 +116,7 @@ func takenFor(d *doctor.Diagnosis) string {
 // inks of levels on a terminal.
 var inks = map[doctor.Level]string{doctor.OK: "\x1b[32m", doctor.Warn: "\x1b[33m", doctor.Fail: "\x1b[31m", doctor.Skip: "\x1b[2m"}
 
-func printFinding(w io.Writer, f doctor.Finding, color bool) error {
+func printFinding(w io.Writer, f doctor.Finding, color, full bool) error {
 	level := fmt.Sprintf("%-6s", f.Level)
 	if color {
 		level = inks[f.Level] + level + "\x1b[0m"
@@ -124,7 +124,7 @@ func printFinding(w io.Writer, f doctor.Finding, color bool) error {
 	if _, err := fmt.Fprintf(w, "%s%-12s%s\n", level, f.Check, oneLine(f.Message)); err != nil {
 		return err
 	}
-	if f.Level == doctor.OK || f.Level == doctor.Skip {
+	if f.Level == doctor.Skip && !full {
 		return nil
 	}
 	for _, line := range [][2]string{{"why", f.Why}, {"fix", f.Fix}} {

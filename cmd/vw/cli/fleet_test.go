@@ -16,6 +16,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1 "open-cluster-management.io/api/cluster/v1"
 
@@ -71,6 +72,36 @@ func TestClustersOfFleet(t *testing.T) {
 	}
 	if got := vw(t, "clusters", "no-such"); got.status != ExitError || !strings.Contains(got.errOut, `"no-such" not found`) {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestClustersWithFewRights: whoever may list ManagedClusters and nothing else sees them, and what is missing.
+func TestClustersWithFewRights(t *testing.T) {
+	ns := namespace(t)
+	joined(t, ns+"-f", nil)
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: ns}, Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{clusterv1.GroupName}, Resources: []string{"managedclusters"}, Verbs: []string{"list"}},
+	}}
+	if err := api.Create(t.Context(), role); err != nil {
+		t.Fatal(err)
+	}
+	if err := api.Create(t.Context(), &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: ns}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: ns},
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, Name: "looker"}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; { // the authorizer learns of the role by a watch
+		got := vw(t, "--as", "looker", "clusters", "-l", "test="+t.Name(), "--no-headers")
+		if got.status == ExitOK {
+			if want := ns + "-f True - no - - ? -"; strings.Join(strings.Fields(got.out), " ") != want || strings.Count(got.errOut, "Note: you may not list") != 4 {
+				t.Errorf("%+v, want %s", got, want)
+			}
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%+v", got)
+		}
 	}
 }
 

@@ -52,6 +52,9 @@ func (g *get) readTable(ctx context.Context, r *light.Reader) (*metav1.Table, st
 		return g.operations(ctx, r)
 	}
 	table, err := r.Table(ctx, g.resource.Kind, g.query(), g.names...)
+	if err != nil && strings.HasSuffix(g.resource.Group, "open-cluster-management.io") {
+		err = noHub(err)
+	}
 	if err != nil {
 		return nil, "", err
 	}

@@ -15,6 +15,7 @@ func Checks() []Check {
 		{"hub", "the hub's Deployment and Lease", "nothing new begins and no result is collected while no hub leads; clusters go on with what they have", onHub, checkHub},
 		{"agent", "the agent's Deployment, Lease and namespace", "nothing runs on the cluster while no agent does", onSpoke, checkAgent},
 		{"versions", "versions of vw and of what is installed", "what one version writes another may not read", onBoth, checkVersions},
+		{"ocm", "Open Cluster Management's controllers on the hub", "without them no Placement is decided, and no cluster is heard of", onHub, checkOCM},
 		{"clusters", "ManagedClusters: available, heard of, with an agent, with clocks that agree", "a cluster that is not heard of fails with ClusterUnreachable after spec.startDeadline", onHub, checkClusters},
 		{"feedback", "what clusters say of what they were sent, and when", "the hub knows of a cluster only what its work agent brings back", onHub, checkFeedback},
 		{"lag", "how long the results of the last runs took from clusters to the hub", "rollouts go on, and people learn of failures, that much later", onHub, checkLag},

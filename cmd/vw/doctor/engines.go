@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"vworkspace.io/fleet/cmd/vw/inventory"
@@ -97,4 +98,40 @@ func componentLike(d *appsv1.Deployment) inventory.Component {
 		c.Replicas = *d.Spec.Replicas
 	}
 	return c
+}
+
+// engineController is a controller that an engine drives.
+type engineController struct {
+	engine string
+	name   string // of its Deployment, or what that ends with
+}
+
+// controllersOfEngines, by the names that they have where they are installed as their projects say.
+var controllersOfEngines = []engineController{
+	{"helm", "helm-controller"},
+	{"helm", "source-controller"},
+	{"velero", "velero"},
+	{"workflow", "workflow-controller"},
+	{"volsync", "volsync"},
+	{"volsync", "snapshot-controller"},
+}
+
+// controllerOf tells which controller a Deployment is.
+func controllerOf(d *appsv1.Deployment) (engineController, bool) {
+	for _, c := range controllersOfEngines {
+		if d.Name == c.name || strings.HasSuffix(d.Name, "-"+c.name) {
+			return c, true
+		}
+	}
+	return engineController{}, false
+}
+
+// degraded tells why a Deployment does not get on.
+func degraded(d *appsv1.Deployment) string {
+	for _, c := range d.Status.Conditions {
+		if c.Type == appsv1.DeploymentAvailable && c.Status == corev1.ConditionFalse && c.Message != "" {
+			return c.Message
+		}
+	}
+	return "no pod is ready"
 }

@@ -6,18 +6,33 @@ import (
 	"context"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1 "k8s.io/api/apps/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	workv1 "open-cluster-management.io/api/work/v1"
 )
 
-// klusterletNamespace is where Open Cluster Management installs its agent.
-const klusterletNamespace = "open-cluster-management-agent"
+// Where Open Cluster Management is installed: its controllers on the hub, and its agent on a cluster.
+const (
+	ocmHubNamespace     = "open-cluster-management-hub"
+	klusterletNamespace = "open-cluster-management-agent"
+)
 
-// checkKlusterlet: it is there, and what it was sent is applied.
+// checkOCM: the hub's controllers of Open Cluster Management are ready.
+func checkOCM(ctx context.Context, s *Site, f *Findings) error {
+	n, gates, err := s.openCluster(ctx, f, ocmHubNamespace)
+	switch {
+	case err != nil:
+		return err
+	case n == 0:
+		f.skip("", "no Deployment is in namespace %s: they run elsewhere", ocmHubNamespace)
+	case !f.bad():
+		f.ok("%d Deployments are ready%s", n, gates)
+	}
+	return nil
+}
+
+// checkKlusterlet: the same of a cluster's agent.
 func checkKlusterlet(ctx context.Context, s *Site, f *Findings) error {
 	served, err := s.served(&workv1.AppliedManifestWork{})
 	if err != nil {
@@ -27,64 +42,46 @@ func checkKlusterlet(ctx context.Context, s *Site, f *Findings) error {
 		f.skip("", "this cluster is in no fleet: Open Cluster Management's agent is not installed")
 		return nil
 	}
-	deployments := &appsv1.DeploymentList{}
-	if err := s.Client.List(ctx, deployments, client.InNamespace(klusterletNamespace)); err != nil {
+	n, gates, err := s.openCluster(ctx, f, klusterletNamespace)
+	switch {
+	case err != nil:
 		return err
+	case n == 0:
+		f.skip("", "no Deployment is in namespace %s: whether its agent runs is seen from the hub: vw doctor --cluster NAME, there", klusterletNamespace)
+	case !f.bad():
+		f.ok("%d Deployments are ready%s", n, gates)
 	}
+	return nil
+}
+
+// openCluster judges the Deployments of a namespace, and says how many there are and which feature gates they were told of.
+func (s *Site) openCluster(ctx context.Context, f *Findings, namespace string) (n int, gates string, err error) {
+	deployments := &appsv1.DeploymentList{}
+	if err := s.Client.List(ctx, deployments, client.InNamespace(namespace)); err != nil {
+		return 0, "", err
+	}
+	var told []string
 	for i := range deployments.Items {
 		d := &deployments.Items[i]
 		if c := componentLike(d); c.Replicas == 0 || c.Ready < c.Replicas {
 			judgeDeployment(f, &c)
 		}
+		told = append(told, gatesOf(d)...)
 	}
-	if len(deployments.Items) == 0 {
-		f.skip("", "no Deployment is in namespace %s: whether its agent runs is seen from the hub: vw doctor --cluster NAME, there", klusterletNamespace)
-		return nil
+	if len(told) > 0 {
+		gates = " (feature gates: " + strings.Join(sorted(told), ", ") + ")"
 	}
-	works := &workv1.AppliedManifestWorkList{}
-	if err := s.Client.List(ctx, works); err != nil {
-		return err
-	}
-	if !f.bad() {
-		f.ok("%d Deployments of it are ready, and hold %d ManifestWorks", len(deployments.Items), len(works.Items))
-	}
-	return nil
+	return len(deployments.Items), gates, nil
 }
 
-// engineController is a controller that an engine drives.
-type engineController struct {
-	engine string
-	name   string // of its Deployment, or what that ends with
-}
-
-// controllersOfEngines, by the names that they have where they are installed as their projects say.
-var controllersOfEngines = []engineController{
-	{"helm", "helm-controller"},
-	{"helm", "source-controller"},
-	{"velero", "velero"},
-	{"workflow", "workflow-controller"},
-	{"volsync", "volsync"},
-	{"volsync", "snapshot-controller"},
-}
-
-// controllerOf tells which controller a Deployment is.
-func controllerOf(d *appsv1.Deployment) (engineController, bool) {
-	for _, c := range controllersOfEngines {
-		if d.Name == c.name || strings.HasSuffix(d.Name, "-"+c.name) {
-			return c, true
+// gatesOf a Deployment, by the arguments of its containers. Ours need none of them.
+func gatesOf(d *appsv1.Deployment) (gates []string) {
+	for _, container := range d.Spec.Template.Spec.Containers {
+		for _, argument := range append(container.Command, container.Args...) {
+			if list, is := strings.CutPrefix(argument, "--feature-gates="); is {
+				gates = append(gates, strings.Split(list, ",")...)
+			}
 		}
 	}
-	return engineController{}, false
-}
-
-// degraded tells why a Deployment does not get on.
-func degraded(d *appsv1.Deployment) string {
-	var conditions []metav1.Condition
-	for _, c := range d.Status.Conditions {
-		conditions = append(conditions, metav1.Condition{Type: string(c.Type), Status: metav1.ConditionStatus(c.Status), Message: c.Message})
-	}
-	if c := meta.FindStatusCondition(conditions, string(appsv1.DeploymentAvailable)); c != nil && c.Status == metav1.ConditionFalse {
-		return c.Message
-	}
-	return "no pod is ready"
+	return gates
 }

@@ -129,31 +129,33 @@ func Clusters(ctx context.Context, r *light.Reader, labels string, names []strin
 // look at what is around clusters, each part for itself: whoever may not read one of them sees the others.
 func look(ctx context.Context, r *light.Reader, now time.Time) (surroundings, error) {
 	var around surroundings
-	var notes [4]string
-	var group errgroup.Group
-	for i, part := range []struct {
-		read func() error
-		lost string
+	parts := []struct {
+		what, lost string
+		read       func() error
 	}{
-		{func() error { return around.readLeases(ctx, r) }, "you may not list leases in all namespaces, so that nobody knows when clusters were last heard of"},
-		{func() error { return around.readRunning(ctx, r) }, "you may not list manifestworks in all namespaces, so that what runs on clusters is not counted"},
-		{func() error { return around.readFreezes(ctx, r, now) }, "you may not list freezes, so that clusters may be frozen all the same"},
-		{func() error { return around.readWindows(ctx, r) }, "you may not list maintenancewindows, so that windows of clusters may be closed all the same"},
-	} {
+		{"leases", "nobody knows when clusters were last heard of", func() error { return around.readLeases(ctx, r) }},
+		{"manifestworks", "what runs on clusters is not counted", func() error { return around.readRunning(ctx, r) }},
+		{"freezes", "clusters may be frozen all the same", func() error { return around.readFreezes(ctx, r, now) }},
+		{"maintenancewindows", "windows of clusters may be closed all the same", func() error { return around.readWindows(ctx, r) }},
+	}
+	notes := make([]string, len(parts))
+	var group errgroup.Group
+	for i, part := range parts {
 		group.Go(func() error {
 			err := part.read()
-			if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
-				notes[i], err = part.lost, nil
+			switch {
+			case apierrors.IsForbidden(err):
+				notes[i] = "you may not list " + part.what + " everywhere, so that " + part.lost
+			case apierrors.IsNotFound(err):
+				notes[i] = part.what + " are not served here, so that " + part.lost
+			default:
+				return err
 			}
-			return err
+			return nil
 		})
 	}
 	err := group.Wait()
-	for _, note := range notes {
-		if note != "" {
-			around.notes = append(around.notes, note)
-		}
-	}
+	around.notes = slices.DeleteFunc(notes, func(note string) bool { return note == "" })
 	return around, err
 }
 
