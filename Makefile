@@ -90,6 +90,9 @@ generate: ## deep copies and CRDs from the types in api/; references; manifests 
 	@$(GO) run ./engines/reference
 	@echo "generate: deploy/hub, deploy/spoke, deploy/addon and the charts' READMEs from deploy/charts"
 	@$(GO) run ./deploy/render
+	@echo "generate: docs/reference/api.md from deploy/crds, and docs/reference/vw.md from the commands"
+	@$(GO) run ./deploy/reference
+	@$(GO) run ./cmd/vw/reference
 
 # The version is a linker flag, so that what is compiled stays shared with `go test` and `go run`. No -trimpath for
 # the same reason; no VCS stamp, because git describe says it already and works in a checkout of another user. Each

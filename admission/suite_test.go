@@ -7,12 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -24,15 +22,14 @@ import (
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"vworkspace.io/fleet/admission"
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/deploy"
+	"vworkspace.io/fleet/e2e/apiserver"
 	"vworkspace.io/fleet/e2e/install"
-	"vworkspace.io/fleet/e2e/testbed"
 )
 
 // One real API server with what deploy/ installs on a cluster that is hub and spoke, but for the webhook configurations: tests that want to be asked add them.
@@ -48,38 +45,21 @@ const (
 	shops = "shops"
 )
 
-func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+func TestMain(m *testing.M) { os.Exit(apiserver.Main(m, setUp)) }
 
-func runTests(m *testing.M) int {
+func setUp(s *apiserver.Server) (err error) {
 	ctx := context.Background()
-	ctrl.SetLogger(logr.Discard())
-	env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "deploy", "crds")}, ErrorIfCRDPathMissing: true}
-	fail := func(what string, err error) int {
-		fmt.Fprintln(os.Stderr, what, err)
-		return 1
-	}
-	var err error
-	if env.BinaryAssetsDirectory, err = testbed.Assets(ctx, os.Stderr); err != nil {
-		return fail("cannot build the control plane:", err)
-	}
-	if restConfig, err = env.Start(); err != nil {
-		return fail("cannot start the control plane:", err)
-	}
-	defer func() { _ = env.Stop() }()
-	restConfig.QPS = -1
+	restConfig = s.Config
 	if err := errors.Join(install.OnHub(ctx, restConfig), install.OnSpoke(ctx, restConfig)); err != nil {
-		return fail("cannot install what is in deploy/:", err)
+		return fmt.Errorf("install what is in deploy/: %w", err)
 	}
 	if admin, err = client.New(restConfig, client.Options{Scheme: scheme()}); err != nil {
-		return fail("cannot make a client:", err)
+		return err
 	}
 	if err := openShops(ctx); err != nil {
-		return fail("cannot make the tenant's namespace:", err)
+		return fmt.Errorf("make the tenant's namespace: %w", err)
 	}
-	if err := awaitPolicies(ctx); err != nil {
-		return fail("the policies are not in force:", err)
-	}
-	return m.Run()
+	return awaitPolicies(ctx)
 }
 
 func scheme() *runtime.Scheme {

@@ -4,21 +4,16 @@ package hub
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
-	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
-	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/e2e/apiserver"
 	"vworkspace.io/fleet/e2e/testbed"
 )
 
@@ -32,64 +27,18 @@ var (
 	kubectlDir string
 )
 
-func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+func TestMain(m *testing.M) { os.Exit(apiserver.Main(m, setUp)) }
 
-func runTests(m *testing.M) int {
-	ctx := context.Background()
-	logf.SetLogger(logr.Discard())
-	env := &envtest.Environment{ErrorIfCRDPathMissing: true}
-	if kubectlDir = os.Getenv("KUBEBUILDER_ASSETS"); kubectlDir == "" {
-		dir, err := testbed.Assets(ctx, os.Stderr)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "cannot build the control plane:", err)
-			return 1
-		}
-		env.BinaryAssetsDirectory, kubectlDir = dir, dir
+func setUp(s *apiserver.Server) (err error) {
+	apiConfig, kubeconfig, kubectlDir = s.Config, s.Kubeconfig, s.Bin
+	if api, err = client.New(apiConfig, client.Options{Scheme: NewScheme()}); err != nil {
+		return err
 	}
-	crds, err := crdFolders(ctx)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "cannot find the CRDs:", err)
-		return 1
-	}
-	env.CRDDirectoryPaths = crds
-	// The tests delete by hand what a controller manager would, and nothing here needs etcd to be durable.
-	env.ControlPlane.GetAPIServer().Configure().Set("max-requests-inflight", "3000").Set("max-mutating-requests-inflight", "1500")
-	env.ControlPlane.Etcd = &envtest.Etcd{}
-	env.ControlPlane.Etcd.Configure().Set("unsafe-no-fsync", "true")
-	config, err := env.Start()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "cannot start the control plane:", err)
-		return 1
-	}
-	defer func() { _ = env.Stop() }()
-	config.QPS, config.Burst = 5000, 5000
-	apiConfig, kubeconfig = config, env.KubeConfig
-	if api, err = client.New(config, client.Options{Scheme: NewScheme()}); err != nil {
-		fmt.Fprintln(os.Stderr, "cannot make a client:", err)
-		return 1
-	}
-	hubConfig = rest.CopyConfig(config)
+	hubConfig = rest.CopyConfig(apiConfig)
 	hubConfig.Impersonate.UserName = "system:serviceaccount:vworkspace-hub:vworkspace-hub"
 	folder := filepath.Join("..", "deploy", "hub")
-	if err := testbed.ApplyFiles(ctx, config, filepath.Join(folder, "namespace.yaml"), filepath.Join(folder, "rbac.yaml"), filepath.Join("..", "deploy", "controlplane"),
-		filepath.Join("..", "deploy", "catalog")); err != nil {
-		fmt.Fprintln(os.Stderr, "cannot install what the hub may do:", err)
-		return 1
-	}
-	return m.Run()
-}
-
-// crdFolders are ours and those of the OCM API module that go.mod names.
-func crdFolders(ctx context.Context) ([]string, error) {
-	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "open-cluster-management.io/api").Output()
-	if err != nil {
-		return nil, err
-	}
-	ocm := strings.TrimSpace(string(out))
-	return []string{
-		filepath.Join("..", "deploy", "crds"),
-		filepath.Join(ocm, "work", "v1"), filepath.Join(ocm, "cluster", "v1"), filepath.Join(ocm, "cluster", "v1beta1"),
-	}, nil
+	return testbed.ApplyFiles(context.Background(), apiConfig, filepath.Join(folder, "namespace.yaml"), filepath.Join(folder, "rbac.yaml"), filepath.Join("..", "deploy", "controlplane"),
+		filepath.Join("..", "deploy", "catalog"))
 }
 
 // firstWork is the ManifestWork of the first attempt on a cluster.

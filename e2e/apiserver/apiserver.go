@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
@@ -22,6 +23,9 @@ import (
 
 	"vworkspace.io/fleet/e2e/testbed"
 )
+
+// patience of who starts and stops it: machines are small, and have other things to do.
+const patience = 2 * time.Minute
 
 // Server is a running kube-apiserver.
 type Server struct {
@@ -62,7 +66,10 @@ func Start(ctx context.Context) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	env := &envtest.Environment{ErrorIfCRDPathMissing: true, BinaryAssetsDirectory: bin, CRDDirectoryPaths: []string{filepath.Join(root, "deploy", "crds")}}
+	env := &envtest.Environment{
+		BinaryAssetsDirectory: bin, CRDDirectoryPaths: []string{filepath.Join(root, "deploy", "crds")}, ErrorIfCRDPathMissing: true,
+		ControlPlaneStartTimeout: patience, ControlPlaneStopTimeout: patience,
+	}
 	for _, group := range []string{"work/v1", "cluster/v1", "cluster/v1beta1", "cluster/v1beta2", "addon/v1alpha1"} {
 		env.CRDDirectoryPaths = append(env.CRDDirectoryPaths, filepath.Join(ocm, filepath.FromSlash(group)))
 	}

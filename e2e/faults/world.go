@@ -308,22 +308,25 @@ func (w *World) rest(same string) error {
 	})
 }
 
-// stay holds that a world at rest stays so for a while: nobody writes, and every status is about the spec that is there.
+// stay holds that a world comes to rest for a while, and does not write on for ever: nobody writes, and every status is about the spec that is there. What came
+// late, because a machine had other things to do, is waited for.
 func (w *World) stay(during time.Duration) error {
 	if during == 0 {
 		return nil
 	}
-	w.mu.Lock()
-	last := w.last
-	w.mu.Unlock()
-	if pause(w.ctx, during) {
-		return context.Cause(w.ctx)
+	err := w.await(fmt.Sprintf("the world to be at rest for %s", during), func() string {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if since := time.Since(w.last); since < during {
+			return fmt.Sprintf("the last write is %s ago", since.Round(time.Millisecond))
+		}
+		return ""
+	})
+	if err != nil {
+		return err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.last.After(last) {
-		return fmt.Errorf("somebody still writes, %s after the world had come to rest", w.last.Sub(last).Round(time.Millisecond))
-	}
 	for _, api := range []API{OnHub, OnSpoke} {
 		for _, o := range w.mirror.all(api) {
 			observed, known, _ := unstructured.NestedInt64(o.Object, "status", "observedGeneration")

@@ -104,8 +104,14 @@ func versionFolder(tag string) (images, source string, err error) {
 	return filepath.Join(dir, tag+"-images"), filepath.Join(dir, tag+"-source"), nil
 }
 
-// Hub is the hub's release of this version, as a platform team installs it.
-func (v Version) Hub() Release { return v.release("hub", HubNamespace, map[string]any{}) }
+// Hub is the hub's release of this version, as a platform team installs it. A control plane may ask for Operations in a namespace, which has to be there.
+func (v Version) Hub(asked string) Release {
+	values := map[string]any{}
+	if exists(filepath.Join(v.Checkout, "deploy/charts/hub/templates/controlplane.yaml")) {
+		values["controlPlane"] = map[string]any{"enabled": true, "namespaces": []any{asked}}
+	}
+	return v.release("hub", HubNamespace, values)
+}
 
 // Spoke is the agent's release on a cluster, whose owner lets runs make Backups and Restores in Velero's namespace. Versions before there were profiles do so
 // with the agent's own rights.

@@ -143,7 +143,10 @@ func installPlatform(ctx context.Context, v kindfleet.Version) error {
 
 // installHub installs the chart and then the catalog, where the version has one.
 func installHub(ctx context.Context, v kindfleet.Version) error {
-	if err := fleet.Install(ctx, fleet.Hub, v.Hub()); err != nil {
+	if err := tenantOnHub(ctx); err != nil {
+		return err
+	}
+	if err := fleet.Install(ctx, fleet.Hub, v.Hub(tenant)); err != nil {
 		return err
 	}
 	catalog := filepath.Join(v.Checkout, "deploy", "catalog")

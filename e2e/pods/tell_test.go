@@ -69,7 +69,6 @@ func eventually(t *testing.T, what string, missing func(ctx context.Context) str
 func tenantEverywhere(t *testing.T) {
 	t.Helper()
 	create(t, fleet.Hub,
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tenant}},
 		&clusterv1beta2.ManagedClusterSetBinding{ObjectMeta: metav1.ObjectMeta{Namespace: tenant, Name: "global"}, Spec: clusterv1beta2.ManagedClusterSetBindingSpec{ClusterSet: "global"}},
 		&clusterv1beta1.Placement{ObjectMeta: metav1.ObjectMeta{Namespace: tenant, Name: "everywhere"}, Spec: clusterv1beta1.PlacementSpec{
 			Tolerations: []clusterv1beta1.Toleration{{Operator: clusterv1beta1.TolerationOpExists}},
@@ -93,6 +92,15 @@ func tenantEverywhere(t *testing.T) {
 			// As whom Jobs run that name nobody: see deploy/spoke/examples/gated-namespace.yaml.
 			&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: tenant, Name: "vworkspace-operation-runner"}, AutomountServiceAccountToken: new(bool)})
 	}
+}
+
+// tenantOnHub makes the tenant's namespace there, in which a control plane may ask.
+func tenantOnHub(ctx context.Context) error {
+	k, err := client.New(fleet.Hub.Config, client.Options{})
+	if err != nil {
+		return err
+	}
+	return client.IgnoreAlreadyExists(k.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tenant}}))
 }
 
 // operate creates an Operation on the hub for all spokes, and waits until it has succeeded on all.

@@ -30,7 +30,7 @@ func uninstall(t *testing.T) {
 func uninstallAll(t *testing.T) {
 	t.Helper()
 	var group errgroup.Group
-	group.Go(func() error { return fleet.Hub.Uninstall(current.Hub()) })
+	group.Go(func() error { return fleet.Hub.Uninstall(current.Hub(tenant)) })
 	for _, spoke := range fleet.Spokes {
 		group.Go(func() error { return spoke.Uninstall(current.Spoke(spoke.Name)) })
 	}
@@ -63,7 +63,7 @@ func ours(o *unstructured.Unstructured) bool {
 }
 
 // mayStay are CRDs, and what Kubernetes makes of them; namespaces, and what Kubernetes puts into each; what people made, with the ManifestWorks that
-// deliver it, the Backups and Restores that came of it, and all that is beside it in the tenant's namespace, such as the plans of its Operations; and in
+// deliver it, the credentials of control planes, the Backups and Restores that came of it, and all that is beside it in the tenant's namespace, such as the plans of its Operations; and in
 // a namespace that Helm made for a release and never takes away, the Lease of who led.
 func mayStay(o *unstructured.Unstructured) bool {
 	if o.GetNamespace() == tenant {
@@ -72,6 +72,8 @@ func mayStay(o *unstructured.Unstructured) bool {
 	switch o.GetKind() {
 	case "CustomResourceDefinition", "APIService", "Namespace", "Operation", "OperationTemplate", "ApplicationInstance", "ManifestWork", "AppliedManifestWork", "Backup", "Restore":
 		return true
+	case "Secret":
+		return o.GetNamespace() == kindfleet.HubNamespace && o.GetName() == "vworkspace-control-plane" // credentials cannot be had again
 	case "Lease":
 		return o.GetNamespace() == kindfleet.HubNamespace || o.GetNamespace() == kindfleet.AgentNamespace
 	case "ConfigMap":

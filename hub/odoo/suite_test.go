@@ -4,20 +4,17 @@ package odoo
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
-	"github.com/go-logr/logr"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
-	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"vworkspace.io/fleet/e2e/apiserver"
 	"vworkspace.io/fleet/e2e/testbed"
 	"vworkspace.io/fleet/hub"
 )
@@ -28,44 +25,20 @@ var (
 	api       client.Client // an administrator's, past every cache
 )
 
-func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+func TestMain(m *testing.M) { os.Exit(apiserver.Main(m, setUp)) }
 
-func runTests(m *testing.M) int {
+func setUp(s *apiserver.Server) (err error) {
 	ctx := context.Background()
-	logf.SetLogger(logr.Discard())
-	env := &envtest.Environment{ErrorIfCRDPathMissing: true, CRDDirectoryPaths: []string{filepath.Join("..", "..", "deploy", "crds")}}
-	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		dir, err := testbed.Assets(ctx, os.Stderr)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "cannot build the API server:", err)
-			return 1
-		}
-		env.BinaryAssetsDirectory = dir
-	}
-	env.ControlPlane.Etcd = &envtest.Etcd{}
-	env.ControlPlane.Etcd.Configure().Set("unsafe-no-fsync", "true")
-	config, err := env.Start()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "cannot start the API server:", err)
-		return 1
-	}
-	defer func() { _ = env.Stop() }()
-	config.QPS, config.Burst = 5000, 5000
-	if api, err = client.New(config, client.Options{Scheme: hub.NewScheme()}); err != nil {
-		fmt.Fprintln(os.Stderr, "cannot make a client:", err)
-		return 1
+	if api, err = client.New(s.Config, client.Options{Scheme: hub.NewScheme()}); err != nil {
+		return err
 	}
 	shipped := filepath.Join("..", "..", "deploy")
-	if err := testbed.ApplyFiles(ctx, config, filepath.Join(shipped, "hub", "namespace.yaml"), filepath.Join(shipped, "hub", "rbac.yaml"), filepath.Join(shipped, "controlplane"),
+	if err := testbed.ApplyFiles(ctx, s.Config, filepath.Join(shipped, "hub", "namespace.yaml"), filepath.Join(shipped, "hub", "rbac.yaml"), filepath.Join(shipped, "controlplane"),
 		filepath.Join(shipped, "policies", "requester.yaml"), filepath.Join("testdata", "rbac.yaml")); err != nil {
-		fmt.Fprintln(os.Stderr, "cannot install what the hub may do:", err)
-		return 1
+		return err
 	}
-	if hubConfig, err = asHub(ctx, config); err != nil {
-		fmt.Fprintln(os.Stderr, "cannot be the hub:", err)
-		return 1
-	}
-	return m.Run()
+	hubConfig, err = asHub(ctx, s.Config)
+	return err
 }
 
 // asHub is a config of the hub's ServiceAccount by a token of its own: the hub impersonates others, so that nobody can impersonate it here.

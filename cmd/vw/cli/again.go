@@ -81,6 +81,6 @@ func addFollowing(cmd *cobra.Command, s *steering) {
 		if s.output.Format() != "" {
 			out = s.env.ErrOut // standard output is for the object alone
 		}
-		return follow(ctx, s.env, s.client, op, timeout, out)
+		return waitFor(ctx, s.env, s.client, op, timeout, out)
 	}
 }

@@ -139,7 +139,7 @@ func (a *asking) afterwards(ctx context.Context, op *opsv1alpha1.Operation) erro
 	} else if err := a.printCreated(op, ""); err != nil {
 		return err
 	}
-	err := follow(ctx, a.env, a.client, op, f.waitTimeout, out)
+	err := waitFor(ctx, a.env, a.client, op, f.waitTimeout, out)
 	if f.output.Format() != "" {
 		err = errors.Join(err, f.output.Print(a.env.Out, op))
 	}

@@ -5,7 +5,12 @@ package cli
 import "github.com/spf13/cobra"
 
 // addSeeing adds what shows how Operations go.
-func addSeeing(_ *Env, _ *cobra.Command) {}
+func addSeeing(env *Env, root *cobra.Command) {
+	root.AddCommand(newGet(env), newWatch(env))
+}
 
 // addFleet adds what shows the fleet, and vw itself.
-func addFleet(_ *Env, _ *cobra.Command) {}
+func addFleet(env *Env, root *cobra.Command) {
+	root.AddCommand(newClusters(env), newApps(env), newTemplates(env), newVersion(env), newDoctor(env))
+	addCompletion(env, root)
+}

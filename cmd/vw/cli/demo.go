@@ -36,10 +36,11 @@ func newDemo() *cobra.Command {
 		clusters int
 	)
 	cmd := &cobra.Command{
-		Use:   "demo",
-		Short: "Run the main job on a local fleet of real control planes",
-		Long:  demoLong,
-		Args:  cobra.NoArgs,
+		Use:     "demo",
+		GroupID: groupFleet,
+		Short:   "Run the main job on a local fleet of real control planes",
+		Long:    demoLong,
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if output != "" && output != "json" {
 				return fmt.Errorf("--output: %q is not known; leave it out for a table or say json", output)

@@ -3,19 +3,13 @@
 package stream
 
 import (
-	"context"
-	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 
-	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
-	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
-	"vworkspace.io/fleet/e2e/testbed"
+	"vworkspace.io/fleet/e2e/apiserver"
 	"vworkspace.io/fleet/hub"
 )
 
@@ -25,33 +19,10 @@ var (
 	api       client.Client // reads and writes past every cache
 )
 
-func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+func TestMain(m *testing.M) { os.Exit(apiserver.Main(m, setUp)) }
 
-func runTests(m *testing.M) int {
-	ctx := context.Background()
-	logf.SetLogger(logr.Discard())
-	env := &envtest.Environment{ErrorIfCRDPathMissing: true, CRDDirectoryPaths: []string{filepath.Join("..", "..", "..", "deploy", "crds")}}
-	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		dir, err := testbed.Assets(ctx, os.Stderr)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "cannot build the control plane:", err)
-			return 1
-		}
-		env.BinaryAssetsDirectory = dir
-	}
-	env.ControlPlane.Etcd = &envtest.Etcd{}
-	env.ControlPlane.Etcd.Configure().Set("unsafe-no-fsync", "true")
-	config, err := env.Start()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "cannot start the control plane:", err)
-		return 1
-	}
-	defer func() { _ = env.Stop() }()
-	config.QPS, config.Burst = 1000, 1000
-	apiConfig = config
-	if api, err = client.New(config, client.Options{Scheme: hub.NewScheme()}); err != nil {
-		fmt.Fprintln(os.Stderr, "cannot make a client:", err)
-		return 1
-	}
-	return m.Run()
+func setUp(s *apiserver.Server) (err error) {
+	apiConfig = s.Config
+	api, err = client.New(apiConfig, client.Options{Scheme: hub.NewScheme()})
+	return err
 }

@@ -57,8 +57,8 @@ func momentary(err error) error {
 	return err
 }
 
-// follow an Operation to its end, a line for each change, and tell by the error how it ended.
-func follow(ctx context.Context, env *Env, c client.Client, op *opsv1alpha1.Operation, timeout time.Duration, out io.Writer) error {
+// waitFor an Operation to its end, a line for each change, and tell by the error how it ended.
+func waitFor(ctx context.Context, env *Env, c client.Client, op *opsv1alpha1.Operation, timeout time.Duration, out io.Writer) error {
 	last := ""
 	err := until(ctx, env, c, op, timeout, func() {
 		if line := standing(op); line != last && op.Status.Phase != "" {
