@@ -28,6 +28,9 @@ func (a *asking) complete(ctx context.Context, word string) ([]cobra.Completion,
 	if strings.HasPrefix(word, "-") {
 		return a.completeParameter(ctx), cobra.ShellCompDirectiveNoFileComp
 	}
+	if _, _ = a.read(); a.t == "" && a.named == "" {
+		return completeTemplates(a.env)(a.cmd, nil, word)
+	}
 	return nil, cobra.ShellCompDirectiveNoFileComp
 }
 

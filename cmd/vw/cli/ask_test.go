@@ -360,6 +360,13 @@ func TestAskCompletion(t *testing.T) {
 		"its values after =":    {[]string{"backup", "--template", "backup-velero", "--partial-failure="}, "--partial-failure=Fail\n"},
 		"values of other flags": {[]string{"run", "upgrade-helm", "--on-breach", ""}, "halt\ncontinue\nrollback\n"},
 		"other flags":           {[]string{"run", "upgrade-helm", "--max-c"}, "--max-concurrency\t"},
+		"templates":             {[]string{"run", "upgr"}, "upgrade-helm\n"},
+		"placements":            {[]string{"run", "upgrade-helm", "--placement", "ev"}, "everywhere\n"},
+		"placements after =":    {[]string{"backup", "--placement=ev"}, "--placement=everywhere\n"},
+		"clusters":              {[]string{"backup", "--cluster", "spoke1", "--cluster", ""}, "spoke1\nspoke2\n"},
+		"labels":                {[]string{"backup", "-l", "x"}, ":4\n"},
+		"instances":             {[]string{"backup", "--app", "shop-"}, "shop-a\nshop-b\n"},
+		"engines":               {[]string{"backup", "--engine", ""}, "velero\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := vwWith(t, "", append([]string{"__complete", tt.args[0], "--kubeconfig", kubeconfig, "-n", ns}, tt.args[1:]...)...)

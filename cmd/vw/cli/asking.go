@@ -70,5 +70,19 @@ func newAsk(env *Env, t opsv1alpha1.OperationType, use, short, long, example str
 		},
 	}
 	flags.add(cmd, t == "")
+	addNames(env, cmd)
 	return cmd
+}
+
+// addNames offers names for the flags that take some.
+func addNames(env *Env, cmd *cobra.Command) {
+	for flag, names := range map[string]completion{
+		"placement": completePlacements(env), "cluster": completeClusters(env), "app": completeInstances(env), "instance": completeInstances(env),
+		"instance-namespace": completeNamespaces(env), "template": completeTemplates(env),
+		"engine": cobra.FixedCompletions([]string{"velero", "workflow", "job", "helm", "volsync", "helmHookJob"}, cobra.ShellCompDirectiveNoFileComp),
+	} {
+		if cmd.Flags().Lookup(flag) != nil {
+			_ = cmd.RegisterFlagCompletionFunc(flag, forFlag(names))
+		}
+	}
 }

@@ -36,7 +36,7 @@ for that cluster. It ends at --until, or by vw unfreeze. A Freeze of the name th
 Without a name, list the Freezes.`,
 		Example: `  vw freeze payments-down --reason "the payment provider is down, ask the duty officer" --types upgrade,migration --until 18:00
   vw freeze`,
-		Args: cobra.MaximumNArgs(1),
+		Args: cobra.MaximumNArgs(1), ValidArgsFunction: oneArgument(completeFreezes(env)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := env.Client()
 			if err != nil {
@@ -171,7 +171,7 @@ func newUnfreeze(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use: "unfreeze NAME...", Short: "Let go what a Freeze holds", GroupID: groupSteer,
 		Long:    "Delete a Freeze. What it holds begins within seconds, unless something else holds it.",
-		Example: "  vw unfreeze payments-down",
+		Example: "  vw unfreeze payments-down", ValidArgsFunction: completeFreezes(env),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return errors.New("name a Freeze: vw freeze lists them")
@@ -190,6 +190,11 @@ func newUnfreeze(env *Env) *cobra.Command {
 			return errors.Join(all...)
 		},
 	}
+}
+
+// completeFreezes offers the Freezes that there are.
+func completeFreezes(env *Env) completion {
+	return completeNames(env, opsv1alpha1.GroupVersion.WithKind("Freeze"), everywhere)
 }
 
 func unfreeze(ctx context.Context, env *Env, c client.Client, name string) error {

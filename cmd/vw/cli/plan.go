@@ -65,7 +65,7 @@ cluster would run, wait, or be left out, and why.
 What would be done by an Operation that is not there yet is shown by --dry-run of the command that makes it.`,
 		Example: `  vw plan upgrade-x7k2p
   vw upgrade --placement everywhere --target-version 1.2.0 --dry-run`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.ExactArgs(1), ValidArgsFunction: oneArgument(completeOperations(env)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := env.Client()
 			if err != nil {

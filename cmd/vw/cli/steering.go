@@ -42,7 +42,7 @@ type steering struct {
 // newSteering is a command on Operations by name.
 func newSteering(s *steering, use, short, long, example string) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: use, Short: short, Long: long, Example: example, GroupID: groupSteer, Args: namedOperations,
+		Use: use, Short: short, Long: long, Example: example, GroupID: groupSteer, Args: namedOperations, ValidArgsFunction: completeOperations(s.env),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if s.client, err = s.env.Client(); err != nil {
 				return err
