@@ -8,7 +8,9 @@ import "github.com/spf13/cobra"
 func addAsking(_ *Env, _ *cobra.Command) {}
 
 // addSeeing adds what shows how Operations go.
-func addSeeing(_ *Env, _ *cobra.Command) {}
+func addSeeing(env *Env, root *cobra.Command) {
+	root.AddCommand(newDescribe(env), newLogs(env))
+}
 
 // addSteering adds what changes Operations that are there.
 func addSteering(_ *Env, _ *cobra.Command) {}
