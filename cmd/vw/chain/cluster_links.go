@@ -28,7 +28,7 @@ const (
 )
 
 // told tells whether the cluster has been told anything, so that the way to it counts.
-func (w *walk) told() bool { return w.Place != nil && w.Result.State != "" }
+func (w *walk) told() bool { return w.Place != nil && (w.Result.State != "" || w.startedUnseen()) }
 
 // cluster is the ManagedCluster.
 func (w *walk) cluster() {

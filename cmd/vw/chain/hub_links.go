@@ -60,6 +60,8 @@ func (w *walk) plan() {
 		n.Message = fmt.Sprintf("group %s (%d of %d), %s", p.Group, p.Index, p.Total, n.Message)
 	}
 	switch {
+	case w.startedUnseen():
+		n.Phase = "started"
 	case w.Result.State == "":
 		w.unstarted(&n)
 	case w.Result.State == placement.Skipped:
@@ -67,6 +69,12 @@ func (w *walk) plan() {
 		n.advice = advise(w.Result.Reason, w.spot())
 	}
 	w.add(n)
+}
+
+// startedUnseen tells whether the cluster was started and what it reports is not for the reader to see.
+func (w *walk) startedUnseen() bool {
+	r := w.Operation.Status.Rollout
+	return w.Result.State == "" && w.Work.Why != "" && w.Place != nil && r != nil && int(r.Started) >= w.Place.Position
 }
 
 // unstarted says why a cluster has not been started.
@@ -99,7 +107,7 @@ func (w *walk) unstarted(n *node) {
 
 // work is the ManifestWork on the hub.
 func (w *walk) work() {
-	if w.Place == nil || w.Result.State == "" {
+	if !w.told() {
 		return
 	}
 	n := node{Link: Link{Step: StepWork, Depth: 1, Name: "ManifestWork " + w.Cluster + "/" + w.WorkName}}

@@ -36,6 +36,7 @@ func (w *walk) below() {
 		return
 	}
 	n := w.operationNode(op.Object, StepClusterOperation, 1)
+	n.advice = advise(reasonIn(blockedBy(&op.Object.Status), op.Object.Status.Message), w.here(w.Operation.Namespace)) // it is in the agent's own namespace
 	n.effect = len(w.Below.Instances) > 0
 	w.add(n)
 	w.instances(2)
