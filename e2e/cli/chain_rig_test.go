@@ -5,7 +5,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -21,13 +23,25 @@ import (
 	"vworkspace.io/fleet/e2e/testbed"
 )
 
-// allContexts is KUBECONFIG of a person who may reach the hub, which is the current context, and every cluster, by contexts of their names.
-func allContexts() string {
-	paths := []string{fleet.Fleet.Hub.KubeconfigPath}
-	for _, c := range fleet.Fleet.Spokes {
-		paths = append(paths, c.KubeconfigPath)
+// allContexts is the kubeconfig of a person who may reach the hub, which is the current context, and every cluster, by contexts of their names.
+func allContexts(t *testing.T) string {
+	t.Helper()
+	all := clientcmdapi.NewConfig()
+	for _, c := range append([]*testbed.Cluster{fleet.Fleet.Hub}, fleet.Fleet.Spokes...) {
+		one, err := clientcmd.LoadFromFile(c.KubeconfigPath)
+		if err != nil {
+			t.Fatal(err)
+		}
+		its := one.Contexts[one.CurrentContext]
+		all.Clusters[c.Name], all.AuthInfos[c.Name] = one.Clusters[its.Cluster], one.AuthInfos[its.AuthInfo]
+		all.Contexts[c.Name] = &clientcmdapi.Context{Cluster: c.Name, AuthInfo: c.Name}
 	}
-	return strings.Join(paths, string(os.PathListSeparator))
+	all.CurrentContext = fleet.Fleet.Hub.Name
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := clientcmd.WriteToFile(*all, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // everyShop is an Operation on one shop of every cluster, deleted when the test is over.

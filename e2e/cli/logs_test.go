@@ -27,7 +27,7 @@ import (
 func logsOf(t *testing.T, op *opsv1alpha1.Operation, more ...string) result {
 	t.Helper()
 	args := append([]string{"logs", "-n", demo.Namespace, "op", op.Name, "--cluster", "spoke1"}, more...)
-	got := call(t, allContexts(), args...)
+	got := call(t, allContexts(t), args...)
 	t.Logf("\n$ vw %s\n%s%s(exit status %d)", strings.Join(args, " "), got.out, got.errOut, got.status)
 	return got
 }
@@ -78,7 +78,7 @@ func TestLogsOfJob(t *testing.T) {
 	if hub.status != 1 || hub.out != "" || !strings.Contains(hub.errOut, "The hub has no logs. spoke1 has reported: failed") || !strings.Contains(hub.errOut, "--spoke-context") {
 		t.Errorf("from the hub alone: %+v", hub)
 	}
-	if got := call(t, allContexts(), "logs", "-n", demo.Namespace, failing.Name); got.status != 1 || !strings.Contains(got.errOut, "runs on 3 clusters: say which by --cluster (spoke1, spoke2, spoke3); it failed on spoke1") {
+	if got := call(t, allContexts(t), "logs", "-n", demo.Namespace, failing.Name); got.status != 1 || !strings.Contains(got.errOut, "runs on 3 clusters: say which by --cluster (spoke1, spoke2, spoke3); it failed on spoke1") {
 		t.Errorf("without a cluster: %+v", got)
 	}
 }
@@ -103,7 +103,7 @@ func TestLogsOfVelero(t *testing.T) {
 	t.Cleanup(func() { _ = fleet.Hub.Delete(t.Context(), restore) })
 	comesTo(t, restore, opsv1alpha1.PhaseSucceeded)
 	// It runs on one cluster, so that none need be named.
-	got := call(t, allContexts(), "logs", "-n", demo.Namespace, restore.Name)
+	got := call(t, allContexts(t), "logs", "-n", demo.Namespace, restore.Name)
 	if got.status != 0 || !strings.Contains(strings.ToLower(got.out), "restor") {
 		t.Errorf("the log of the restore: %+v", got)
 	}

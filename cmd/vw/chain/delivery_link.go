@@ -116,10 +116,7 @@ func (w *walk) heard() string {
 	if !w.Result.State.Terminal() && w.Result.Instances.Total > 0 {
 		text += fmt.Sprintf(", %d of %d instances done", w.Result.Instances.Done(), w.Result.Instances.Total)
 	}
-	if c := meta.FindStatusCondition(w.manifestConditions(), "StatusFeedbackSynced"); c != nil {
-		if c.Status == metav1.ConditionTrue {
-			return text + ", feedback works since " + w.ago(c.LastTransitionTime.Time)
-		}
+	if c := meta.FindStatusCondition(w.manifestConditions(), "StatusFeedbackSynced"); c != nil && c.Status == metav1.ConditionFalse {
 		return text + ", and its feedback has trouble: " + c.Message
 	}
 	return text

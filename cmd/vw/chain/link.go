@@ -102,6 +102,8 @@ type Chain struct {
 	Instance string `json:"instance,omitempty"`
 	// Through is how the cluster was looked at; empty when it was not.
 	Through string `json:"through,omitempty"`
+	// Phase of what was followed: the state of the cluster, such as running or succeeded, or the phase of the Operation.
+	Phase string `json:"phase,omitempty"`
 	// Links in their order, a tree by depth.
 	Links []Link `json:"links"`
 	// Stop is empty when nothing is in the way.

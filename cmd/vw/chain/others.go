@@ -159,15 +159,24 @@ type InstanceFacts struct {
 func ReadInstance(ctx context.Context, from client.Reader, ai *appsv1alpha1.ApplicationInstance, now time.Time) (InstanceFacts, error) {
 	f := InstanceFacts{Now: now, Instance: ai}
 	cluster := ai.Labels[appsv1alpha1.LabelClusterID]
-	var err error
-	if f.ManagedCluster, err = look(ctx, from, client.ObjectKey{Name: cluster}, &clusterv1.ManagedCluster{}, ""); cluster != "" && err != nil {
+	mc := &clusterv1.ManagedCluster{}
+	err := from.Get(ctx, client.ObjectKey{Name: cluster}, mc)
+	switch {
+	case cluster == "" || meta.IsNoMatchError(err): // on the cluster itself
+	case err == nil:
+		f.ManagedCluster, f.OnHub = found(mc), true
+	case unreadable(err):
+		f.ManagedCluster.Why = short(err) + ", so that nobody can tell here whether the cluster is available"
+	case client.IgnoreNotFound(err) == nil:
+		f.ManagedCluster.Looked, f.OnHub = true, true
+	default:
 		return f, err
 	}
-	if f.OnHub = f.ManagedCluster.Looked && cluster != ""; f.OnHub {
+	if f.OnHub {
 		if f.Lease, err = look(ctx, from, client.ObjectKey{Namespace: cluster, Name: LeaseName}, &coordinationv1.Lease{}, "so that nobody can tell here whether the work agent is alive"); err != nil {
 			return f, err
 		}
-	} else if r := ai.Status.HelmReleaseRef; r != nil {
+	} else if r := ai.Status.HelmReleaseRef; r != nil && f.ManagedCluster.Why == "" {
 		if f.Release, err = look(ctx, from, client.ObjectKey{Namespace: r.Namespace, Name: r.Name}, &helmv2.HelmRelease{}, "so that what Flux says of it is not known"); err != nil {
 			return f, err
 		}

@@ -84,12 +84,13 @@ func (c *Chain) Write(out io.Writer, l Look) error {
 
 // well says that nothing is in the way.
 func (c *Chain) well() string {
-	switch c.Links[len(c.Links)-1].State {
-	case Unknown:
+	switch {
+	case strings.EqualFold(c.Phase, string(opsv1alpha1.PhaseSucceeded)):
+		return "It has succeeded."
+	case c.Links[len(c.Links)-1].State == Unknown:
 		return "Nothing is known to be in the way."
-	default:
-		return "Nothing is in the way."
 	}
+	return "Nothing is in the way."
 }
 
 // rows of the tree.

@@ -31,7 +31,10 @@ func Walk(f Facts) Chain {
 	}
 	w.below()
 	w.blame()
-	c := Chain{Namespace: f.Operation.Namespace, Operation: f.Operation.Name, Cluster: f.Cluster, Instance: f.Instance, Unseen: w.unseen()}
+	c := Chain{
+		Namespace: f.Operation.Namespace, Operation: f.Operation.Name, Cluster: f.Cluster, Instance: f.Instance, Unseen: w.unseen(),
+		Phase: cmp.Or(string(f.Result.State), string(f.Operation.Status.Phase)),
+	}
 	if f.Below != nil {
 		c.Through = f.Below.Through
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -205,6 +206,8 @@ func (d *describe) follow(ctx context.Context, cl client.Reader, op *opsv1alpha1
 		switch {
 		case err != nil && cluster != "" && isNetwork(err):
 			f.Below, f.NoWay = nil, fmt.Sprintf("%s does not answer from here: %v", way.Through, err)
+		case err != nil && cluster != "" && apierrors.IsUnauthorized(err):
+			f.Below, f.NoWay = nil, fmt.Sprintf("%s does not take your credentials: log in there again, or choose another by --spoke-context", way.Through)
 		case err != nil:
 			return nil, err
 		}

@@ -13,7 +13,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
@@ -227,8 +226,7 @@ func unreachable(host string, err error) error {
 		cause = u.Err
 	}
 	var network net.Error
-	var unknown *net.DNSError
-	if errors.As(err, &unknown) || errors.As(err, &network) || strings.Contains(cause.Error(), "connection refused") {
+	if errors.As(cause, &network) { // *url.Error is one whatever it wraps
 		return fmt.Errorf("the storage at %s, where Velero keeps the log, cannot be reached from here (%w): run this where it can be, or set config.publicUrl in the BackupStorageLocation", host, cause)
 	}
 	return fmt.Errorf("fetch the log from %s: %w", host, cause)
