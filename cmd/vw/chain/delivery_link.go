@@ -57,15 +57,8 @@ func (w *walk) delivery() {
 	n := node{Link: Link{Step: StepDelivery, Depth: 1, Name: "delivery", State: OK, Phase: "applied", Since: w.appliedAt()}}
 	applied := meta.FindStatusCondition(w.manifestConditions(), workv1.ManifestApplied)
 	switch {
-	case w.Work.Object == nil && w.Result.State.Terminal() && !w.gaveUp():
-		n.Phase, n.Message = "over", "the cluster has answered, and the hub keeps its result"
-	case w.Work.Object == nil && !w.Work.Looked:
-		n.State, n.Phase = Unknown, "not seen"
-		if w.answered() {
-			n.State, n.Phase, n.Message = OK, "answered", "the hub has heard of it"
-		}
 	case w.Work.Object == nil:
-		n.State, n.Phase = Unknown, "not reached"
+		w.workless(&n)
 	case applied != nil && applied.Status == metav1.ConditionFalse:
 		w.refused(&n, applied)
 	case applied == nil:
@@ -74,13 +67,32 @@ func (w *walk) delivery() {
 		n.Message = w.heard()
 	default:
 		n.Message = "nothing has been reported from there yet"
-		if b := w.Below; b != nil && b.Operation.Object != nil && b.Operation.Object.Status.Phase != "" {
-			n.State, n.Phase = w.onTheWay(Broken), "unheard"
-			n.cause = fmt.Sprintf("the Operation is %s on %s, and its work agent does not report that", b.Operation.Object.Status.Phase, w.Cluster)
-			n.advice = fmt.Sprintf("look at the log of the klusterlet's agent on %s (kubectl -n %s get pods); vw doctor counts its watches", w.Cluster, HubAgentNamespace)
-		}
+		w.unheard(&n)
 	}
 	w.add(n)
+}
+
+// workless is a delivery of which there is no work any more, or none to be seen.
+func (w *walk) workless(n *node) {
+	switch {
+	case w.Result.State.Terminal() && !w.gaveUp():
+		n.Phase, n.Message = "over", "the cluster has answered, and the hub keeps its result"
+	case w.Work.Looked:
+		n.State, n.Phase = Unknown, "not reached"
+	case w.answered():
+		n.Phase, n.Message = "answered", "the hub has heard of it"
+	default:
+		n.State, n.Phase = Unknown, "not seen"
+	}
+}
+
+// unheard is a run that the cluster knows of and the hub does not, although it was applied.
+func (w *walk) unheard(n *node) {
+	if b := w.Below; b != nil && b.Operation.Object != nil && b.Operation.Object.Status.Phase != "" {
+		n.State, n.Phase = w.onTheWay(Broken), "unheard"
+		n.cause = fmt.Sprintf("the Operation is %s on %s, and its work agent does not report that", b.Operation.Object.Status.Phase, w.Cluster)
+		n.advice = fmt.Sprintf("look at the log of the klusterlet's agent on %s (kubectl -n %s get pods); vw doctor counts its watches", w.Cluster, HubAgentNamespace)
+	}
 }
 
 // refused is a work that the agent could not apply.

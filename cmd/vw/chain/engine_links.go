@@ -120,6 +120,7 @@ func (w *walk) job(n *node, job *batchv1.Job, m *Made) {
 			n.State, n.Phase = Waiting, "Suspended"
 			n.advice = fmt.Sprintf("kubectl -n %s patch job %s -p '{\"spec\":{\"suspend\":false}}'", job.Namespace, job.Name)
 			return
+		case batchv1.JobSuccessCriteriaMet, batchv1.JobFailureTarget: // announce an end whose pods still run
 		}
 	}
 	if len(m.Parts) == 0 && n.Phase == "running" && len(m.Events) > 0 {

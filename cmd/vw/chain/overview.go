@@ -138,31 +138,45 @@ func strategy(op *opsv1alpha1.Operation) string {
 // next is what to do about an Operation.
 func next(op *opsv1alpha1.Operation, now time.Time) string {
 	s := &op.Status
-	look := fmt.Sprintf("see why: vw describe op %s", op.Name)
-	if len(s.Failures) > 0 && s.Plan != nil {
-		look += " --cluster " + s.Failures[0].Name
-	}
-	switch state, _ := phaseState(s); {
+	switch {
+	case s.Phase == "" && now.Sub(op.CreationTimestamp.Time) < patience:
+		return "wait a moment"
 	case s.Phase == "":
-		if now.Sub(op.CreationTimestamp.Time) < patience {
-			return "wait a moment"
-		}
 		return "nothing has taken it up: is the hub, or on a cluster alone its agent, running there? vw doctor"
 	case s.RolledBackBy != "":
 		return "what it changed is put back: vw describe op " + s.RolledBackBy
-	case s.Phase == opsv1alpha1.PhaseFailed && s.Plan != nil && len(s.Failures) > 0:
-		return look + "; then mend it, and vw retry " + op.Name + " --failed"
-	case s.Phase == opsv1alpha1.PhaseFailed:
-		return advise(s.Reason, spot{namespace: op.Namespace, fleet: op.Name})
 	case s.Phase.Terminal():
-		return ""
-	case state == Waiting || state == Broken || waits(s.Reason) || s.Reason == opsv1alpha1.ReasonRolloutHalted:
+		return afterwards(op)
+	}
+	if state, _ := phaseState(s); state != OK || waits(s.Reason) || s.Reason == opsv1alpha1.ReasonRolloutHalted {
 		if a := advise(blockedBy(s), spot{namespace: op.Namespace, fleet: op.Name}); a != "" {
 			return a
 		}
-		return look
-	case len(s.Failures) > 0:
-		return look
+		return lookCloser(op)
+	}
+	if len(s.Failures) > 0 {
+		return lookCloser(op)
 	}
 	return "watch it: vw watch " + op.Name
+}
+
+// afterwards is what to do about an Operation that has ended.
+func afterwards(op *opsv1alpha1.Operation) string {
+	s := &op.Status
+	switch {
+	case s.Phase != opsv1alpha1.PhaseFailed:
+		return ""
+	case s.Plan != nil && len(s.Failures) > 0:
+		return lookCloser(op) + "; then mend it, and vw retry " + op.Name + " --failed"
+	}
+	return advise(s.Reason, spot{namespace: op.Namespace, fleet: op.Name})
+}
+
+// lookCloser at the first cluster that failed.
+func lookCloser(op *opsv1alpha1.Operation) string {
+	look := "see why: vw describe op " + op.Name
+	if len(op.Status.Failures) > 0 && op.Status.Plan != nil {
+		look += " --cluster " + op.Status.Failures[0].Name
+	}
+	return look
 }

@@ -4,8 +4,10 @@ package chain
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -113,10 +115,9 @@ func unreadable(err error) bool { return apierrors.IsForbidden(err) || meta.IsNo
 
 // short is an error for people who read many of them.
 func short(err error) string {
-	status, is := err.(apierrors.APIStatus) //nolint:errorlint // the API server's own words, without what was wrapped around them
-	if is && status.Status().Details != nil && apierrors.IsForbidden(err) {
+	if status, is := errors.AsType[*apierrors.StatusError](err); is && apierrors.IsForbidden(err) && status.Status().Details != nil {
 		d := status.Status().Details
-		return fmt.Sprintf("you have no right to read %s %q", d.Kind, d.Name)
+		return strings.TrimSpace(fmt.Sprintf("you have no right to read %s %s", d.Kind, d.Name))
 	}
 	return err.Error()
 }

@@ -189,31 +189,40 @@ func (d *describe) follow(ctx context.Context, cl client.Reader, op *opsv1alpha1
 		return nil, err
 	}
 	f.Instance = d.instance
-	if cluster != "" && f.PlanWhy == "" && f.Place == nil && op.Status.Plan != nil {
-		if f.ManagedCluster.Absent() {
-			return nil, fmt.Errorf("--cluster: there is no cluster %s: the plan of %s has %s", cluster, op.Name, first(f.Planned))
-		}
+	if f.PlanWhy == "" && f.Place == nil && f.ManagedCluster.Absent() {
+		return nil, fmt.Errorf("--cluster: there is no cluster %s: the plan of %s has %s", cluster, op.Name, first(f.Planned))
 	}
 	way, err := d.way(ctx, cl, &f)
 	if err != nil {
 		return nil, err
 	}
 	if way != nil {
-		below, err := client.New(way.Config, client.Options{Scheme: chain.Scheme()})
-		if err == nil {
-			err = f.ReadBelow(ctx, below, way.Through)
-		}
-		switch {
-		case err != nil && cluster != "" && isNetwork(err):
-			f.Below, f.NoWay = nil, fmt.Sprintf("%s does not answer from here: %v", way.Through, err)
-		case err != nil && cluster != "" && apierrors.IsUnauthorized(err):
-			f.Below, f.NoWay = nil, fmt.Sprintf("%s does not take your credentials: log in there again, or choose another by --spoke-context", way.Through)
-		case err != nil:
+		if err := d.goThere(ctx, &f, way); err != nil {
 			return nil, err
 		}
 	}
 	c := chain.Walk(f)
 	return &c, nil
+}
+
+// goThere reads what is on the cluster. From a hub, a cluster that does not answer leaves what the hub knows.
+func (d *describe) goThere(ctx context.Context, f *chain.Facts, way *reach.Way) error {
+	below, err := client.New(way.Config, client.Options{Scheme: chain.Scheme()})
+	if err == nil {
+		err = f.ReadBelow(ctx, below, way.Through)
+	}
+	switch {
+	case err == nil || f.Cluster == "":
+		return err
+	case isNetwork(err):
+		f.NoWay = fmt.Sprintf("%s does not answer from here: %v", way.Through, err)
+	case apierrors.IsUnauthorized(err):
+		f.NoWay = fmt.Sprintf("%s does not take your credentials: log in there again, or choose another by --spoke-context", way.Through)
+	default:
+		return err
+	}
+	f.Below = nil
+	return nil
 }
 
 // way to where the Operation runs; nil when there is none, or nothing has been sent there.
