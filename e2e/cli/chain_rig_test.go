@@ -83,8 +83,8 @@ func shopCommand(annotations map[string]string) map[string]any {
 // comesTo waits until an Operation has ended in a phase.
 func comesTo(t *testing.T, op *opsv1alpha1.Operation, phase opsv1alpha1.OperationPhase) {
 	t.Helper()
-	until(t, op.Name+" to end", func(ctx context.Context) (bool, string) {
-		err := fleet.Hub.Get(ctx, client.ObjectKeyFromObject(op), op)
+	until(t, op.Name+" to end", func() (bool, string) {
+		err := fleet.Hub.Get(t.Context(), client.ObjectKeyFromObject(op), op)
 		return err == nil && op.Status.Phase.Terminal(), demo.Line(op)
 	})
 	if op.Status.Phase != phase {
@@ -93,11 +93,11 @@ func comesTo(t *testing.T, op *opsv1alpha1.Operation, phase opsv1alpha1.Operatio
 }
 
 // until ok holds.
-func until(t *testing.T, what string, ok func(context.Context) (bool, string)) {
+func until(t *testing.T, what string, ok func() (bool, string)) {
 	t.Helper()
 	last := ""
-	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, patience, true, func(ctx context.Context) (done bool, err error) {
-		done, last = ok(ctx)
+	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, patience, true, func(context.Context) (done bool, err error) {
+		done, last = ok()
 		return done, nil
 	})
 	if err != nil {
@@ -139,7 +139,7 @@ type stop struct {
 // stopsAt waits until vw points at the right link of an Operation on a cluster, and shows what a person sees.
 func stopsAt(t *testing.T, kubeconfig string, want stop, args ...string) {
 	t.Helper()
-	until(t, "vw describe to point at "+string(want.step), func(context.Context) (bool, string) {
+	until(t, "vw describe to point at "+string(want.step), func() (bool, string) {
 		c := chainOf(t, kubeconfig, args...)
 		if c.Stop == nil {
 			return false, "it stops nowhere"

@@ -3,7 +3,6 @@
 package cli
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -70,7 +69,7 @@ func TestLogsOfJob(t *testing.T) {
 		t.Errorf("with a kubelet: %+v", got)
 	}
 	slow := everyShop(t, "hear-slow", opsv1alpha1.EngineJob, opsv1alpha1.TypeRunCommand, shopCommand(map[string]string{testbed.AnnotationDuration: "4s"}), nil)
-	until(t, "spoke1 to begin", startedOn(slow, "spoke1"))
+	until(t, "a cluster to begin", begun(t, slow))
 	if got := logsOf(t, slow, "-f"); got.status != 0 || !strings.Contains(got.out, "carts of hear-slow") {
 		t.Errorf("followed: %+v", got)
 	}
@@ -130,11 +129,11 @@ func TestLogsOfOthers(t *testing.T) {
 	}
 }
 
-// startedOn tells whether a cluster is at work on an Operation.
-func startedOn(op *opsv1alpha1.Operation, cluster string) func(context.Context) (bool, string) {
-	return func(ctx context.Context) (bool, string) {
-		err := fleet.Hub.Get(ctx, client.ObjectKeyFromObject(op), op)
-		return err == nil && op.Status.Summary != nil && op.Status.Summary.Clusters.Running+op.Status.Summary.Clusters.Done() > 0, cluster + ": " + demo.Line(op)
+// begun tells whether a cluster is at work on an Operation, or has been.
+func begun(t *testing.T, op *opsv1alpha1.Operation) func() (bool, string) {
+	return func() (bool, string) {
+		err := fleet.Hub.Get(t.Context(), client.ObjectKeyFromObject(op), op)
+		return err == nil && op.Status.Summary != nil && op.Status.Summary.Clusters.Running+op.Status.Summary.Clusters.Done() > 0, demo.Line(op)
 	}
 }
 

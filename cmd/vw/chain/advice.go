@@ -85,6 +85,7 @@ var advices = map[string]string{
 	velero.ReasonLocationReadOnly:              "use another by spec.parameters.storageLocation, or set its accessMode to ReadWrite{on}",
 	helm.ReasonStalled:                         "mend what Flux says of the HelmRelease{on}, then vw retry {op} --failed",
 	helm.ReasonChartNotFound:                   "publish that version, or ask for one that there is",
+	helm.ReasonChartUnavailable:                "is the chart's registry up, and reachable{on}? It goes on by itself",
 	volsync.ReasonMoverFailed:                  "vw logs op {op} shows what the mover said; check the repository's Secret{on}",
 	volsync.ReasonMoverPending:                 "see what the mover's pod waits for{on}: kubectl -n {namespace} get pods",
 	workflow.ReasonTemplateNotFound:            "create the WorkflowTemplate{on} in namespace {namespace}, or correct its name in a new Operation",

@@ -63,6 +63,10 @@ func (w *walk) delivery() {
 		w.refused(&n, applied)
 	case applied == nil:
 		w.unapplied(&n)
+	case w.lost():
+		n.State, n.Phase, n.Message = Broken, "lost", "it was applied, and is not on the cluster any more"
+		n.cause = fmt.Sprintf("the Operation was deleted on %s before it had ended; it is not run again", w.Cluster)
+		n.advice = advise(opsv1alpha1.ReasonResultLost, w.here(w.Operation.Namespace))
 	case w.answered():
 		n.Message = w.heard()
 	default:
@@ -72,11 +76,18 @@ func (w *walk) delivery() {
 	w.add(n)
 }
 
+// lost tells whether the work agent does not find what has reported before and has not ended.
+func (w *walk) lost() bool {
+	return meta.IsStatusConditionFalse(w.manifestConditions(), workv1.ManifestAvailable) && w.answered() && !w.Result.State.Terminal()
+}
+
 // workless is a delivery of which there is no work any more, or none to be seen.
 func (w *walk) workless(n *node) {
 	switch {
 	case w.Result.State.Terminal() && !w.gaveUp():
 		n.Phase, n.Message = "over", "the cluster has answered, and the hub keeps its result"
+	case w.Work.Looked && w.gaveUp():
+		n.State, n.Phase, n.Message = Unknown, "taken back", "the hub gave up on the cluster, and took back what it had sent"
 	case w.Work.Looked:
 		n.State, n.Phase = Unknown, "not reached"
 	case w.answered():

@@ -37,7 +37,7 @@ func (w *walk) made(in *Instance, m *Made, depth int) {
 			n.advice = advise(opsv1alpha1.ReasonResultLost, w.here(ref.Namespace))
 		}
 	default:
-		w.engine(&n, m)
+		w.engine(&n, in, m)
 	}
 	if in.Operation.Status.Phase == opsv1alpha1.PhaseSucceeded && n.State == Broken {
 		n.State = Unknown // what has become of it since is not of this run
@@ -50,7 +50,7 @@ func (w *walk) made(in *Instance, m *Made, depth int) {
 }
 
 // engine says how an object of an engine is.
-func (w *walk) engine(n *node, m *Made) {
+func (w *walk) engine(n *node, in *Instance, m *Made) {
 	switch o := m.Object.(type) {
 	case *batchv1.Job:
 		w.job(n, o, m)
@@ -64,6 +64,7 @@ func (w *walk) engine(n *node, m *Made) {
 		n.advice = cmp.Or(n.advice, fmt.Sprintf("vw logs op %s; velero -n %s restore describe %s --details", w.Operation.Name, o.Namespace, o.Name))
 	case *helmv2.HelmRelease:
 		w.release(n, o)
+		w.chart(n, in)
 	case *volsyncv1alpha1.ReplicationSource:
 		if s := o.Status; s != nil {
 			w.replication(n, s.LatestMoverStatus, s.Conditions, s.LastSyncTime, o.Spec.Paused)

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"vworkspace.io/fleet/engines"
+	"vworkspace.io/fleet/engines/helm"
 )
 
 // workflow is a Workflow, with the steps that its pods ran.
@@ -97,6 +98,17 @@ func (w *walk) release(n *node, hr *helmv2.HelmRelease) {
 		n.advice = "mend the chart, its version or its values; " + flux + "; vw logs op " + w.Operation.Name
 	default:
 		n.Phase, n.Since, n.Message = "working", &ready.LastTransitionTime, ready.Message
+	}
+}
+
+// chartReasons are of a release whose chart is the trouble: the HelmRelease itself says no more than that it waits for its source.
+var chartReasons = []string{helm.ReasonChartNotFound, helm.ReasonChartUnavailable, helm.ReasonChartInvalid}
+
+// chart says of a release what the run has found out of its chart.
+func (w *walk) chart(n *node, in *Instance) {
+	if s := &in.Operation.Status; n.State == Broken && slices.Contains(chartReasons, s.Reason) {
+		n.cause = said(s.Reason, s.Message)
+		n.advice = cmp.Or(advise(s.Reason, w.here(in.Operation.Namespace)), n.advice)
 	}
 }
 

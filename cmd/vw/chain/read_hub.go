@@ -36,6 +36,7 @@ func Read(ctx context.Context, from client.Reader, op *opsv1alpha1.Operation, cl
 	switch {
 	case unreadable(err):
 		f.PlanWhy = "the plan could not be read: " + short(err)
+		f.WorkName = opsv1alpha1.RunName(op.Name, op.UID) // of the first attempt
 	case err != nil:
 		return f, err
 	default:

@@ -167,6 +167,10 @@ func TestWalkToTheCluster(t *testing.T) {
 			f.NoWay, f.Below = "", &Below{Through: "context spoke1", Proven: true,
 				Operation: found(operationIn(opsv1alpha1.DefaultAgentNamespace, "nightly-abc", opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonExpanded, "0 of 1 done"))}
 		}), StepDelivery, Broken, "", "its work agent does not report that", "klusterlet"},
+		"deleted there": {with(running(), func(f *Facts) {
+			m := &f.Work.Object.Status.ResourceStatus.Manifests[0]
+			m.Conditions = append(m.Conditions, condition(workv1.ManifestAvailable, false, "ResourceNotAvailable", ""))
+		}), StepDelivery, Broken, "", "was deleted on spoke1 before it had ended", "before you ask again"},
 		"gave up: agent":       {told(work(), gaveUp(opsv1alpha1.ReasonAgentMissing, "delivered, but no agent took it up within 5m0s")), StepDelivery, Broken, "", "has not applied it", ""},
 		"gave up: well by now": {told(applied(work(), ""), gaveUp(opsv1alpha1.ReasonAgentMissing, "delivered, but no agent took it up within 5m0s")), StepAgent, Broken, "", "the hub gave up on spoke1: delivered, but no agent took it up", "vw retry nightly"},
 		"gave up: unreachable": {with(running(), func(f *Facts) {
@@ -287,6 +291,7 @@ func TestWalkToTheExecutor(t *testing.T) {
 		"not taken up":           {onCluster(instanceIn(run, "WorkflowNotTakenUp", "x"), made("Workflow", "shops", "books", &wfv1.Workflow{ObjectMeta: metav1.ObjectMeta{Namespace: "shops", Name: "books"}})), StepEngine, Broken, "Workflow", "Argo's controller has not taken up", "kubectl -n argo get pods"},
 		"release stalled":        {onCluster(instanceIn(fail, helm.ReasonStalled, "x"), made("HelmRelease", "shops", "shop-a", release(condition("Stalled", true, "RetriesExceeded", "gave up"), condition("Released", false, "UpgradeFailed", "disk is legacy-hdd")))), StepEngine, Broken, "HelmRelease shops/shop-a", "Flux has given up on HelmRelease shops/shop-a: disk is legacy-hdd", "flux -n shops get helmrelease shop-a"},
 		"release failed":         {onCluster(instanceIn(fail, "HelmUpgradeFailed", "x"), made("HelmRelease", "shops", "shop-a", release(condition("Ready", false, "ArtifactFailed", "no chart version found for shop-9.9.9")))), StepEngine, Broken, "HelmRelease", "9.9.9", "mend the chart"},
+		"no such chart":          {onCluster(instanceIn(fail, helm.ReasonChartNotFound, "no version 9.9.9 of chart shop"), made("HelmRelease", "shops", "shop-a", release(condition("Ready", false, "SourceNotReady", "is not ready")))), StepEngine, Broken, "HelmRelease", "no version 9.9.9 of chart shop", "publish that version"},
 		"release suspended":      {onCluster(instanceIn(run, "HelmReleaseSuspended", "x"), made("HelmRelease", "shops", "shop-a", held)), StepEngine, Broken, "HelmRelease", "is suspended", "flux -n shops resume helmrelease shop-a"},
 		"mover failed":           {onCluster(instanceIn(fail, "VolSyncMoverFailed", "x"), made("ReplicationSource", "shops", "data", mover)), StepEngine, Broken, "ReplicationSource shops/data", "repository does not exist", "repository's Secret"},
 		"mover's pod":            {onCluster(instanceIn(run, "VolSyncMoverPending", "x"), made("ReplicationSource", "shops", "data", mover, pod(corev1.PodPending, waitingFor("ErrImagePull", "denied"), corev1.ContainerState{}))), StepPart, Broken, "Pod", "cannot get its image", ""},

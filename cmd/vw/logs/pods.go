@@ -5,8 +5,10 @@ package logs
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -116,13 +118,19 @@ func (p *Printer) unread(pod *corev1.Pod, container string, err error) {
 	case apierrors.IsForbidden(err):
 		why = "you have no right to get pods/log in namespace " + pod.Namespace
 	case apierrors.IsBadRequest(err): // the container has not started, or has no previous run; the API server says it well
-	case apierrors.IsInternalError(err), apierrors.IsServiceUnavailable(err), apierrors.IsTimeout(err):
+	case fromKubelet(err):
 		why = fmt.Sprintf("the kubelet of node %s does not give it: %s", pod.Spec.NodeName, why)
 	}
 	p.note("the log of container %s of pod %s/%s could not be read: %s", container, pod.Namespace, pod.Name, why)
 	if last := lastWords(pod, container); last != "" {
 		p.note("its status has kept: %s", last)
 	}
+}
+
+// fromKubelet tells whether the API server passes on that it got nothing from the kubelet: it answers so with a status of 500 or more, and no reason.
+func fromKubelet(err error) bool {
+	status, is := errors.AsType[*apierrors.StatusError](err)
+	return is && status.ErrStatus.Code >= http.StatusInternalServerError
 }
 
 // lastWords of a container, by its status.
