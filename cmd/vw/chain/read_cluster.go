@@ -148,3 +148,16 @@ func readInstance(ctx context.Context, from client.Reader, op *opsv1alpha1.Opera
 	}
 	return in, in.readMade(ctx, from)
 }
+
+// Refresh reads the instance's Operation and what it has made again. It is gone when ok is false.
+func (in *Instance) Refresh(ctx context.Context, from client.Reader) (ok bool, err error) {
+	op := &opsv1alpha1.Operation{}
+	if err := from.Get(ctx, client.ObjectKeyFromObject(in.Operation), op); err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	fresh, err := readInstance(ctx, from, op, true)
+	if err == nil {
+		*in = fresh
+	}
+	return true, err
+}

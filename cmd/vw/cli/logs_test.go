@@ -89,6 +89,18 @@ func TestLogs(t *testing.T) {
 	}
 }
 
+// TestLogsFollowed: a run that has made nothing yet is waited for, and its pods are followed until it has ended.
+func TestLogsFollowed(t *testing.T) {
+	d := deliver(t)
+	node := fakeKubelet(t)
+	answer := make(chan result)
+	go func() { answer <- vw(t, "-n", d.instance.Namespace, "logs", d.instance.Name, "--follow") }()
+	d.job(t, node, []string{"main"})
+	if got := <-answer; got.status != ExitOK || got.out != "main says\nsomething \n" || got.errOut != "" {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestLogsThatAreNotThere: what is there is printed, and what is not is said, with what a status has kept of it and no secrets.
 func TestLogsThatAreNotThere(t *testing.T) {
 	d := deliver(t)

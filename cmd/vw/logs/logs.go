@@ -69,6 +69,9 @@ func (p *Printer) Print(ctx context.Context, all []chain.Instance) (bool, error)
 
 // instance prints what its run said. several tells that there are others, so that lines are to say whose they are.
 func (p *Printer) instance(ctx context.Context, in *chain.Instance, several bool) error {
+	if err := p.await(ctx, in); err != nil {
+		return err
+	}
 	if len(in.Made) == 0 {
 		s := &in.Operation.Status
 		p.note("%s has made nothing that could have a log: %s", chain.InstanceName(in.Operation), said(string(s.Phase), said(s.Reason, s.Message)))
@@ -86,6 +89,21 @@ func (p *Printer) instance(ctx context.Context, in *chain.Instance, several bool
 			continue
 		}
 		if err := p.object(ctx, in, m, several || len(in.Made) > 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// await until a run that is followed has made something, or has ended.
+func (p *Printer) await(ctx context.Context, in *chain.Instance) error {
+	for p.Follow && len(in.Made) == 0 && !in.Operation.Status.Phase.Terminal() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(lookEvery):
+		}
+		if there, err := in.Refresh(ctx, p.Client); err != nil || !there {
 			return err
 		}
 	}
