@@ -36,7 +36,7 @@ type describe struct {
 }
 
 func newDescribe(env *Env) *cobra.Command {
-	d := &describe{Env: env, output: newOutput()}
+	d := &describe{Env: env, output: newOutput(wide)}
 	cmd := &cobra.Command{
 		Use:     "describe [op|appinst|cluster] NAME",
 		Short:   "Say how an Operation goes, and where it stops",
