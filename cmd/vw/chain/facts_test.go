@@ -45,16 +45,20 @@ func operationIn(namespace, name string, phase opsv1alpha1.OperationPhase, reaso
 	return op
 }
 
-// blocked makes an Operation wait.
+// blocked makes an Operation wait. One that is held while it rolls out says so in its condition alone, as the hub does.
 func blocked(op *opsv1alpha1.Operation) *opsv1alpha1.Operation {
 	op.Status.Blocked = true
 	op.Status.Conditions = append(op.Status.Conditions, condition(opsv1alpha1.ConditionBlocked, true, op.Status.Reason, op.Status.Message))
+	if op.Spec.Placement != nil && op.Status.Phase == opsv1alpha1.PhaseRunning {
+		op.Status.Reason = opsv1alpha1.ReasonRollingOut
+	}
 	return op
 }
 
 // running is a run that works as it should on spoke1: told, applied, taken up, and seen from the hub alone.
 func running() Facts {
 	op := operationIn("shops", "nightly", opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonRollingOut, "0 of 3 clusters ended, 1 running")
+	op.Spec.Placement = &opsv1alpha1.PlacementSpec{}
 	op.Status.Plan = &opsv1alpha1.PlanStatus{Clusters: 3}
 	op.Status.Rollout = &opsv1alpha1.RolloutStatus{Group: "canary", Groups: 2, Started: 1}
 	return Facts{

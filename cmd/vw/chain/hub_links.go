@@ -24,7 +24,7 @@ func (w *walk) operation() {
 	n.State, n.Phase = phaseState(s)
 	n.advice = advise(s.Reason, w.spot())
 	if w.Cluster != "" {
-		n.effect = s.Plan != nil // what holds this one cluster is told by its place in the plan
+		n.aside = s.Plan != nil // what holds this one cluster is told by its place in the plan, and what stops others does not stop this one
 	} else {
 		n.effect = s.ExpandedAt != nil || len(s.Resources) > 0 || s.Blocked
 	}
@@ -77,23 +77,24 @@ func (w *walk) startedUnseen() bool {
 	return w.Result.State == "" && w.Work.Why != "" && w.Place != nil && r != nil && int(r.Started) >= w.Place.Position
 }
 
-// unstarted says why a cluster has not been started.
+// unstarted says why a cluster has not been started. A run that is held says by what in its condition: its reason is that it rolls out.
 func (w *walk) unstarted(n *node) {
 	s := &w.Operation.Status
-	n.State, n.Phase, n.advice = Waiting, "not started", advise(s.Reason, w.spot())
+	reason := blockedBy(s)
+	n.State, n.Phase, n.advice = Waiting, "not started", advise(reason, w.spot())
 	switch {
 	case s.Phase.Terminal():
 		n.State = Broken
 		n.cause = fmt.Sprintf("cluster %s was never started: the Operation ended before as %s: %s", w.Cluster, s.Phase, said(s.Reason, s.Message))
 	case w.Operation.Spec.DryRun:
 		n.cause = "a dry run starts nothing"
-	case len(w.Freezes) > 0 && s.Reason == opsv1alpha1.ReasonFrozen:
+	case len(w.Freezes) > 0 && reason == opsv1alpha1.ReasonFrozen:
 		f := w.Freezes[0]
 		n.cause = fmt.Sprintf("cluster %s is not started: Freeze %s holds the fleet: %s", w.Cluster, f.Name, f.Spec.Reason)
 		n.advice = "wait for its end, or take it away: vw unfreeze " + f.Name
-	case s.Blocked || s.Reason == opsv1alpha1.ReasonRolloutHalted || waits(s.Reason):
-		n.cause = fmt.Sprintf("cluster %s is not started: %s", w.Cluster, said(s.Reason, s.Message))
-		if s.Reason == opsv1alpha1.ReasonRolloutHalted {
+	case s.Blocked:
+		n.cause = fmt.Sprintf("cluster %s is not started: %s", w.Cluster, said(reason, s.Message))
+		if !waits(reason) {
 			n.State = Broken
 		}
 	case s.Rollout != nil && s.Rollout.Group != "" && s.Rollout.Group != w.Place.Group:
@@ -142,8 +143,11 @@ func phaseState(s *opsv1alpha1.OperationStatus) (State, string) {
 		return Broken, string(s.Phase)
 	case opsv1alpha1.PhaseRunning, opsv1alpha1.PhasePending:
 		if s.Blocked {
-			if waits(blockedBy(s)) {
+			switch reason := blockedBy(s); {
+			case waits(reason):
 				return Waiting, "Waiting"
+			case reason == opsv1alpha1.ReasonRolloutHalted:
+				return Broken, "Halted"
 			}
 			return Broken, "Blocked"
 		}

@@ -119,6 +119,8 @@ type node struct {
 	cause, advice string
 	// effect of something further down: it is the stop only when that was not seen.
 	effect bool
+	// aside is never the stop: its state is that of others, too.
+	aside bool
 }
 
 // stopAt is the index of the link at which it stops, or -1. What is broken of itself comes before what is only the effect of something that was not seen, and
@@ -126,7 +128,7 @@ type node struct {
 func stopAt(nodes []node) int {
 	for _, state := range []State{Broken, Waiting} {
 		for i := range nodes {
-			if nodes[i].State == state && !nodes[i].effect {
+			if nodes[i].State == state && !nodes[i].effect && !nodes[i].aside {
 				return i
 			}
 		}
@@ -141,7 +143,7 @@ func stopAt(nodes []node) int {
 func deepestEffect(nodes []node, state State) int {
 	found := -1
 	for i := range nodes {
-		if nodes[i].State != state {
+		if nodes[i].State != state || nodes[i].aside {
 			continue
 		}
 		if found >= 0 && nodes[i].Depth <= nodes[found].Depth {

@@ -148,7 +148,7 @@ func next(op *opsv1alpha1.Operation, now time.Time) string {
 	case s.Phase.Terminal():
 		return afterwards(op)
 	}
-	if state, _ := phaseState(s); state != OK || waits(s.Reason) || s.Reason == opsv1alpha1.ReasonRolloutHalted {
+	if state, _ := phaseState(s); state != OK {
 		if a := advise(blockedBy(s), spot{namespace: op.Namespace, fleet: op.Name}); a != "" {
 			return a
 		}

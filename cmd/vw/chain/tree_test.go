@@ -117,9 +117,9 @@ func TestNext(t *testing.T) {
 	}{
 		"runs":       {opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonRollingOut, nil, "vw watch nightly"},
 		"failed":     {opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonSomeFailed, func(s *opsv1alpha1.OperationStatus) { s.Failures = []opsv1alpha1.Failure{{Name: "eu-7"}} }, "vw describe op nightly --cluster eu-7; then mend it, and vw retry nightly --failed"},
-		"halted":     {opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonRolloutHalted, nil, "vw retry nightly --failed"},
+		"halted":     {opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonRolloutHalted, func(s *opsv1alpha1.OperationStatus) { s.Blocked = true }, "vw retry nightly --failed"},
 		"approval":   {opsv1alpha1.PhasePending, opsv1alpha1.ReasonAwaitingApproval, func(s *opsv1alpha1.OperationStatus) { s.Blocked = true }, "vw approve nightly"},
-		"paused":     {opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonSuspended, nil, "vw resume nightly"},
+		"paused":     {opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonSuspended, func(s *opsv1alpha1.OperationStatus) { s.Blocked = true }, "vw resume nightly"},
 		"invalid":    {opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonValidationFailed, func(s *opsv1alpha1.OperationStatus) { s.Plan = nil }, "correct the field"},
 		"rolls back": {opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonRolledBack, func(s *opsv1alpha1.OperationStatus) { s.RolledBackBy = "back" }, "vw describe op back"},
 		"succeeded":  {opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded, nil, ""},
