@@ -29,11 +29,14 @@ type spot struct {
 	namespace string
 	// on is " on CLUSTER", or empty where kubectl is there already.
 	on string
+	// logs is the command that prints them.
+	logs string
 	// fleet is the Operation that a person steers.
 	fleet string
 }
 
-// advices by reason: {namespace} is that of the Operation that gives the reason, {on} is " on CLUSTER" or nothing, {op} is the Operation that vw steers.
+// advices by reason: {namespace} is that of the Operation that gives the reason, {on} is " on CLUSTER" or nothing, {op} is the Operation that vw steers, {logs} the command
+// that prints its logs.
 var advices = map[string]string{
 	opsv1alpha1.ReasonAwaitingApproval:         "somebody who may approve it: vw approve {op}",
 	opsv1alpha1.ReasonApprovalInvalid:          "give a claim that is for this Operation: vw approve {op} --claim FILE",
@@ -86,7 +89,7 @@ var advices = map[string]string{
 	helm.ReasonStalled:                         "mend what Flux says of the HelmRelease{on}, then vw retry {op} --failed",
 	helm.ReasonChartNotFound:                   "publish that version, or ask for one that there is",
 	helm.ReasonChartUnavailable:                "is the chart's registry up, and reachable{on}? It goes on by itself",
-	volsync.ReasonMoverFailed:                  "vw logs op {op} shows what the mover said; check the repository's Secret{on}",
+	volsync.ReasonMoverFailed:                  "{logs} shows what the mover said; check the repository's Secret{on}",
 	volsync.ReasonMoverPending:                 "see what the mover's pod waits for{on}: kubectl -n {namespace} get pods",
 	workflow.ReasonTemplateNotFound:            "create the WorkflowTemplate{on} in namespace {namespace}, or correct its name in a new Operation",
 	workflow.ReasonNotTakenUp:                  "Argo's controller does not answer{on}: kubectl -n argo get pods",
@@ -94,5 +97,5 @@ var advices = map[string]string{
 
 // advise what to do about a reason; empty when there is nothing to say beyond the message.
 func advise(reason string, s spot) string {
-	return strings.NewReplacer("{namespace}", s.namespace, "{on}", s.on, "{op}", s.fleet).Replace(advices[reason])
+	return strings.NewReplacer("{namespace}", s.namespace, "{on}", s.on, "{op}", s.fleet, "{logs}", s.logs).Replace(advices[reason])
 }

@@ -17,7 +17,7 @@ func TestAdvice(t *testing.T) {
 		}
 	}
 	for reason := range advices {
-		got := advise(reason, spot{namespace: "shops", on: " on eu-7", fleet: "nightly"})
+		got := advise(reason, spot{namespace: "shops", on: " on eu-7", fleet: "nightly", logs: "vw logs op nightly"})
 		if got == "" || strings.ContainsAny(got, "{}%") || strings.HasSuffix(got, ".") {
 			t.Errorf("%s: %q", reason, got)
 		}

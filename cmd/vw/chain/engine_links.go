@@ -58,10 +58,10 @@ func (w *walk) engine(n *node, in *Instance, m *Made) {
 		w.workflow(n, o)
 	case *velerov1.Backup:
 		veleroTask(n, string(o.Status.Phase), o.Status.FailureReason, o.Status.ValidationErrors, o.Status.Errors, o.Status.StartTimestamp, o.Status.CompletionTimestamp)
-		n.advice = cmp.Or(n.advice, fmt.Sprintf("vw logs op %s; velero -n %s backup describe %s --details", w.Operation.Name, o.Namespace, o.Name))
+		n.advice = cmp.Or(n.advice, fmt.Sprintf("%s; velero -n %s backup describe %s --details", w.logs(), o.Namespace, o.Name))
 	case *velerov1.Restore:
 		veleroTask(n, string(o.Status.Phase), o.Status.FailureReason, o.Status.ValidationErrors, o.Status.Errors, o.Status.StartTimestamp, o.Status.CompletionTimestamp)
-		n.advice = cmp.Or(n.advice, fmt.Sprintf("vw logs op %s; velero -n %s restore describe %s --details", w.Operation.Name, o.Namespace, o.Name))
+		n.advice = cmp.Or(n.advice, fmt.Sprintf("%s; velero -n %s restore describe %s --details", w.logs(), o.Namespace, o.Name))
 	case *helmv2.HelmRelease:
 		w.release(n, o)
 		w.chart(n, in)
@@ -115,7 +115,7 @@ func (w *walk) job(n *node, job *batchv1.Job, m *Made) {
 			n.State, n.Phase, n.Since, n.Message = Broken, "Failed", &c.LastTransitionTime, said(c.Reason, c.Message)
 			n.effect = true
 			n.cause = fmt.Sprintf("Job %s/%s failed: %s", job.Namespace, job.Name, said(c.Reason, c.Message))
-			n.advice = fmt.Sprintf("vw logs op %s shows what its pods said, as long as they are there", w.Operation.Name)
+			n.advice = w.logs() + " shows what its pods said, as long as they are there"
 			return
 		case batchv1.JobSuspended:
 			n.State, n.Phase = Waiting, "Suspended"

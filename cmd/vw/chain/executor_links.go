@@ -53,7 +53,7 @@ func (w *walk) workflow(n *node, wf *wfv1.Workflow) {
 			break
 		}
 	}
-	n.advice = fmt.Sprintf("vw logs op %s; argo get %s -n %s", w.Operation.Name, wf.Name, wf.Namespace)
+	n.advice = fmt.Sprintf("%s; argo get %s -n %s", w.logs(), wf.Name, wf.Namespace)
 }
 
 // Steps of a Workflow that did something, in the order in which they began.
@@ -95,7 +95,7 @@ func (w *walk) release(n *node, hr *helmv2.HelmRelease) {
 	case ready.Status == metav1.ConditionFalse:
 		n.State, n.Phase, n.Since, n.Message = Broken, "not Ready", &ready.LastTransitionTime, said(ready.Reason, ready.Message)
 		n.cause = fmt.Sprintf("HelmRelease %s/%s is not Ready: %s", hr.Namespace, hr.Name, w.releaseFailure(hr, n.Message))
-		n.advice = "mend the chart, its version or its values; " + flux + "; vw logs op " + w.Operation.Name
+		n.advice = "mend the chart, its version or its values; " + flux + "; " + w.logs()
 	default:
 		n.Phase, n.Since, n.Message = "working", &ready.LastTransitionTime, ready.Message
 	}
@@ -146,7 +146,7 @@ func (w *walk) replication(n *node, mover *volsyncv1alpha1.MoverStatus, conditio
 		n.State, n.Phase, n.effect = Broken, "mover failed", true
 		n.Message = engines.Redact(lastLine(mover.Logs))
 		n.cause = fmt.Sprintf("the mover of %s failed: %s", n.Name, n.Message)
-		n.advice = "check the repository's Secret and that the storage answers; vw logs op " + w.Operation.Name
+		n.advice = "check the repository's Secret and that the storage answers; " + w.logs()
 	}
 }
 

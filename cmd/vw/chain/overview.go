@@ -149,7 +149,7 @@ func next(op *opsv1alpha1.Operation, now time.Time) string {
 		return afterwards(op)
 	}
 	if state, _ := phaseState(s); state != OK {
-		if a := advise(blockedBy(s), spot{namespace: op.Namespace, fleet: op.Name}); a != "" {
+		if a := advise(blockedBy(s), spot{namespace: op.Namespace, fleet: op.Name, logs: "vw logs op " + op.Name}); a != "" {
 			return a
 		}
 		return lookCloser(op)
@@ -169,7 +169,7 @@ func afterwards(op *opsv1alpha1.Operation) string {
 	case s.Plan != nil && len(s.Failures) > 0:
 		return lookCloser(op) + "; then mend it, and vw retry " + op.Name + " --failed"
 	}
-	return advise(s.Reason, spot{namespace: op.Namespace, fleet: op.Name})
+	return advise(s.Reason, spot{namespace: op.Namespace, fleet: op.Name, logs: "vw logs op " + op.Name})
 }
 
 // lookCloser at the first cluster that failed.

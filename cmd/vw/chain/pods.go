@@ -27,7 +27,7 @@ func (w *walk) pod(pod *corev1.Pod, depth int) {
 	w.add(node{
 		Link: Link{Step: StepPart, Depth: depth, Name: "Pod " + pod.Namespace + "/" + pod.Name, State: t.state, Phase: t.phase, Since: t.since, Message: t.message,
 			Object: partRef("v1", "Pod", pod)},
-		cause: t.cause, advice: t.advice,
+		cause: t.cause, advice: strings.ReplaceAll(t.advice, "{logs}", w.logs()),
 	})
 }
 
@@ -93,7 +93,7 @@ func terminated(end *corev1.ContainerStateTerminated, before string) *trouble {
 		t.phase = "CrashLoopBackOff"
 	}
 	t.cause = before + said(fmt.Sprintf("exited with code %d", end.ExitCode), last)
-	t.advice = "kubectl -n {namespace} logs {pod} -c {container}, or vw logs"
+	t.advice = "{logs}, or kubectl -n {namespace} logs {pod} -c {container} there"
 	if before != "" {
 		t.advice = "kubectl -n {namespace} logs {pod} -c {container} --previous"
 	}

@@ -98,13 +98,23 @@ func (c *Chain) rows(l Look) []row {
 	rows := make([]row, len(c.Links))
 	for i := range c.Links {
 		k := &c.Links[i]
-		rows[i] = row{name: k.Name, state: k.State, phase: k.Phase, message: oneLine(k.Message)}
+		rows[i] = row{name: k.Name, state: k.State, phase: k.Phase, message: head(oneLine(k.Message))}
 		if k.Since != nil {
 			rows[i].age = l.age(&k.Since.Time)
 		}
 		rows[i].guide, rows[i].below = guides(c.Links, i)
 	}
 	return rows
+}
+
+// maxRow columns of a message are in the tree: each link quotes what lies below it. The stop, and -o json, have it whole.
+const maxRow = 160
+
+func head(s string) string {
+	if r := []rune(s); len(r) > maxRow {
+		return string(r[:maxRow-1]) + "…"
+	}
+	return s
 }
 
 // guides are the lines that tie a link to the tree.
@@ -153,8 +163,8 @@ func writeRows(b *strings.Builder, l Look, rows []row) {
 		names = min(names, max(20, l.Width-phases-ages-2*len(gap)))
 	}
 	for _, r := range rows {
-		head := pad(cut(r.guide+r.name, names), names) + gap
-		line := head + l.paint(r.state, pad(marks[r.state]+" "+r.phase, phases)) + gap + pad(r.age, ages)
+		left := pad(cut(r.guide+r.name, names), names) + gap
+		line := left + l.paint(r.state, pad(marks[r.state]+" "+r.phase, phases)) + gap + pad(r.age, ages)
 		used := names + phases + ages + 2*len(gap)
 		if r.message != "" && (l.Width == 0 || used+len(gap)+runes(r.message) <= l.Width) {
 			line += gap + r.message
@@ -216,8 +226,8 @@ func cut(s string, width int) string {
 	if len(r) <= width {
 		return s
 	}
-	head := (width - 1) * 2 / 3
-	return string(r[:head]) + "…" + string(r[len(r)-(width-1-head):])
+	first := (width - 1) * 2 / 3
+	return string(r[:first]) + "…" + string(r[len(r)-(width-1-first):])
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -84,15 +84,26 @@ func (w *walk) onTheWay(s State) State {
 }
 
 // spot of the Operation that was asked about.
-func (w *walk) spot() spot { return spot{namespace: w.Operation.Namespace, fleet: w.Operation.Name} }
+func (w *walk) spot() spot {
+	return spot{namespace: w.Operation.Namespace, fleet: w.Operation.Name, logs: w.logs()}
+}
 
 // here is a spot in a namespace of the cluster.
 func (w *walk) here(namespace string) spot {
-	s := spot{namespace: namespace, fleet: w.Operation.Name}
+	s := spot{namespace: namespace, fleet: w.Operation.Name, logs: w.logs()}
 	if w.Cluster != "" {
 		s.on = " on " + w.Cluster
 	}
 	return s
+}
+
+// logs is the command that prints what the run said.
+func (w *walk) logs() string {
+	command := "vw logs op " + w.Operation.Name
+	if w.Cluster != "" {
+		command += " --cluster " + w.Cluster
+	}
+	return command
 }
 
 // ago is how long ago it was, for people.
@@ -124,6 +135,9 @@ func (w *walk) blame() {
 func (w *walk) unseen() []string {
 	var all []string
 	for _, why := range []string{w.PlanWhy, w.Work.Why, w.ManagedCluster.Why, w.Lease.Why, w.NoWay} {
+		if why == w.NoWay && w.PlanWhy == "" && !w.told() {
+			continue // nothing is there yet
+		}
 		if why != "" {
 			all = append(all, why)
 		}
