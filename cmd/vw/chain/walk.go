@@ -119,7 +119,7 @@ func (w *walk) blame() {
 		at = StepCluster
 	}
 	for i := range w.nodes {
-		if w.nodes[i].State == Broken && !w.nodes[i].effect {
+		if n := &w.nodes[i]; n.State == Broken && !n.effect && !n.aside {
 			return
 		}
 	}

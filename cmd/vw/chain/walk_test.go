@@ -143,6 +143,7 @@ func TestWalkToTheCluster(t *testing.T) {
 	}
 	gaveUp := func(reason, message string) func(*Facts) {
 		return func(f *Facts) {
+			f.Operation.Status.Phase, f.Operation.Status.Reason = opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonSomeFailed
 			f.Result = placement.ClusterResult{Cluster: "spoke1", State: placement.Failed, Reason: reason, Message: message, Withdrawn: true}
 		}
 	}
@@ -173,6 +174,10 @@ func TestWalkToTheCluster(t *testing.T) {
 		}), StepDelivery, Broken, "", "was deleted on spoke1 before it had ended", "before you ask again"},
 		"gave up: agent":       {told(work(), gaveUp(opsv1alpha1.ReasonAgentMissing, "delivered, but no agent took it up within 5m0s")), StepDelivery, Broken, "", "has not applied it", ""},
 		"gave up: well by now": {told(applied(work(), ""), gaveUp(opsv1alpha1.ReasonAgentMissing, "delivered, but no agent took it up within 5m0s")), StepAgent, Broken, "", "the hub gave up on spoke1: delivered, but no agent took it up", "vw retry nightly"},
+		"gave up: taken back": {told(work(), func(f *Facts) {
+			gaveUp(opsv1alpha1.ReasonAgentMissing, "delivered, but no agent took it up within 5m0s")(f)
+			f.Work = Seen[workv1.ManifestWork]{Looked: true}
+		}), StepAgent, Broken, "", "no agent took it up", "vw retry nightly"},
 		"gave up: unreachable": {with(running(), func(f *Facts) {
 			gaveUp(opsv1alpha1.ReasonClusterUnreachable, "no answer within 5m0s")(f)
 			f.Work = Seen[workv1.ManifestWork]{Looked: true}
