@@ -31,7 +31,8 @@ func logsOf(t *testing.T, op *opsv1alpha1.Operation, more ...string) result {
 	return got
 }
 
-// fakeKubelet answers the API server of spoke1 for logs of pods as a kubelet would: KWOK's pods run no containers, so that nobody has logs of them.
+// fakeKubelet answers the API server of spoke1 for logs of pods as a kubelet would: KWOK's pods run no containers, so that nobody has logs of them. The node's name, by
+// which the API server would look for it first, is known to no DNS.
 func fakeKubelet(t *testing.T) {
 	t.Helper()
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -49,8 +50,8 @@ func fakeKubelet(t *testing.T) {
 		t.Fatalf("%d nodes, want 1: %v", len(nodes.Items), err)
 	}
 	port := server.Listener.Addr().(*net.TCPAddr).Port
-	patch := fmt.Sprintf(`{"status":{"daemonEndpoints":{"kubeletEndpoint":{"Port":%d}}}}`, port)
-	if err := spoke1.Status().Patch(t.Context(), &nodes.Items[0], client.RawPatch(types.StrategicMergePatchType, []byte(patch))); err != nil {
+	patch := fmt.Sprintf(`{"status":{"addresses":[{"type":"InternalIP","address":"127.0.0.1"}],"daemonEndpoints":{"kubeletEndpoint":{"Port":%d}}}}`, port)
+	if err := spoke1.Status().Patch(t.Context(), &nodes.Items[0], client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1 "open-cluster-management.io/api/cluster/v1"
 	workv1 "open-cluster-management.io/api/work/v1"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -51,6 +52,9 @@ func (w *walk) plan() {
 		n.State, n.Phase = Broken, "not planned"
 		n.Message = fmt.Sprintf("cluster %s is not in the plan: that has %s", w.Cluster, listed(w.Planned))
 		n.advice = fmt.Sprintf("vw plan %s lists the clusters that are; to add it, have the Placement select it and ask again", w.Operation.Name)
+		if mc := w.ManagedCluster.Object; mc != nil && !meta.IsStatusConditionTrue(mc.Status.Conditions, clusterv1.ManagedClusterConditionAvailable) {
+			n.advice += "; a Placement leaves out a cluster that is not available, as this one is now"
+		}
 		w.add(n)
 		return
 	}
