@@ -27,7 +27,11 @@ func logsOf(t *testing.T, op *opsv1alpha1.Operation, more ...string) result {
 	t.Helper()
 	args := append([]string{"logs", "-n", demo.Namespace, "op", op.Name, "--cluster", "spoke1"}, more...)
 	got := call(t, allContexts(t), args...)
-	t.Logf("\n$ vw %s\n%s%s(exit status %d)", strings.Join(args, " "), got.out, got.errOut, got.status)
+	shown := strings.SplitN(got.out, "\n", 6)
+	if len(shown) == 6 {
+		shown[5] = "...\n"
+	}
+	t.Logf("\n$ vw %s\n%s%s(exit status %d)", strings.Join(args, " "), strings.Join(shown, "\n"), got.errOut, got.status)
 	return got
 }
 
