@@ -58,7 +58,7 @@ func TestClustersOfFleet(t *testing.T) {
 	joined(t, a, map[string]string{"helm.engine.vworkspace.io": "installed", "job.engine.vworkspace.io": "installed", "shop.app.vworkspace.io": "2"})
 	joined(t, b, nil)
 	op := created(t, ns, "run", fleetSpec(opsv1alpha1.TypeBackup), opsv1alpha1.OperationStatus{Phase: opsv1alpha1.PhaseRunning})
-	if err := delivered(t.Context(), op, a, said(opsv1alpha1.PhaseRunning, "", "", nil, nil)); err != nil {
+	if err := workWith(t.Context(), op, a, said(opsv1alpha1.PhaseRunning, "", "", nil, nil)); err != nil {
 		t.Fatal(err)
 	}
 	got := vw(t, "clusters", "-l", "test="+t.Name(), "--no-headers")

@@ -125,7 +125,7 @@ func TestGetClusters(t *testing.T) {
 		b: {opsv1alpha1.PhaseRunning, "Expanded", "", at(time.Minute), (*metav1.Time)(nil)},
 	} {
 		v := said(values[0].(opsv1alpha1.OperationPhase), values[1].(string), values[2].(string), values[3].(*metav1.Time), values[4].(*metav1.Time))
-		if err := delivered(t.Context(), op, cluster, v); err != nil {
+		if err := workWith(t.Context(), op, cluster, v); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -78,7 +78,6 @@ func newRoot(env *Env, name string) *cobra.Command {
 	} {
 		add(env, root)
 	}
-	root.AddCommand(newDemo())
 	return root
 }
 

@@ -93,8 +93,8 @@ func said(phase opsv1alpha1.OperationPhase, reason, message string, started, fin
 	return values
 }
 
-// delivered is the ManifestWork of a cluster, with what came back; the cluster's namespace is made.
-func delivered(ctx context.Context, op *opsv1alpha1.Operation, cluster string, values []workv1.FeedbackValue) error {
+// workWith is the ManifestWork of a cluster, with what came back; the cluster's namespace is made.
+func workWith(ctx context.Context, op *opsv1alpha1.Operation, cluster string, values []workv1.FeedbackValue) error {
 	err := api.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: cluster}})
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return err
@@ -122,7 +122,7 @@ func everywhereDelivered(t testing.TB, op *opsv1alpha1.Operation, clusters []str
 	group, ctx := errgroup.WithContext(t.Context())
 	group.SetLimit(16)
 	for i, cluster := range clusters {
-		group.Go(func() error { return delivered(ctx, op, cluster, values(i)) })
+		group.Go(func() error { return workWith(ctx, op, cluster, values(i)) })
 	}
 	if err := group.Wait(); err != nil {
 		t.Fatal(err)
