@@ -5,15 +5,15 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
-	"vworkspace.io/fleet/catalog"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/catalog"
 	"vworkspace.io/fleet/cmd/vw/inventory"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // checkCatalog: there is one, and it makes sense.
@@ -61,11 +61,19 @@ func judgeFreezes(f *Findings, freezes []opsv1alpha1.Freeze, now time.Time) {
 		if u := freezes[i].Spec.Until; u != nil {
 			until = "until " + u.UTC().Format(time.RFC3339)
 		}
-		f.warn("kubectl delete freeze "+freezes[i].Name+", when it is over", "%s holds %s: %s", held, until, freezes[i].Spec.Reason)
+		f.warn(thaw(freezes[i].Name), "%s holds %s: %s", held, until, freezes[i].Spec.Reason)
 	}
 	if !f.bad() {
 		f.ok("nothing is frozen")
 	}
+}
+
+// thaw says how a Freeze ends: what the hub has brought to a cluster, it would bring again.
+func thaw(name string) string {
+	if own, brought := strings.CutPrefix(name, "hub."); brought {
+		return "kubectl delete freeze " + own + ", on the hub, when it is over"
+	}
+	return "kubectl delete freeze " + name + ", when it is over"
 }
 
 // checkInstances that are not Ready.

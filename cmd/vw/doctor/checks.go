@@ -23,7 +23,7 @@ func Checks() []Check {
 		{"placements", "Placements, their decisions and ManagedClusterSetBindings", "an Operation whose Placement selects nobody is Blocked, or Failed with NoClusters", onHub, checkPlacements},
 		{"receivers", "ControlPlanes and AuditSinks", "jobs do not come and nobody is told while one is not connected; Operations that are deleted stay until they are told of", onHub, checkReceivers},
 		{"klusterlet", "Open Cluster Management's agent on this cluster", "nothing from the hub arrives, and nothing goes back, while it is away", onSpoke, checkKlusterlet},
-		{"engines", "the engines' kinds and controllers", "an Operation whose engine is not installed is Blocked (EngineNotInstalled)", onSpoke, checkEngines},
+		{"engines", "the engines' kinds and controllers", "an Operation whose engine is not installed is Blocked (EngineNotInstalled), and one whose engine is away does not end", onSpoke, checkEngines},
 		{"storage", "Velero's BackupStorageLocations", "Backups and Restores are Blocked, or fail, while none is Available", onSpoke, checkStorage},
 		{"profiles", "ClusterRoles of profiles, and what Velero's may do", "runs write with the rights of a profile and are Blocked without them (RbacProfileMissing)", onSpoke, checkProfiles},
 		{"executors", "ServiceAccounts by which the hub's deliveries are applied", "the work agent refuses what their rights do not cover", onSpoke, checkExecutors},

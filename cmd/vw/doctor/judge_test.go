@@ -274,6 +274,15 @@ func TestFreezes(t *testing.T) {
 	})
 }
 
+// TestThaw: what the hub has brought to a cluster is deleted on the hub.
+func TestThaw(t *testing.T) {
+	for name, want := range map[string]string{"x": "kubectl delete freeze x, when it is over", "hub.x": "kubectl delete freeze x, on the hub, when it is over"} {
+		if got := thaw(name); got != want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
 func TestOperations(t *testing.T) {
 	judge := func(age time.Duration, change func(*opsv1alpha1.Operation)) func(*Findings) {
 		return func(f *Findings) {
