@@ -11,8 +11,8 @@ import (
 
 // complete a word of a command whose flags cobra does not read: values of flags, flags of the template's parameters, and what is among their values. Errors complete
 // nothing: there is no place to say them.
-func (a *asking) complete(ctx context.Context, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	words := a.words
+func (a *asking) complete(word string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	ctx, words := a.cmd.Context(), a.words
 	if flag, value, found := strings.Cut(word, "="); found && strings.HasPrefix(flag, "--") {
 		completions, directive := a.completeValue(ctx, flag, value)
 		for i := range completions {

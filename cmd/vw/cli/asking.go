@@ -66,7 +66,7 @@ func newAsk(env *Env, t opsv1alpha1.OperationType, use, short, long, example str
 		},
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			a := &asking{env: env, cmd: cmd, t: t, flags: flags, words: args}
-			return a.complete(cmd.Context(), word)
+			return a.complete(word)
 		},
 	}
 	flags.add(cmd, t == "")
