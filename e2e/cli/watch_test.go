@@ -124,7 +124,7 @@ func TestWatchAtATerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	shows("▶ 3 running")
+	shows("▶ spoke1  running")                           // which comes a moment after the counts
 	if folder := os.Getenv("VW_SCREENS"); folder != "" { // to look at
 		if err := os.WriteFile(filepath.Join(folder, "watch-keys.txt"), []byte(screen.String()), 0o600); err != nil {
 			t.Error(err)
