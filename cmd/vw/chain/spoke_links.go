@@ -60,6 +60,9 @@ func (w *walk) byFeedback() {
 	default:
 		n.State = OK
 	}
+	if r.Waiting {
+		n.Phase = "waiting"
+	}
 	if n.State != OK {
 		n.cause = fmt.Sprintf("%s says: %s", w.Cluster, said(r.Reason, r.Message))
 		n.advice = "look on the cluster: vw describe op " + w.Operation.Name + " --cluster " + w.Cluster + " --spoke-context NAME"

@@ -14,6 +14,7 @@ import (
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"golang.org/x/sync/errgroup"
+	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -117,6 +118,7 @@ func (p *Printer) object(ctx context.Context, in *chain.Instance, m *chain.Made,
 		return p.velero(ctx, o)
 	case *helmv2.HelmRelease:
 		return p.release(ctx, o)
+	case *batchv1.Job:
 	case *wfv1.Workflow:
 		p.steps(o, m)
 	case *volsyncv1alpha1.ReplicationSource:
@@ -127,6 +129,8 @@ func (p *Printer) object(ctx context.Context, in *chain.Instance, m *chain.Made,
 		if o.Status != nil {
 			defer p.mover("ReplicationDestination", o, o.Status.LatestMoverStatus)
 		}
+	default:
+		return nil // a HelmRepository, a PersistentVolumeClaim: it runs nothing
 	}
 	pods := podsOf(m)
 	if len(pods) == 0 && !p.Follow {
