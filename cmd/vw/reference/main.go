@@ -19,7 +19,7 @@ const (
 )
 
 func main() {
-	text, err := page(cli.Tree(), statusFile)
+	text, err := page(cli.Tree(), cli.Documents(), ".")
 	if err == nil {
 		err = os.WriteFile(pageFile, []byte(text), 0o644)
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
@@ -15,7 +16,7 @@ import (
 
 func TestTheTreeHoldsWhatIsGenerated(t *testing.T) {
 	t.Chdir("../../..")
-	want, err := page(cli.Tree(), statusFile)
+	want, err := page(cli.Tree(), cli.Documents(), ".")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,6 +27,24 @@ func TestTheTreeHoldsWhatIsGenerated(t *testing.T) {
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("run make generate (-generated +in the tree):\n%s", diff)
 	}
+}
+
+// thing is printed.
+type thing struct {
+	// Name of it.
+	Name string `json:"name"`
+	// Done and Total are counted.
+	Done   int             `json:"done"`
+	Total  int             `json:"total"`
+	Parts  []part          `json:"parts,omitempty"`
+	ByName map[string]bool `json:"byName"`
+}
+
+// part of a thing.
+type part struct {
+	// Since when.
+	Since time.Time `json:"since"`
+	Of    *thing    `json:"of"`
 }
 
 // TestPage of a small tree: what is hidden stays out, and what Markdown would take for its own is escaped.
@@ -40,13 +59,15 @@ func TestPage(t *testing.T) {
 	get.Flags().Bool("secret", false, "")
 	_ = get.Flags().MarkHidden("secret")
 	root.AddCommand(get, &cobra.Command{Use: "gone", Hidden: true, Run: func(*cobra.Command, []string) {}})
-	text, err := page(root, "../cli/exit.go")
+	text, err := page(root, []cli.Document{{Kind: "Thing", Command: "vw get", Of: thing{}}}, "../../..")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
 		"| See how it goes | [`get`](#vw-get) |\n", "## vw get\n\n`vw get [NAME] [flags]`\n\nAlso `g`.\n\nShow \\<one>.\n\n- `vw get a`\n",
 		"\nwhat failed:\n- `vw get a --failed`\n", "| `-s`, `--state string` | one of a\\|b | `all` |\n", "| 3 | what was waited for has not come within --timeout. It goes on. |\n",
+		"### Thing\n\nOf `vw get`. thing is printed.\n", "| `name` | text | Name of it. |\n", "| `total` | number | Done and Total are counted. |\n",
+		"| `parts[].since` | time | Since when. |\n", "| `parts[].of` | object |  |\n", "| `byName` | true or false by name |  |\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
