@@ -42,7 +42,9 @@ func (o *Output) AddFlags(cmd *cobra.Command) {
 	flag := cmd.Flags().Lookup("output")
 	flag.Usage = fmt.Sprintf("Output format. One of: (%s).", strings.Join(formats, ", "))
 	for _, seldom := range []string{"template", "allow-missing-template-keys", "show-managed-fields"} {
-		cmd.Flags().Lookup(seldom).Hidden = true // they work all the same
+		if f := cmd.Flags().Lookup(seldom); f != nil {
+			f.Hidden = true // it works all the same
+		}
 	}
 	cmd.Flags().BoolVar(&o.NoHeaders, "no-headers", false, "Leave the heads of tables out")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
