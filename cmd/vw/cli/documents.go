@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"vworkspace.io/fleet/cmd/vw/chain"
 	"vworkspace.io/fleet/cmd/vw/doctor"
 	"vworkspace.io/fleet/cmd/vw/inventory"
 	"vworkspace.io/fleet/cmd/vw/listing"
@@ -25,8 +26,12 @@ const DocumentVersion = documentVersion
 func Documents() []Document {
 	return []Document{
 		{"Applications", "vw apps", inventory.Apps{}},
+		{"ClusterChain", "vw describe cluster", chain.Chain{}},
 		{"Clusters", "vw clusters", inventory.Fleet{}},
 		{"Diagnosis", "vw doctor", doctor.Diagnosis{}},
+		{"InstanceChain", "vw describe appinst", chain.Chain{}},
+		{"OperationChain", "vw describe op NAME --cluster", chain.Chain{}},
+		{"OperationOverview", "vw describe op", chain.Overview{}},
 		{"Plan", "vw plan", plan{}},
 		{"RunClusters", "vw get op NAME --clusters", listing.Run{}},
 		{"TemplateParameters", "vw templates NAME", templateDocument{}},
