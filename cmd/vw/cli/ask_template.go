@@ -57,7 +57,7 @@ func (a *asking) namedTemplate(ctx context.Context, name string) error {
 	template := &opsv1alpha1.OperationTemplate{}
 	switch err := a.client.Get(ctx, client.ObjectKey{Name: name}, template); {
 	case isMissing(err):
-		return fmt.Errorf("there is no OperationTemplate %s%s", name, a.similar(ctx, name))
+		return fmt.Errorf("there is no OperationTemplate %s%s", name, similarTemplate(ctx, a.client, name))
 	case apierrors.IsForbidden(err) && a.t != "":
 		a.template = nil
 		return a.nameOnly(name)
@@ -77,19 +77,6 @@ func (a *asking) nameOnly(name string) error {
 	a.template.Name, a.template.Spec.Type = name, a.t
 	a.notes = append(a.notes, fmt.Sprintf("you may not read OperationTemplate %s: parameters are given by --set, and checked by the hub", name))
 	return nil
-}
-
-// similar names of templates to one that is not there.
-func (a *asking) similar(ctx context.Context, name string) string {
-	list := &opsv1alpha1.OperationTemplateList{}
-	if a.client.List(ctx, list) != nil {
-		return ""
-	}
-	names := ask.Names(list.Items)
-	if hint := ask.DidYouMean(name, names); hint != "" {
-		return hint
-	}
-	return ": vw templates lists what there is"
 }
 
 // unknown says of a flag that is not known why that may be.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -105,7 +104,7 @@ func (d *describe) run(ctx context.Context, args []string) error {
 	if kind != kindOperation {
 		return d.other(ctx, kind, name)
 	}
-	op, err := d.operation(ctx, cl, name)
+	op, err := getOperation(ctx, d.Env, cl, name)
 	if err != nil {
 		return err
 	}
@@ -126,19 +125,6 @@ func (d *describe) other(ctx context.Context, kind, name string) error {
 		return d.appinst(ctx, cl, name)
 	}
 	return d.managedCluster(ctx, cl, name)
-}
-
-// operation of that name in the namespace.
-func (e *Env) operation(ctx context.Context, cl client.Reader, name string) (*opsv1alpha1.Operation, error) {
-	namespace, err := e.Namespace()
-	if err != nil {
-		return nil, err
-	}
-	op := &opsv1alpha1.Operation{}
-	if err := cl.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, op); err != nil {
-		return nil, err
-	}
-	return op, nil
 }
 
 func (d *describe) describeOperation(ctx context.Context, cl client.Reader, op *opsv1alpha1.Operation) error {

@@ -54,14 +54,21 @@ func newEnv(version string, streams genericiooptions.IOStreams) *Env {
 // Namespace that the person has chosen, or the context's.
 func (e *Env) Namespace() (string, error) {
 	namespace, _, err := e.Flags.ToRawKubeConfigLoader().Namespace()
-	return namespace, err
+	if err != nil {
+		return "", noKubeconfig(err)
+	}
+	return namespace, nil
+}
+
+func noKubeconfig(err error) error {
+	return fmt.Errorf("%w: name a kubeconfig by --kubeconfig, or in KUBECONFIG", err)
 }
 
 // Config of the cluster.
 func (e *Env) Config() (*rest.Config, error) {
 	config, err := e.Flags.ToRESTConfig()
 	if err != nil {
-		return nil, fmt.Errorf("%w: name a kubeconfig by --kubeconfig, or in KUBECONFIG", err)
+		return nil, noKubeconfig(err)
 	}
 	return config, nil
 }

@@ -84,6 +84,13 @@ func (g *get) readOperations(ctx context.Context, r *light.Reader) (operations [
 	}
 	for _, name := range g.names {
 		op, err := light.Get[listing.Operation](ctx, r, listing.Operations, g.namespace, name)
+		if isMissing(err) {
+			c, err := g.env.Client()
+			if err != nil {
+				return nil, "", err
+			}
+			return nil, "", noOperation(ctx, c, g.namespace, name)
+		}
 		if err != nil {
 			return nil, "", err
 		}

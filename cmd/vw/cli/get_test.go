@@ -83,7 +83,7 @@ func TestGetRefuses(t *testing.T) {
 		"get op --state done":              `--state: "done" is not known: it is one of pending, blocked, running, succeeded, failed, cancelled, skipped`,
 		"get op x -A":                      "--all-namespaces: a name is one of a namespace: leave out one of the two",
 		"get op x -l a=b":                  "--selector: it chooses by labels and not by names: leave out one of the two",
-		"get op --sort-by size":            `--sort-by: "size" is not known: it is one of [age duration name phase]`,
+		"get op --sort-by size":            `--sort-by: "size" is not known: it is one of age, duration, name, phase`,
 		"get op -l a=b=c":                  "--selector: ",
 		"get op -o xml":                    `--output: "xml" is not known: it is one of`,
 		"get op no-such":                   `operations.ops.vworkspace.io "no-such" not found`,

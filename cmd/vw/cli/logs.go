@@ -73,7 +73,7 @@ func (l *logsOf) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	op, err := l.operation(ctx, cl, name)
+	op, err := getOperation(ctx, l.Env, cl, name)
 	if err != nil {
 		return err
 	}

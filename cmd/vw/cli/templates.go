@@ -110,7 +110,11 @@ type templateDocument struct {
 
 func showTemplate(ctx context.Context, env *Env, output *Output, c client.Reader, name string) error {
 	t := &opsv1alpha1.OperationTemplate{}
-	if err := c.Get(ctx, client.ObjectKey{Name: name}, t); err != nil {
+	err := c.Get(ctx, client.ObjectKey{Name: name}, t)
+	if isMissing(err) {
+		return fmt.Errorf("there is no OperationTemplate %s%s", name, similarTemplate(ctx, c, name))
+	}
+	if err != nil {
 		return err
 	}
 	parameters, err := inventory.Parameters(&t.Spec)

@@ -110,7 +110,7 @@ func startFollower(ctx context.Context, env *Env, name string) (*follow.Follower
 	}
 	err = follower.Start(ctx)
 	if apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("NAME: there is no Operation %q in namespace %s: vw get shows those that there are, -A in all namespaces", name, namespace)
+		return nil, noOperation(ctx, client, namespace, name)
 	}
 	return follower, err
 }

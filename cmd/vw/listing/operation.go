@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -138,7 +139,7 @@ func Sort(operations []Operation, by string, now time.Time) error {
 	case "name":
 		compare = byName
 	default:
-		return fmt.Errorf("--sort-by: %q is not known: it is one of %v", by, Orders())
+		return fmt.Errorf("--sort-by: %q is not known: it is one of %s", by, strings.Join(Orders(), ", "))
 	}
 	slices.SortStableFunc(operations, func(a, b Operation) int { return cmp.Or(compare(&a, &b), byName(&a, &b)) })
 	return nil
