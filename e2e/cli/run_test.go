@@ -157,6 +157,8 @@ func oneByOne(t *testing.T) string {
 // TestCanaryUpgrade: a canary first, then the others, and all of it put back.
 func TestCanaryUpgrade(t *testing.T) {
 	placement := oneByOne(t)
+	expect(t, inShops(t, "upgrade", "--placement", placement, "--app", "shop", "--target-version", "1.0.0", "--wait"), 0, "Succeeded 3/3") // whatever was done to them before
+	versions(t, "1.0.0")
 	got := inShops(t, "upgrade", "--placement", placement, "--app", "shop", "--target-version", "1.1.0", "--canary", "1", "--max-concurrency", "2", "--soak", "1s", "--wait")
 	expect(t, got, 0, "Running   0/3", "Succeeded 3/3")
 	name := made(t, got)
