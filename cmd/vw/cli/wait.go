@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -85,7 +86,9 @@ func standing(op *opsv1alpha1.Operation) string {
 	reason, message := s.Reason, s.Message
 	if c := meta.FindStatusCondition(s.Conditions, opsv1alpha1.ConditionBlocked); c != nil && c.Status == metav1.ConditionTrue && !s.Phase.Terminal() {
 		reason, message = c.Reason, c.Message
-	} else if s.Phase == opsv1alpha1.PhaseRunning || s.Phase == opsv1alpha1.PhaseSucceeded {
+	} else if s.Phase == opsv1alpha1.PhaseRunning {
+		message = held(message)
+	} else if s.Phase == opsv1alpha1.PhaseSucceeded {
 		message = ""
 	}
 	if reason != "" {
@@ -95,6 +98,17 @@ func standing(op *opsv1alpha1.Operation) string {
 		line += ": " + message
 	}
 	return line
+}
+
+// held is what a message says of what waits, and for what; the rest of it are counts, which the progress tells.
+func held(message string) string {
+	if counts, rest, found := strings.Cut(message, "; "); found && !strings.Contains(counts, "blocked: ") {
+		return rest
+	}
+	if strings.Contains(message, "blocked: ") {
+		return message
+	}
+	return ""
 }
 
 func cause(f opsv1alpha1.Failure) string {

@@ -103,3 +103,16 @@ func TestConfirm(t *testing.T) {
 		}
 	}
 }
+
+func TestHeld(t *testing.T) {
+	for message, want := range map[string]string{
+		"1 of 3 clusters ended, 2 running": "",
+		"0 of 3 clusters ended, 2 running, 1 blocked; 3 waiting: spoke1: 0 of 2 done, 2 blocked: shops/a: TargetNotReady: it is not": "3 waiting: spoke1: 0 of 2 done, 2 blocked: shops/a: TargetNotReady: it is not",
+		"0 of 2 done, 2 blocked: shops/a: RbacProfileMissing: give it; it goes on then":                                              "0 of 2 done, 2 blocked: shops/a: RbacProfileMissing: give it; it goes on then",
+		"running on 2 instances": "",
+	} {
+		if got := held(message); got != want {
+			t.Errorf("of %q is shown %q, want %q", message, got, want)
+		}
+	}
+}
