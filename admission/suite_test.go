@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apimachinery/pkg/util/wait"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -221,12 +223,35 @@ func served(t testing.TB, change func(*admission.Options)) (stop func()) {
 
 func servedBy(t testing.TB, on side, change func(*admission.Options)) (stop func()) {
 	t.Helper()
-	address, stop := serve(t, on, change)
+	address, stop := serve(t, on, func(o *admission.Options) {
+		if change != nil {
+			change(o)
+		}
+		o.Operations = append(o.Operations, refuseProbe)
+	})
 	asked(t, on, address)
 	if err := install.AwaitAdmission(t.Context(), restConfig); err != nil {
 		t.Fatal(err)
 	}
+	// Who stamps is trusted by then; who validates is another configuration, and may not be yet.
+	eventually(t, func() string {
+		probe := operation(func(op *opsv1alpha1.Operation) { op.GenerateName = probeName })
+		if err := admin.Create(context.Background(), probe, client.DryRunAll); err == nil || !strings.Contains(err.Error(), probeName) {
+			return fmt.Sprintf("what is to be refused was answered by: %v", err)
+		}
+		return ""
+	})
 	return stop
+}
+
+const probeName = "refuse-me-"
+
+// refuseProbe shows that somebody is asked.
+func refuseProbe(_ context.Context, q admission.Question) field.ErrorList {
+	if q.Object.GetGenerateName() != probeName {
+		return nil
+	}
+	return field.ErrorList{field.Forbidden(field.NewPath("metadata", "generateName"), probeName)}
 }
 
 // eventually waits until nothing is missing.
