@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/cmd/vw/safe"
 )
 
 // Look is how something is written for people.
@@ -98,7 +99,7 @@ func (c *Chain) rows(l Look) []row {
 	rows := make([]row, len(c.Links))
 	for i := range c.Links {
 		k := &c.Links[i]
-		rows[i] = row{name: k.Name, state: k.State, phase: k.Phase, message: head(oneLine(k.Message))}
+		rows[i] = row{name: k.Name, state: k.State, phase: k.Phase, message: head(safe.Line(k.Message))}
 		if k.Since != nil {
 			rows[i].age = l.age(&k.Since.Time)
 		}
@@ -183,9 +184,9 @@ func paragraph(b *strings.Builder, l Look, first, text string) {
 	if strings.TrimSpace(strings.Trim(first, "│ ")) != "" {
 		indent = strings.Repeat(" ", runes(first))
 	}
-	lines := []string{oneLine(text)}
+	lines := []string{safe.Line(text)}
 	if l.Width > 0 {
-		lines = wrap(oneLine(text), max(20, l.Width-runes(first)))
+		lines = wrap(safe.Line(text), max(20, l.Width-runes(first)))
 	}
 	for i, line := range lines {
 		if i == 0 {
@@ -229,8 +230,6 @@ func cut(s string, width int) string {
 	first := (width - 1) * 2 / 3
 	return string(r[:first]) + "…" + string(r[len(r)-(width-1-first):])
 }
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // counted are counts for people: "12/40 done, 1 failed, 3 running".
 func counted(c *opsv1alpha1.Counts) string {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/engines"
 	"vworkspace.io/fleet/placement"
 )
 
@@ -55,7 +56,10 @@ func (w *walk) conclude(c Chain, well bool) Chain {
 	return c
 }
 
-func (w *walk) add(n node) { w.nodes = append(w.nodes, n) }
+func (w *walk) add(n node) {
+	n.Message, n.cause = engines.Redact(n.Message), engines.Redact(n.cause) // as the agent does with what executors say
+	w.nodes = append(w.nodes, n)
+}
 
 // ended tells whether the cluster has ended, as far as anybody knows.
 func (w *walk) ended() bool { return w.Result.State.Terminal() || w.Operation.Status.Phase.Terminal() }

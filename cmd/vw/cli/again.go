@@ -4,9 +4,11 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/types"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/cmd/vw/ask"
@@ -16,7 +18,16 @@ import (
 func newRetry(env *Env) *cobra.Command {
 	var failed, unreachable, skipped bool
 	s := &steering{env: env}
+	seen := map[types.UID]int32{}
 	s.decide = func(_ context.Context, op *opsv1alpha1.Operation) (steer.Step, error) {
+		asked := int32(0)
+		if r := op.Spec.Retry; r != nil {
+			asked = r.Attempt
+		}
+		if before, again := seen[op.UID]; again && before != asked {
+			return steer.Step{Says: fmt.Sprintf("was asked to try again by somebody else just now (attempt %d)", asked)}, nil
+		}
+		seen[op.UID] = asked
 		var of []opsv1alpha1.RetryOutcome
 		for _, o := range []struct {
 			said bool

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -36,12 +37,17 @@ What is approved is the Operation as it is: one that is changed at the same time
   vw approve upgrade-x7k2p --claim claim.jws`)
 	cmd.Flags().StringArrayVar(&groups, "group", nil, "Approve this group of the rollout (repeatable; default: the one that waits)")
 	cmd.Flags().StringVar(&claim, "claim", "", "Read a signed claim from a file, - for standard input")
-	seen := map[string]int64{}
+	type look struct {
+		uid        types.UID
+		generation int64
+	}
+	seen := map[string]look{}
 	s.decide = func(ctx context.Context, op *opsv1alpha1.Operation) (steer.Step, error) {
-		if before, again := seen[op.Name]; again && before != op.Generation {
+		now := look{op.UID, op.Generation}
+		if before, again := seen[op.Name]; again && before != now {
 			return steer.Step{}, fmt.Errorf("%s was changed at the same time, and is not approved: look at it again", op.Name)
 		}
-		seen[op.Name] = op.Generation
+		seen[op.Name] = now
 		a := steer.Approval{At: env.Now(), Groups: groups}
 		var err error
 		switch {

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -56,7 +57,7 @@ func (a *asking) run(ctx context.Context) error {
 	if err := a.look(ctx, first); err != nil {
 		return a.orHelp(err)
 	}
-	if err := a.parse(); err != nil {
+	if err := errors.Join(a.parse(), a.flags.output.Check()); err != nil {
 		return err
 	}
 	if a.help {

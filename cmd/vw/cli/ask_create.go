@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	utilrand "k8s.io/apimachinery/pkg/util/rand"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -99,9 +100,15 @@ func (a *asking) create(ctx context.Context, op *opsv1alpha1.Operation, made *cl
 	if a.flags.dryRun == dryRunServer {
 		options = append(options, client.DryRunAll)
 	}
+	if op.Name == "" { // known beforehand, so that whoever gets no answer can look for it
+		op.Name, op.GenerateName = op.GenerateName+utilrand.String(5), ""
+	}
 	if err := a.client.Create(ctx, op, options...); err != nil {
 		if apierrors.IsAlreadyExists(err) {
 			return &ask.Invalid{Option: "name", Message: fmt.Sprintf("there is an Operation %s in namespace %s already", op.Name, op.Namespace)}
+		}
+		if status := apierrors.APIStatus(nil); !errors.As(err, &status) {
+			return fmt.Errorf("create Operation %s: no answer (it may be there all the same: vw get op %s before you ask again): %w", op.Name, op.Name, err)
 		}
 		return fmt.Errorf("create the Operation: %w", err)
 	}
@@ -109,6 +116,7 @@ func (a *asking) create(ctx context.Context, op *opsv1alpha1.Operation, made *cl
 		return nil
 	}
 	ask.OwnedBy(made, op)
+	ctx = context.WithoutCancel(ctx) // the two belong together
 	if err := a.client.Create(ctx, made, client.FieldValidation("Strict"), client.FieldOwner("vw")); err != nil {
 		return fmt.Errorf("operation %s is there and waits for its Placement, which cannot be created (vw cancel %s gives it up): %w", op.Name, op.Name, err)
 	}

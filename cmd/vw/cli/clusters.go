@@ -15,6 +15,7 @@ import (
 
 	"vworkspace.io/fleet/cmd/vw/inventory"
 	"vworkspace.io/fleet/cmd/vw/light"
+	"vworkspace.io/fleet/cmd/vw/safe"
 )
 
 const clustersLong = `List the clusters of the fleet, as the hub knows them: when each was last heard of, whether an agent of ours is there, which engines and applications it has,
@@ -100,7 +101,7 @@ func fleetTable(env *Env, fleet *inventory.Fleet) *metav1.Table {
 			running = fmt.Sprint(*c.Running)
 		}
 		addRow(table, c.Name, string(c.Available), since(c.LeaseRenewedAt, env.Now()), agent, orDash(strings.Join(c.Engines, ",")),
-			orDash(strings.Join(c.AppNames(), ",")), running, orDash(strings.Join(c.Held, "; ")), orDash(c.Kubernetes), orDash(oneLine(c.Message)))
+			orDash(strings.Join(c.AppNames(), ",")), running, orDash(strings.Join(c.Held, "; ")), orDash(c.Kubernetes), orDash(safe.Line(c.Message)))
 	}
 	return table
 }

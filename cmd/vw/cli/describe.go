@@ -200,7 +200,7 @@ func (d *describe) goThere(ctx context.Context, f *chain.Facts, way *reach.Way) 
 	switch {
 	case err == nil || f.Cluster == "":
 		return err
-	case isNetwork(err):
+	case isNetwork(err), isAway(err):
 		f.NoWay = fmt.Sprintf("%s does not answer from here: %v", way.Through, err)
 	case apierrors.IsUnauthorized(err):
 		f.NoWay = fmt.Sprintf("%s does not take your credentials: log in there again, or choose another by --spoke-context", way.Through)

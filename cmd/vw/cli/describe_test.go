@@ -190,7 +190,7 @@ func TestDescribeErrors(t *testing.T) {
 		want string
 	}{
 		"no such kind":            {[]string{"pods", "x"}, `"pods" is nothing that can be described: say op, appinst or cluster`},
-		"no such operation":       {[]string{"nope"}, `"nope" not found`},
+		"no such operation":       {[]string{"nope"}, "there is no Operation nope in namespace "},
 		"no such cluster":         {[]string{d.fleet.Name, "--cluster", "nope"}, "--cluster: there is no cluster nope: the plan of nightly has " + d.cluster + ", zz-other"},
 		"no such context":         {[]string{d.fleet.Name, "--cluster", d.cluster, "--spoke-context", "nope"}, `--spoke-context: there is no context "nope"`},
 		"no such file":            {[]string{d.fleet.Name, "--cluster", d.cluster, "--spoke-kubeconfig", "/nope"}, "--spoke-kubeconfig:"},

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"vworkspace.io/fleet/cmd/vw/doctor"
+	"vworkspace.io/fleet/cmd/vw/safe"
 )
 
 const doctorLong = `Look the cluster over that vw talks to - a hub, or a cluster of the fleet; it finds out by itself - and say what is wrong, why it matters and what mends it.
@@ -121,7 +122,7 @@ func printFinding(w io.Writer, f doctor.Finding, color, full bool) error {
 	if color {
 		level = inks[f.Level] + level + "\x1b[0m"
 	}
-	if _, err := fmt.Fprintf(w, "%s%-12s%s\n", level, f.Check, oneLine(f.Message)); err != nil {
+	if _, err := fmt.Fprintf(w, "%s%-12s%s\n", level, f.Check, safe.Line(f.Message)); err != nil {
 		return err
 	}
 	if f.Level == doctor.Skip && !full {
@@ -131,7 +132,7 @@ func printFinding(w io.Writer, f doctor.Finding, color, full bool) error {
 		if line[1] == "" {
 			continue
 		}
-		if _, err := fmt.Fprintf(w, "%18s%s  %s\n", "", line[0], line[1]); err != nil {
+		if _, err := fmt.Fprintf(w, "%18s%s  %s\n", "", line[0], safe.Line(line[1])); err != nil {
 			return err
 		}
 	}

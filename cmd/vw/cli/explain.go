@@ -21,6 +21,9 @@ func explain(env *Env, err error) error {
 	case err == nil, statusOf(err) != ExitError:
 		return err
 	case errors.Is(err, context.Canceled):
+		if said := err.Error(); said != context.Canceled.Error() {
+			return fmt.Errorf("%s: interrupted; what was begun goes on", strings.TrimSuffix(said, ": "+context.Canceled.Error()))
+		}
 		return errors.New("interrupted: what was begun goes on")
 	case meta.IsNoMatchError(err), apierrors.IsNotFound(err) && strings.Contains(err.Error(), "the server could not find the requested resource"):
 		hint = "vWorkspace Fleet is not installed there, or in an older version: see docs/how-to/install.md, and vw doctor"
@@ -36,6 +39,12 @@ func explain(env *Env, err error) error {
 		return err
 	}
 	return &exitError{status: statusOf(err), err: fmt.Errorf("%w\n  %s", err, hint)}
+}
+
+// isAway tells whether somebody in between says that the cluster does not answer.
+func isAway(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && status.Status().Code >= 500
 }
 
 func isNetwork(err error) bool {

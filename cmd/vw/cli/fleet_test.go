@@ -190,7 +190,7 @@ func TestTemplates(t *testing.T) {
 	if got := vw(t, "templates", name, "-o", "jsonpath={.parameters[0].name} {.parameters[0].required}"); got.out != "image true" {
 		t.Errorf("%+v", got)
 	}
-	if got := vw(t, "templates", "no-such"); got.status != ExitError || !strings.Contains(got.errOut, `"no-such" not found`) {
+	if got := vw(t, "templates", "no-such"); got.status != ExitError || !strings.Contains(got.errOut, "there is no OperationTemplate no-such: vw templates lists what there is") {
 		t.Errorf("%+v", got)
 	}
 }

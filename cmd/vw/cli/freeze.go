@@ -82,6 +82,8 @@ func freezeChange(env *Env, cmd *cobra.Command, reason, until string, types []st
 		}
 		if said("until") {
 			spec.Until = end
+		} else if spec.Until != nil && !spec.Until.After(env.Now()) {
+			spec.Until = nil // that one is over: whoever freezes anew means now
 		}
 	}, nil
 }

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"vworkspace.io/fleet/cmd/vw/listing"
+	"vworkspace.io/fleet/cmd/vw/safe"
 )
 
 // runClusters shows where each cluster of an Operation stands.
@@ -60,7 +61,7 @@ func clusterTable(run *listing.Run, now time.Time, full bool) *metav1.Table {
 	table := newTable("Group", "Cluster", "State", "Reason", "Instances", "Started", "Took", "Message", "+Attempt", "+Work")
 	for i := range run.Clusters {
 		c := &run.Clusters[i]
-		message := oneLine(c.Message)
+		message := safe.Line(c.Message)
 		if !full {
 			message = cut(message, shownMessage)
 		}

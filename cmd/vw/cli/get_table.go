@@ -16,6 +16,7 @@ import (
 
 	"vworkspace.io/fleet/cmd/vw/light"
 	"vworkspace.io/fleet/cmd/vw/listing"
+	"vworkspace.io/fleet/cmd/vw/safe"
 )
 
 // table of what there is now, for people.
@@ -109,7 +110,7 @@ func operationRow(o *listing.Operation, now time.Time) metav1.TableRow {
 		Cells: []any{
 			o.Metadata.Name, string(o.Spec.Type), orDash(o.Template()), string(o.Phase()), orDash(o.Progress()), orDash(o.Status.Reason),
 			since(&o.Metadata.CreationTimestamp, now), since(o.Status.StartedAt, now), lasted(o.Took(now)),
-			orDash(o.Status.Rollout.Group), orDash(o.RequestedBy()), orDash(oneLine(o.Status.Message)),
+			orDash(o.Status.Rollout.Group), orDash(o.RequestedBy()), orDash(safe.Line(o.Status.Message)),
 		},
 		Object: rowObject(o.Metadata.Namespace, o.Metadata.Name),
 	}
@@ -137,5 +138,3 @@ func lasted(d time.Duration) string {
 	}
 	return duration.HumanDuration(d)
 }
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

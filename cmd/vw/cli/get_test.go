@@ -86,8 +86,9 @@ func TestGetRefuses(t *testing.T) {
 		"get op --sort-by size":            `--sort-by: "size" is not known: it is one of age, duration, name, phase`,
 		"get op -l a=b=c":                  "--selector: ",
 		"get op -o xml":                    `--output: "xml" is not known: it is one of`,
-		"get op no-such":                   `operations.ops.vworkspace.io "no-such" not found`,
-		"get clusters --of no-such -o xml": `operations.ops.vworkspace.io "no-such" not found`,
+		"get op no-such":                   `there is no Operation no-such in namespace `,
+		"get clusters --of no-such":        `"no-such" not found`,
+		"get clusters --of no-such -o xml": `--output: "xml" is not known: it is one of `,
 	} {
 		if got := vw(t, strings.Fields(args)...); got.status != ExitError || !strings.Contains(got.errOut, want) {
 			t.Errorf("vw %s: %+v, want %s", args, got, want)

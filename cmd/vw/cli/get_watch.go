@@ -17,6 +17,7 @@ import (
 
 	"vworkspace.io/fleet/cmd/vw/light"
 	"vworkspace.io/fleet/cmd/vw/listing"
+	"vworkspace.io/fleet/cmd/vw/safe"
 )
 
 // watchAgain is how long it takes breath before a watch that has ended is begun again.
@@ -235,6 +236,7 @@ func (f *follower) measure(table *metav1.Table) []int {
 func (f *follower) line(cells []string) {
 	var b strings.Builder
 	for i, cell := range cells {
+		cell = safe.Line(cell)
 		if b.WriteString(cell); i < len(cells)-1 {
 			b.WriteString(strings.Repeat(" ", max(f.widths[i]-len([]rune(cell)), 0)+3))
 		}

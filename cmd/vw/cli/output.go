@@ -38,6 +38,7 @@ func newOutput(more ...string) *Output {
 // AddFlags -o and --no-headers.
 func (o *Output) AddFlags(cmd *cobra.Command) {
 	o.flags.AddFlags(cmd)
+	cmd.PreRunE = func(*cobra.Command, []string) error { return o.Check() }
 	formats := o.formats()
 	flag := cmd.Flags().Lookup("output")
 	flag.Usage = fmt.Sprintf("Output format. One of: (%s).", strings.Join(formats, ", "))
@@ -67,14 +68,31 @@ func (o *Output) Wide() bool { return o.Format() == wide }
 
 // Print an object in the format that was asked for, which is not the command's own.
 func (o *Output) Print(w io.Writer, object runtime.Object) error {
-	printer, err := o.flags.ToPrinter()
+	printer, err := o.printer()
 	if err != nil {
-		if genericclioptions.IsNoCompatiblePrinterError(err) {
-			return fmt.Errorf("--output: %q is not known: it is one of %s", o.Format(), strings.Join(o.formats(), ", "))
-		}
-		return fmt.Errorf("--output: %w", err)
+		return err
 	}
 	return printer.PrintObj(object, w)
+}
+
+// Check the format before anything is written: a mistake in it must not be found after.
+func (o *Output) Check() error {
+	if o.Own() {
+		return nil
+	}
+	_, err := o.printer()
+	return err
+}
+
+func (o *Output) printer() (printers.ResourcePrinter, error) {
+	printer, err := o.flags.ToPrinter()
+	switch {
+	case genericclioptions.IsNoCompatiblePrinterError(err):
+		return nil, fmt.Errorf("--output: %q is not known: it is one of %s", o.Format(), strings.Join(o.formats(), ", "))
+	case err != nil:
+		return nil, fmt.Errorf("--output: %w", err)
+	}
+	return printer, nil
 }
 
 // PrintTable for people.

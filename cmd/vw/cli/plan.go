@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/cmd/vw/safe"
 	"vworkspace.io/fleet/hub"
 	"vworkspace.io/fleet/placement"
 )
@@ -104,7 +105,7 @@ func printPlan(ctx context.Context, env *Env, c client.Reader, op *opsv1alpha1.O
 	case len(p.Clusters) == 0 && op.Spec.Placement != nil && !op.Status.Phase.Terminal():
 		fmt.Fprintf(env.Out, "%s is not planned yet: %s\n", op.Name, standing(op))
 	case op.Spec.DryRun && op.Status.Message != "":
-		fmt.Fprintln(env.Out, op.Status.Message)
+		fmt.Fprintln(env.Out, safe.Line(op.Status.Message))
 	case len(p.Clusters) == 0:
 		fmt.Fprintf(env.Out, "%s has no plan: %s\n", op.Name, standing(op))
 	}

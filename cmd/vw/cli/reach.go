@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/rest"
@@ -27,7 +28,20 @@ func (e *Env) reachCluster(ctx context.Context, o reach.Options, cluster string,
 	if err != nil {
 		return nil, "", err
 	}
-	return reach.To(ctx, o, cluster, raw, hub)
+	as := e.Flags.Impersonate != nil && *e.Flags.Impersonate != ""
+	if as && o.ClusterProxy != "" {
+		return nil, "", errors.New("--as: not together with --cluster-proxy, which acts as its ManagedServiceAccount: leave one of them out")
+	}
+	way, hint, err := reach.To(ctx, o, cluster, raw, hub)
+	if err != nil || way == nil || !as {
+		return way, hint, err
+	}
+	config, err := e.Config()
+	if err != nil {
+		return nil, "", err
+	}
+	way.Config.Impersonate = config.Impersonate // who looks as somebody else looks so everywhere
+	return way, hint, nil
 }
 
 // localWay is the cluster that vw talks to anyway.

@@ -17,6 +17,8 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"vworkspace.io/fleet/cmd/vw/safe"
 )
 
 // Run vw with its arguments, the program's name first, and return the exit status.
@@ -36,7 +38,7 @@ func execute(ctx context.Context, env *Env, root *cobra.Command, args []string) 
 	root.SetErr(env.ErrOut)
 	err := explain(env, root.ExecuteContext(ctx))
 	if err != nil {
-		fmt.Fprintln(env.ErrOut, "Error:", err)
+		fmt.Fprintln(env.ErrOut, "Error:", safe.Lines(err.Error()))
 	}
 	return statusOf(err)
 }

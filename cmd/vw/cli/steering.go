@@ -105,10 +105,11 @@ func (s *steering) one(ctx context.Context, name string) error {
 			return err
 		}
 	}
-	if s.output.Format() != "" {
-		return s.output.Print(s.env.Out, op)
+	if s.output.Format() == "" {
+		fmt.Fprintf(s.env.Out, "%s %s\n", op.Name, step.Says)
+	} else if err := s.output.Print(s.env.Out, op); err != nil {
+		return err
 	}
-	fmt.Fprintf(s.env.Out, "%s %s\n", op.Name, step.Says)
 	return s.follow(ctx, op)
 }
 
@@ -122,9 +123,11 @@ func (s *steering) follow(ctx context.Context, op *opsv1alpha1.Operation) error 
 // patch the Operation with the fields of a step; guarded, only as it was read.
 func (s *steering) patch(ctx context.Context, op *opsv1alpha1.Operation, step steer.Step) error {
 	content := map[string]any{"spec": step.Patch}
+	as := map[string]any{"uid": op.UID} // and not another one that was made under its name meanwhile
 	if step.Guarded {
-		content["metadata"] = map[string]any{"resourceVersion": op.ResourceVersion}
+		as["resourceVersion"] = op.ResourceVersion
 	}
+	content["metadata"] = as
 	data, err := json.Marshal(content)
 	if err != nil {
 		return err

@@ -3,11 +3,14 @@
 package cli
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1alpha1 "open-cluster-management.io/api/cluster/v1alpha1"
 
@@ -139,6 +142,46 @@ func TestRetry(t *testing.T) {
 		t.Error("what has ended was changed")
 	}
 	says(t, vw(t, "-n", ns, "retry", "ended", "halted", "--wait"), ExitError, "", "--wait: one Operation is followed at a time")
+}
+
+// TestRetryOfARetryWithoutAPlan: it is still about what the first one was about, and not about every cluster.
+func TestRetryOfARetryWithoutAPlan(t *testing.T) {
+	ns := namespace(t)
+	put(t, ns, "again", opsv1alpha1.PhaseFailed, func(op *opsv1alpha1.Operation) {
+		op.Spec.RetryOf = &opsv1alpha1.RetryOfSpec{Name: "first", Of: []opsv1alpha1.RetryOutcome{opsv1alpha1.RetryFailed}}
+	})
+	made := asked(t, ns, vw(t, "-n", ns, "retry", "again"))
+	if r := made.Spec.RetryOf; r == nil || r.Name != "first" || len(r.Of) != 1 {
+		t.Errorf("it is made with %+v", r)
+	}
+}
+
+// TestMistakenFormatChangesNothing: it is found before anything is written, so that whoever corrects it does not ask twice.
+func TestMistakenFormatChangesNothing(t *testing.T) {
+	ns := shopsOn(t)
+	put(t, ns, "one", opsv1alpha1.PhaseFailed, someFailed)
+	for _, call := range []string{"retry one -o jsn", "backup --placement everywhere --yes -o jsn", "freeze mistaken --reason x -o jsn"} {
+		says(t, vw(t, append([]string{"-n", ns}, strings.Fields(call)...)...), ExitError, "", `--output: "jsn" is not known`)
+	}
+	list := &opsv1alpha1.OperationList{}
+	if err := api.List(t.Context(), list, client.InNamespace(ns)); err != nil || len(list.Items) != 1 {
+		t.Errorf("there are %d Operations, want the one that was there: %v", len(list.Items), err)
+	}
+	if err := api.Get(t.Context(), client.ObjectKey{Name: "mistaken"}, &opsv1alpha1.Freeze{}); !apierrors.IsNotFound(err) {
+		t.Errorf("the Freeze: %v", err)
+	}
+}
+
+// TestFreezeThatWasOver: whoever freezes anew under an old name means now.
+func TestFreezeThatWasOver(t *testing.T) {
+	over := &opsv1alpha1.Freeze{ObjectMeta: metav1.ObjectMeta{Name: "last-week"}, Spec: opsv1alpha1.FreezeSpec{
+		Reason: "x", Until: &metav1.Time{Time: time.Date(2029, 12, 1, 0, 0, 0, 0, time.UTC)},
+	}}
+	if err := api.Create(t.Context(), over); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = api.Delete(context.Background(), over) })
+	says(t, vw(t, "freeze", "last-week", "--reason", "again"), ExitOK, "nothing begins until vw unfreeze last-week", "")
 }
 
 func TestRollback(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/cmd/vw/inventory"
+	"vworkspace.io/fleet/cmd/vw/safe"
 )
 
 const templatesLong = `List the catalog: what may be run, by which engine, and whether somebody has to agree. With a name: which parameters it takes, and a command that runs it.`
@@ -64,7 +65,7 @@ func listTemplates(ctx context.Context, env *Env, output *Output, c client.Reade
 			return fmt.Errorf("OperationTemplate %s: %w", t.Name, err)
 		}
 		addRow(table, t.Name, string(t.Spec.Type), string(t.Spec.Engine), approval(t), inBrief(parameters),
-			cmp.Or(t.Spec.RBACProfile, strings.ToLower(string(t.Spec.Engine))), cmp.Or(strings.Join(t.Spec.AllowedNamespaces, ","), "all"), oneLine(t.Spec.Description))
+			cmp.Or(t.Spec.RBACProfile, strings.ToLower(string(t.Spec.Engine))), cmp.Or(strings.Join(t.Spec.AllowedNamespaces, ","), "all"), safe.Line(t.Spec.Description))
 	}
 	return output.PrintTable(env.Out, table, false)
 }
@@ -139,7 +140,7 @@ func showTemplate(ctx context.Context, env *Env, output *Output, c client.Reader
 }
 
 func describeTemplate(w io.Writer, t *opsv1alpha1.OperationTemplate) error {
-	lines := [][2]string{{"Template:", t.Name}, {"What:", oneLine(t.Spec.Description)}, {"Type:", string(t.Spec.Type)}, {"Engine:", string(t.Spec.Engine)}}
+	lines := [][2]string{{"Template:", t.Name}, {"What:", safe.Line(t.Spec.Description)}, {"Type:", string(t.Spec.Type)}, {"Engine:", string(t.Spec.Engine)}}
 	if a := approval(t); a != "no" {
 		lines = append(lines, [2]string{"Approval:", a})
 	}

@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/cmd/vw/safe"
 )
 
 // lookAgain is how often an Operation that is waited for is read. Reading needs no right but get; what a hub writes, it writes once a second.
@@ -92,10 +93,10 @@ func standing(op *opsv1alpha1.Operation) string {
 		message = ""
 	}
 	if reason != "" {
-		line += " " + reason
+		line += " " + safe.Line(reason)
 	}
 	if message != "" {
-		line += ": " + message
+		line += ": " + safe.Line(message)
 	}
 	return line
 }
@@ -115,7 +116,7 @@ func cause(f opsv1alpha1.Failure) string {
 	if f.Message == "" {
 		return f.Reason
 	}
-	return f.Reason + ": " + f.Message
+	return safe.Line(f.Reason + ": " + f.Message)
 }
 
 // outcome of an Operation that has ended, as an error where it did not succeed.

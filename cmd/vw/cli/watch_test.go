@@ -248,7 +248,7 @@ func TestWatchMistakes(t *testing.T) {
 		args   []string
 		errOut string
 	}{
-		"no such Operation":     {[]string{"nope", "-n", ns}, `NAME: there is no Operation "nope" in namespace ` + ns + ": vw get shows those that there are"},
+		"no such Operation":     {[]string{"nope", "-n", ns}, "there is no Operation nope in namespace " + ns},
 		"no right to it":        {[]string{"nope", "-n", ns, "--as", "nobody"}, "ask who runs the cluster for that right"},
 		"no name":               {nil, "accepts 1 arg(s), received 0"},
 		"a timeout of the past": {[]string{"x", "--timeout", "-1s"}, "--timeout: -1s is negative; leave it out"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"vworkspace.io/fleet/cmd/vw/safe"
 	"vworkspace.io/fleet/placement"
 )
 
@@ -16,11 +17,11 @@ func (m *Model) details(now time.Time) []string {
 		return []string{m.opened + " is not there any more"}
 	}
 	l := lookOf(cell)
-	lines := []string{sides(boldStyle.Render(m.snapshot.Unit()+" "+clean(cell.Cluster)), l.style.Render(l.glyph+" "+l.word), m.width)}
-	if reason := clean(cell.Reason); reason != "" {
+	lines := []string{sides(boldStyle.Render(m.snapshot.Unit()+" "+safe.Line(cell.Cluster)), l.style.Render(l.glyph+" "+l.word), m.width)}
+	if reason := safe.Line(cell.Reason); reason != "" {
 		lines = append(lines, cut("  "+l.style.Render(reason), m.width))
 	}
-	if message := clean(cell.Message); message != "" {
+	if message := safe.Line(cell.Message); message != "" {
 		for _, line := range wrap(message, m.width-2) {
 			lines = append(lines, "  "+line)
 		}

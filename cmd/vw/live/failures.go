@@ -11,6 +11,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"vworkspace.io/fleet/cmd/vw/follow"
+	"vworkspace.io/fleet/cmd/vw/safe"
 	"vworkspace.io/fleet/placement"
 )
 
@@ -99,7 +100,7 @@ func (f *failure) draw(room, name, width int, now time.Time, selected bool) []st
 	for i := range text {
 		head := strings.Repeat(" ", left)
 		if i == 0 {
-			head = dimStyle.Render(when) + " " + mark(badStyle, selected).Render(pad(clean(f.cell.Cluster), name)) + "  "
+			head = dimStyle.Render(when) + " " + mark(badStyle, selected).Render(pad(safe.Line(f.cell.Cluster), name)) + "  "
 		}
 		text[i] = cut(head+text[i], width)
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"charm.land/lipgloss/v2"
+
+	"vworkspace.io/fleet/cmd/vw/safe"
 )
 
 // foot of the frame: the keys, or what a person is asked.
@@ -34,7 +36,7 @@ func (m *Model) about(now time.Time) string {
 		return ""
 	}
 	l := lookOf(cell)
-	text := l.style.Render(l.glyph+" "+clean(cell.Cluster)+" "+l.word) + " "
+	text := l.style.Render(l.glyph+" "+safe.Line(cell.Cluster)+" "+l.word) + " "
 	if end := endOf(cell); !end.IsZero() {
 		text += dimStyle.Render("at "+clock(end, now)) + " "
 	}

@@ -10,6 +10,7 @@ import (
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/cmd/vw/follow"
+	"vworkspace.io/fleet/cmd/vw/safe"
 )
 
 // title of a group: its name, how far it is, and what it waits for.
@@ -56,6 +57,6 @@ func holding(reason string) string {
 	case opsv1alpha1.ReasonOutsideMaintenanceWindow:
 		return "waits for its maintenance window"
 	default:
-		return "held: " + clean(reason)
+		return "held: " + safe.Line(reason)
 	}
 }

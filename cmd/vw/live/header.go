@@ -9,6 +9,7 @@ import (
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/cmd/vw/follow"
+	"vworkspace.io/fleet/cmd/vw/safe"
 )
 
 // low is a terminal of so few lines that only the head's most needed lines are shown.
@@ -26,7 +27,7 @@ func header(s *follow.Snapshot, now time.Time, width, height int) []string {
 	if height >= low {
 		lines = append(lines, cut(dimStyle.Render(about(s)), width))
 	}
-	if message := clean(status.Message); message != "" && height >= low {
+	if message := safe.Line(status.Message); message != "" && height >= low {
 		lines = append(lines, cut(message, width))
 	}
 	counts := s.Counts()
@@ -45,7 +46,7 @@ func phaseOf(s *follow.Snapshot) string {
 	if phase == "" {
 		phase = "not taken up"
 	}
-	if reason := clean(status.Reason); reason != "" && reason != phase {
+	if reason := safe.Line(status.Reason); reason != "" && reason != phase {
 		phase += " " + reason
 	}
 	if s.Operation.Spec.Cancel && !s.Ended() {
@@ -76,7 +77,7 @@ func about(s *follow.Snapshot) string {
 	if rollout := status.Rollout; rollout != nil && rollout.Attempt > 0 {
 		parts = append(parts, fmt.Sprintf("retry %d", rollout.Attempt))
 	}
-	if by := clean(s.Operation.Annotations[opsv1alpha1.AnnotationRequestedBy]); by != "" {
+	if by := safe.Line(s.Operation.Annotations[opsv1alpha1.AnnotationRequestedBy]); by != "" {
 		parts = append(parts, "asked for by "+by)
 	}
 	return strings.Join(parts, " ")
@@ -153,7 +154,7 @@ func troubles(s *follow.Snapshot, now time.Time, width, height int) (shown []str
 	case s.Gone:
 		lines = append(lines, "the Operation was deleted: this is how it stood before")
 	case !s.Down.IsZero():
-		lines = append(lines, fmt.Sprintf("not connected for %s, and what is shown is that old: %s", short(now.Sub(s.Down)), clean(s.Why)))
+		lines = append(lines, fmt.Sprintf("not connected for %s, and what is shown is that old: %s", short(now.Sub(s.Down)), safe.Line(s.Why)))
 	case s.Reading:
 		lines = append(lines, fmt.Sprintf("reading what the %ss say", s.Unit()))
 	}

@@ -7,6 +7,8 @@ import (
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
+
+	"vworkspace.io/fleet/cmd/vw/safe"
 )
 
 // half a screen, about, for page up and down.
@@ -215,7 +217,7 @@ func (m *Model) reply(k tea.KeyPressMsg) tea.Cmd {
 	}
 	return func() tea.Msg {
 		if err := q.do(); err != nil {
-			return answer(clean("not done: " + err.Error()))
+			return answer(safe.Line("not done: " + err.Error()))
 		}
 		return answer(q.done)
 	}

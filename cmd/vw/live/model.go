@@ -10,6 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"vworkspace.io/fleet/cmd/vw/follow"
+	"vworkspace.io/fleet/cmd/vw/safe"
 	"vworkspace.io/fleet/placement"
 )
 
@@ -142,7 +143,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.width, m.height, m.dirty = msg.Width, msg.Height, true
 	case tea.PasteMsg:
 		if m.finding {
-			m.setFind(m.find + clean(msg.Content))
+			m.setFind(m.find + safe.Line(msg.Content))
 		}
 	case tea.KeyPressMsg:
 		return m, m.press(msg)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"vworkspace.io/fleet/cmd/vw/follow"
+	"vworkspace.io/fleet/cmd/vw/safe"
 	"vworkspace.io/fleet/placement"
 )
 
@@ -84,7 +85,7 @@ func (p *plain) troubles(s *follow.Snapshot, now time.Time) {
 	case s.Gone:
 		trouble = "the Operation was deleted"
 	case !s.Down.IsZero():
-		trouble = "not connected: " + clean(s.Why)
+		trouble = "not connected: " + safe.Line(s.Why)
 	}
 	if trouble == p.trouble || trouble != "" && p.trouble != "" && !s.Gone {
 		return
@@ -114,7 +115,7 @@ func (p *plain) cells(s *follow.Snapshot, now time.Time) {
 			left++
 			continue
 		}
-		line := word + " " + clean(cell.Cluster)
+		line := word + " " + safe.Line(cell.Cluster)
 		if text := cause(cell); text != "" {
 			line += ": " + text
 		}
@@ -157,7 +158,7 @@ func progress(s *follow.Snapshot) string {
 	if rollout := status.Rollout; rollout != nil && rollout.Group != "" && rollout.Groups > 1 && !s.Ended() {
 		line += ", group " + rollout.Group
 	}
-	if message := clean(status.Message); message != "" {
+	if message := safe.Line(status.Message); message != "" {
 		line += ": " + message
 	}
 	return line

@@ -10,6 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
+	"vworkspace.io/fleet/cmd/vw/safe"
 	"vworkspace.io/fleet/placement"
 )
 
@@ -38,7 +39,7 @@ func (s *screen) glyph(l *look, selected bool) string {
 
 // line of a cell: glyph, name, state, how long it takes, and the cause.
 func (s *screen) line(cell *placement.ClusterResult, l *look, width int, selected bool) string {
-	name := mark(l.style, selected).Render(pad(l.glyph+" "+clean(cell.Cluster), min(s.name+2, max(8, width/2))))
+	name := mark(l.style, selected).Render(pad(l.glyph+" "+safe.Line(cell.Cluster), min(s.name+2, max(8, width/2))))
 	took := ""
 	switch end := endOf(cell); {
 	case cell.StartedAt.IsZero():

@@ -3,9 +3,6 @@
 package live
 
 import (
-	"strings"
-	"unicode"
-
 	"charm.land/lipgloss/v2"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -84,17 +81,4 @@ func phaseStyle(phase opsv1alpha1.OperationPhase, blocked bool) lipgloss.Style {
 		}
 		return activeStyle.Bold(true)
 	}
-}
-
-// clean what a cluster says, on one line: it is its owner who says it, and a terminal does what control characters tell it.
-func clean(s string) string {
-	return strings.Join(strings.Fields(strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsControl(r), unicode.Is(unicode.Zl, r), unicode.Is(unicode.Zp, r):
-			return ' '
-		case unicode.Is(unicode.Cf, r), r == unicode.ReplacementChar:
-			return -1
-		}
-		return r
-	}, s)), " ")
 }

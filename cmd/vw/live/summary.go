@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"vworkspace.io/fleet/cmd/vw/follow"
+	"vworkspace.io/fleet/cmd/vw/safe"
 	"vworkspace.io/fleet/placement"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -22,7 +23,7 @@ func Summary(w io.Writer, s *follow.Snapshot, o Options) error {
 	if op.Status.StartedAt != nil {
 		first += ", " + elapsed(s, o.Now())
 	}
-	if message := clean(op.Status.Message); message != "" {
+	if message := safe.Line(op.Status.Message); message != "" {
 		first += ": " + message
 	}
 	lines := []string{first}
@@ -31,7 +32,7 @@ func Summary(w io.Writer, s *follow.Snapshot, o Options) error {
 	}
 	failed := failedOf(s)
 	for _, cell := range failed[:min(len(failed), told)] {
-		lines = append(lines, "  failed "+clean(cell.Cluster)+": "+cause(&cell))
+		lines = append(lines, "  failed "+safe.Line(cell.Cluster)+": "+cause(&cell))
 	}
 	if n := int(s.Counts().Failed) - told; n > 0 && len(failed) >= told {
 		lines = append(lines, fmt.Sprintf("  and %d more", n))

@@ -11,6 +11,7 @@ import (
 	xansi "github.com/charmbracelet/x/ansi"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/cmd/vw/safe"
 	"vworkspace.io/fleet/placement"
 )
 
@@ -118,7 +119,7 @@ func words(c opsv1alpha1.Counts) string {
 
 // cause of how a cell stands: its reason, and what more is known. Where all is well the reason says nothing that the state does not.
 func cause(r *placement.ClusterResult) string {
-	reason, message := clean(r.Reason), clean(r.Message)
+	reason, message := safe.Line(r.Reason), safe.Line(r.Message)
 	well := r.State == placement.Succeeded || r.State == placement.Running && !r.Waiting
 	switch {
 	case well && (message != "" || reason == opsv1alpha1.ReasonExpanded):

@@ -21,6 +21,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"vworkspace.io/fleet/cmd/vw/chain"
+	"vworkspace.io/fleet/cmd/vw/safe"
 )
 
 // Options say how much is printed.
@@ -160,7 +161,7 @@ func podsOf(m *chain.Made) []*corev1.Pod {
 func (p *Printer) note(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	fmt.Fprintf(p.ErrOut, format+"\n", args...)
+	fmt.Fprintln(p.ErrOut, safe.Lines(fmt.Sprintf(format, args...)))
 }
 
 // line of a log.

@@ -88,6 +88,10 @@ func again(op *opsv1alpha1.Operation, of []opsv1alpha1.RetryOutcome) (Step, erro
 	case op.Spec.Placement == nil && len(of) > 0:
 		return Step{}, fmt.Errorf("%s was about one instance: leave --failed, --unreachable and --skipped out", op.Name)
 	case op.Status.Plan == nil && op.Spec.Placement != nil:
+		// What was to be tried again is still no more than that.
+		if spec.RetryOf = op.Spec.RetryOf.DeepCopy(); spec.RetryOf != nil && len(of) > 0 {
+			spec.RetryOf.Of = of
+		}
 		return Step{Create: beside(op, "retry", spec), Says: "ended before it had a plan: it is run once more from the beginning"}, nil
 	case op.Spec.Placement == nil:
 		return Step{Create: beside(op, "retry", spec), Says: "is run once more"}, nil
