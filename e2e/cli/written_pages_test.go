@@ -55,7 +55,9 @@ func TestPages(t *testing.T) {
 func missingTools(steps []page.Step) (missing []string) {
 	for _, tool := range []string{"curl", "jq", "openssl"} {
 		calls := regexp.MustCompile(`(?m)(^|[|(;&] *|^ +)` + tool + ` `)
-		called := slices.ContainsFunc(steps, func(s page.Step) bool { return (s.Verb == page.Run || s.Verb == page.Before) && calls.MatchString(s.Text) })
+		called := slices.ContainsFunc(steps, func(s page.Step) bool {
+			return (s.Verb == page.Run || s.Verb == page.Before) && calls.MatchString(s.Text)
+		})
 		if _, err := exec.LookPath(tool); called && err != nil {
 			missing = append(missing, tool)
 		}

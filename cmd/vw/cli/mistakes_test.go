@@ -31,7 +31,7 @@ var mistakes = []struct {
 }{
 	{"Names", []string{
 		"bakcup",
-		"pause nigthly", "describe op nigthly", "describe op nightly --cluster spoke9", "watch nigthly", "logs op nigthly", "plan nigthly", "get op nigthly",
+		"pause nightli", "describe op nightli", "describe op nightly --cluster spoke9", "watch nightli", "logs op nightli", "plan nightli", "get op nightli",
 		"get opps", "templates upgrade-hlem", "unfreeze night",
 	}},
 	{"Running something", []string{

@@ -5,6 +5,7 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -31,6 +32,8 @@ type applier struct {
 	accounts
 	live  client.Reader // the hub's own, past its cache
 	store store
+	// record of a job by its ConfigMap's name; nil when there is none.
+	record func(name string) *Record
 
 	// one ApplicationInstance, or list of them, at a time: between a look at whose it is, or at the catalog, and the write that follows, no other job writes.
 	one sync.Mutex
@@ -99,6 +102,9 @@ func (a *applier) create(ctx context.Context, c client.Client, s *Session, r *Re
 	case made(there, r, a.user(s.Account)):
 		return refOf(there), nil
 	}
+	if twin := a.twin(there, r, a.user(s.Account)); twin != "" {
+		return nil, &Refusal{Outcome: wire.OutcomeNoop, Message: sameKey(twin)}
+	}
 	return nil, &Refusal{Outcome: wire.OutcomeConflict, Message: fmt.Sprintf("metadata.name: %s exists, and was made by %s: give the new one another name",
 		shown(refOf(there)), maker(there))}
 }
@@ -109,6 +115,19 @@ func made(o *unstructured.Unstructured, r *Record, account string) bool {
 	annotations := o.GetAnnotations()
 	by := annotations[opsv1alpha1.AnnotationRequestedBy]
 	return annotations[opsv1alpha1.AnnotationJob] == r.source() && (by == "" || by == account)
+}
+
+// twin is the id of a job with the same key that made an object, and whose record does not say so yet: the API server's answer was lost. Empty when there is none.
+func (a *applier) twin(o *unstructured.Unstructured, r *Record, account string) string {
+	controlPlane, id, _ := strings.Cut(o.GetAnnotations()[opsv1alpha1.AnnotationJob], "/")
+	if controlPlane != r.ControlPlane || r.Job.IdempotencyKey == "" {
+		return ""
+	}
+	other := a.record(RecordName(controlPlane, id))
+	if other == nil || other.Job.IdempotencyKey != r.Job.IdempotencyKey || !made(o, other, account) {
+		return ""
+	}
+	return id
 }
 
 func maker(o *unstructured.Unstructured) string {

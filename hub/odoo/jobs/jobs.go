@@ -85,7 +85,7 @@ func Setup(mgr ctrl.Manager, o Options) (*Jobs, error) {
 	}
 	j.applier = &applier{
 		accounts: accounts{config: mgr.GetConfig(), scheme: mgr.GetScheme(), mapper: mgr.GetRESTMapper(), namespace: o.Namespace},
-		live:     mgr.GetAPIReader(), store: *j.store,
+		live:     mgr.GetAPIReader(), store: *j.store, record: j.ledger.get,
 	}
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("job").

@@ -88,7 +88,7 @@ func begin(r *Record, seen *Seen) Step {
 		return Step{Do: DoDecide, Outcome: wire.OutcomeNoop, Refused: true, Message: fmt.Sprintf(
 			"expired: expiresAt is %s, and it could not be begun before: send it again with a later one", expires.UTC().Format(time.RFC3339))}
 	case seen.Rivals.Twin != "":
-		return Step{Do: DoDecide, Outcome: wire.OutcomeNoop, Message: fmt.Sprintf("job %s has done this, or does: it has the same idempotencyKey", seen.Rivals.Twin)}
+		return Step{Do: DoDecide, Outcome: wire.OutcomeNoop, Message: sameKey(seen.Rivals.Twin)}
 	case generation > 0 && generation < seen.Rivals.Newest:
 		return Step{Do: DoDecide, Outcome: wire.OutcomeNoop, Message: fmt.Sprintf("superseded by generation %d", seen.Rivals.Newest)}
 	case seen.Rivals.Ahead != "":
@@ -97,6 +97,10 @@ func begin(r *Record, seen *Seen) Step {
 		return waiting(seen.Now, seen.Hold)
 	}
 	return Step{Do: DoApply}
+}
+
+func sameKey(twin string) string {
+	return fmt.Sprintf("job %s has done this, or does: it has the same idempotencyKey", twin)
 }
 
 func waiting(now time.Time, message string) Step {
