@@ -27,7 +27,7 @@ import (
 // resultOf is what a ManifestWork says about its cluster.
 func resultOf(work *workv1.ManifestWork) placement.ClusterResult {
 	f := feedbackOf(work)
-	state := stateOf(opsv1alpha1.OperationPhase(f.string(feedbackPhase)), f.bool(feedbackBlocked))
+	state := placement.StateOf(opsv1alpha1.OperationPhase(f.string(feedbackPhase)), f.bool(feedbackBlocked))
 	if state == "" {
 		return notYetReported(work.Namespace, f.applyError())
 	}
@@ -46,27 +46,6 @@ func resultOf(work *workv1.ManifestWork) placement.ClusterResult {
 		r.FinishedAt = placement.At(t)
 	}
 	return r
-}
-
-// stateOf a phase; empty when there is none yet.
-func stateOf(phase opsv1alpha1.OperationPhase, blocked bool) placement.State {
-	switch phase {
-	case opsv1alpha1.PhasePending:
-		if blocked {
-			return placement.Blocked
-		}
-		return placement.Pending
-	case opsv1alpha1.PhaseRunning:
-		return placement.Running
-	case opsv1alpha1.PhaseSucceeded:
-		return placement.Succeeded
-	case opsv1alpha1.PhaseFailed:
-		return placement.Failed
-	case opsv1alpha1.PhaseCancelled:
-		return placement.Cancelled
-	default:
-		return ""
-	}
 }
 
 // notYetReported is a cluster that was told and has not answered; applyError is what its work agent said instead.

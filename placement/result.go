@@ -28,6 +28,27 @@ const (
 	Skipped State = "skipped"
 )
 
+// StateOf a phase; empty when there is none yet.
+func StateOf(phase opsv1alpha1.OperationPhase, blocked bool) State {
+	switch phase {
+	case opsv1alpha1.PhasePending:
+		if blocked {
+			return Blocked
+		}
+		return Pending
+	case opsv1alpha1.PhaseRunning:
+		return Running
+	case opsv1alpha1.PhaseSucceeded:
+		return Succeeded
+	case opsv1alpha1.PhaseFailed:
+		return Failed
+	case opsv1alpha1.PhaseCancelled:
+		return Cancelled
+	default:
+		return ""
+	}
+}
+
 // Terminal tells whether a state is final.
 func (s State) Terminal() bool {
 	return s == Succeeded || s == Failed || s == Cancelled || s == Skipped

@@ -16,6 +16,7 @@ import (
 	"github.com/charmbracelet/x/vt"
 	"github.com/creack/pty"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -112,10 +113,11 @@ func TestWatchAtATerminal(t *testing.T) {
 	go func() { _, _ = io.Copy(person, screen) }() // what a terminal answers when it is asked what it can do
 	shows := func(part string) {
 		t.Helper()
-		for deadline := time.Now().Add(patience); !strings.Contains(screen.String(), part); time.Sleep(20 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("the terminal never shows %q:\n%s", part, screen.String())
-			}
+		err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, patience, true, func(context.Context) (bool, error) {
+			return strings.Contains(screen.String(), part), nil
+		})
+		if err != nil {
+			t.Fatalf("the terminal never shows %q: %v\n%s", part, err, screen.String())
 		}
 	}
 	types := func(keys string) {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/wait"
 	"vworkspace.io/fleet/e2e/page"
 )
 
@@ -111,15 +112,13 @@ func (s *scene) play(ctx context.Context, step page.Step) string {
 
 // commands are run once, or until they print what they have to.
 func (s *scene) commands(ctx context.Context, step page.Step) string {
-	deadline := time.Now().Add(untilWithin)
-	for {
+	problem := ""
+	_ = wait.PollUntilContextTimeout(ctx, untilEvery, untilWithin, true, func(context.Context) (bool, error) { // what it ends with is the problem
 		s.printed = s.bash(ctx, step.Cluster, step.Text)
-		problem := judge(step, s.printed)
-		if problem == "" || step.Until == "" || time.Now().After(deadline) || ctx.Err() != nil {
-			return problem
-		}
-		time.Sleep(untilEvery)
-	}
+		problem = judge(step, s.printed)
+		return problem == "" || step.Until == "", nil
+	})
+	return problem
 }
 
 // judge what commands have come to.

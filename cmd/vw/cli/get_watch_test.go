@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/rest"
@@ -46,11 +45,7 @@ func (s *screen) String() string {
 // until a text is on the screen.
 func (s *screen) until(t *testing.T, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(s.String(), text); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%q does not come; so far:\n%s", text, s.String())
-		}
-	}
+	eventually(t, text, s.String, func() bool { return strings.Contains(s.String(), text) })
 }
 
 // begun is a call of vw that goes on until it is interrupted by end, which returns its status.

@@ -4,12 +4,14 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	corev1 "k8s.io/api/core/v1"
@@ -47,10 +49,9 @@ func (s *stream) String() string {
 // eventually waits for something, with the state in which it never came.
 func eventually(t *testing.T, what string, state func() string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !holds(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("never came: %s\n%s", what, state())
-		}
+	err := wait.PollUntilContextTimeout(t.Context(), 10*time.Millisecond, patience, true, func(context.Context) (bool, error) { return holds(), nil })
+	if err != nil {
+		t.Fatalf("never came: %s: %v\n%s", what, err, state())
 	}
 }
 

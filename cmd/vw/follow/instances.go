@@ -68,7 +68,7 @@ func instance(op *opsv1alpha1.Operation) placement.ClusterResult {
 	}
 	s := &op.Status
 	r := placement.ClusterResult{
-		Cluster: op.Namespace + "/" + name, State: stateOf(s), Reason: s.Reason, Message: s.Message,
+		Cluster: op.Namespace + "/" + name, State: placement.StateOf(s.Phase, s.Blocked), Reason: s.Reason, Message: s.Message,
 		Waiting: s.Phase == opsv1alpha1.PhaseRunning && s.Blocked,
 	}
 	if s.StartedAt != nil {
@@ -78,26 +78,6 @@ func instance(op *opsv1alpha1.Operation) placement.ClusterResult {
 		r.FinishedAt = placement.At(s.FinishedAt.Time)
 	}
 	return r
-}
-
-func stateOf(s *opsv1alpha1.OperationStatus) placement.State {
-	switch s.Phase {
-	case opsv1alpha1.PhaseRunning:
-		return placement.Running
-	case opsv1alpha1.PhaseSucceeded:
-		return placement.Succeeded
-	case opsv1alpha1.PhaseFailed:
-		return placement.Failed
-	case opsv1alpha1.PhaseCancelled:
-		return placement.Cancelled
-	case opsv1alpha1.PhasePending:
-		if s.Blocked {
-			return placement.Blocked
-		}
-		return placement.Pending
-	default:
-		return ""
-	}
 }
 
 // addInstances of the cluster to a snapshot, for callers that hold the lock.
