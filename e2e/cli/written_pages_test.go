@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
+
 	"vworkspace.io/fleet/e2e/page"
 )
 
