@@ -22,6 +22,7 @@ var helmRig = rig{
 	slow: func(t testing.TB) (*opsv1alpha1.Operation, func()) {
 		return upgrade(t, map[string]any{"upgradeTakes": "4s"}), func() {}
 	},
+	begun:        opsv1alpha1.ReasonEngineRunning,
 	controller:   "helm-controller",
 	afterRestart: opsv1alpha1.PhaseSucceeded,
 	group:        "helm.toolkit.fluxcd.io",

@@ -31,6 +31,7 @@ var helmHookJobRig = rig{
 	slow: func(t testing.TB) (*opsv1alpha1.Operation, func()) {
 		return reindex(t, map[string]any{"hookTakes": "4s"}), func() {}
 	},
+	begun:        opsv1alpha1.ReasonEngineRunning,
 	controller:   "kube-controller-manager",
 	afterRestart: opsv1alpha1.PhaseSucceeded,
 	group:        "helm.toolkit.fluxcd.io",

@@ -23,6 +23,7 @@ var jobRig = rig{
 	slow: func(t testing.TB) (*opsv1alpha1.Operation, func()) {
 		return command(t, map[string]string{testbed.AnnotationDuration: "4s"}), func() {}
 	},
+	begun:        opsv1alpha1.ReasonEngineRunning,
 	controller:   "kube-controller-manager",
 	afterRestart: opsv1alpha1.PhaseSucceeded,
 	stops:        true,

@@ -26,7 +26,7 @@ type rig struct {
 	// fails ends badly, with the reason.
 	fails      func(t testing.TB) *opsv1alpha1.Operation
 	failReason string
-	// begun is the reason of a run that the executor has begun; empty when any running one will do.
+	// begun is the reason of a run that the executor has begun. Before, the executor may not know of it: who kills the agent then waits for nothing.
 	begun string
 	// hangs runs until it is stopped.
 	hangs func(t testing.TB) *opsv1alpha1.Operation
