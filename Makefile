@@ -137,10 +137,17 @@ fuzz: ## every parser of what others write, with inputs that nobody thought of, 
 		done; \
 	done
 
-# One package at a time: benchmarks that share the cores measure each other.
+# Nothing else should run beside it. It leaves dist/bench.
 .PHONY: bench
-bench: ## every benchmark (BENCH=<regexp> for some)
-	@echo "bench: go test -bench '$(BENCH)' ./..."
+bench: ## fleet scale, beside the floor and beside peers, into dist/bench (ARGS="--help" for more)
+	@echo "bench: compiling it (then it builds what is missing, and says how far it is)" >&2
+	@$(FETCH_COMPONENTS)
+	@$(GO) run ./e2e/bench $(ARGS)
+
+# One package at a time: benchmarks that share the cores measure each other.
+.PHONY: benchmarks
+benchmarks: ## Go's benchmarks of single parts (BENCH=<regexp> for some)
+	@echo "benchmarks: go test -bench '$(BENCH)' ./..."
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m -p 1 $(ARGS) ./...
 
 .PHONY: assets

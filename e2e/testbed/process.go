@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -66,6 +67,13 @@ func (p *Process) Name() string { return p.command.Name }
 
 // Log is the path of the process' log. Every run appends to it.
 func (p *Process) Log() string { return p.log }
+
+// Command is what the process runs: a variant of it can be started under another name.
+func (p *Process) Command() Command {
+	c := p.command
+	c.Args, c.Env = slices.Clone(c.Args), slices.Clone(c.Env)
+	return c
+}
 
 // PID is the current run's process id, or the last one's if the process does not run.
 func (p *Process) PID() int { return p.current().id.PID }

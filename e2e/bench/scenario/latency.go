@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scenario
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	workv1 "open-cluster-management.io/api/work/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/e2e/demo"
+)
+
+// Latency is how long a word takes on the whole road: a real hub, Open Cluster Management's agents, a spoke with a real Job controller and simulated pods.
+// Times are in seconds and in order.
+type Latency struct {
+	// There is from the creation of an Operation on the hub to its Job on the spoke.
+	There []float64 `json:"createToJobSeconds"`
+	// Watch is from the Job's end to the hub's word that the Operation has succeeded, with feedback that the work agent watches, as every Operation has it.
+	// Poll is the same when it does not watch but looks by itself from time to time, as it does by default for everybody else.
+	Watch []float64 `json:"jobEndToHubByWatchSeconds"`
+	Poll  []float64 `json:"jobEndToHubByPollSeconds"`
+}
+
+// String is the scenario as a table.
+func (l Latency) String() string {
+	var b strings.Builder
+	b.WriteString("The whole road, with a real spoke.\n\n| what | p50 | p95 | most | times |\n|---|---|---|---|---|\n")
+	for _, row := range []struct {
+		what  string
+		times []float64
+	}{
+		{"created on the hub to Job on the spoke", l.There},
+		{"Job's end to the hub's word, feedback by watch", l.Watch},
+		{"the same, feedback by poll", l.Poll},
+	} {
+		fmt.Fprintf(&b, "| %s | %.2f s | %.2f s | %.2f s | %d |\n", row.what, at(row.times, 0.5), at(row.times, 0.95), at(row.times, 1), len(row.times))
+	}
+	return b.String()
+}
+
+// road is a fleet with one Operation after the other on it.
+type road struct {
+	hub, spoke client.WithWatch
+	old        map[types.UID]bool // Jobs of Operations before
+	byPoll     bool
+}
+
+// MeasureLatency runs an Operation on one spoke so many times, and a few more with feedback that is polled.
+func MeasureLatency(ctx context.Context, say io.Writer, times, polled int) (l Latency, err error) {
+	d, err := demo.Start(ctx, demo.Options{Clusters: demo.MinClusters, Screen: demo.NewScreen(say, false)})
+	if err != nil {
+		return l, err
+	}
+	defer func() { err = errors.Join(err, d.Down()) }()
+	r := road{old: map[types.UID]bool{}}
+	if r.spoke, err = client.NewWithWatch(d.Fleet.Spokes[0].Config(), client.Options{Scheme: demo.Scheme()}); err != nil {
+		return l, err
+	}
+	if r.hub, err = client.NewWithWatch(d.Fleet.Hub.Config(), client.Options{Scheme: demo.Scheme()}); err != nil {
+		return l, err
+	}
+	if _, _, err := r.trip(ctx); err != nil { // the first pays for informers and connections
+		return l, err
+	}
+	for range times {
+		there, back, err := r.trip(ctx)
+		if err != nil {
+			return l, err
+		}
+		l.There, l.Watch = append(l.There, there.Seconds()), append(l.Watch, back.Seconds())
+	}
+	r.byPoll = true
+	for range polled {
+		_, back, err := r.trip(ctx)
+		if err != nil {
+			return l, err
+		}
+		l.Poll = append(l.Poll, back.Seconds())
+	}
+	for _, times := range [][]float64{l.There, l.Watch, l.Poll} {
+		slices.Sort(times)
+	}
+	return l, nil
+}
+
+// trip runs one command on one instance and returns both latencies. All are told by watches, and measured by the machine's one clock.
+func (r *road) trip(ctx context.Context) (there, back time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	jobs, err := r.spoke.Watch(ctx, &batchv1.JobList{}, client.InNamespace(demo.Namespace))
+	if err != nil {
+		return 0, 0, err
+	}
+	defer jobs.Stop()
+	ops, err := r.hub.Watch(ctx, &opsv1alpha1.OperationList{}, client.InNamespace(demo.Namespace))
+	if err != nil {
+		return 0, 0, err
+	}
+	defer ops.Stop()
+	op := &opsv1alpha1.Operation{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "latency-", Namespace: demo.Namespace},
+		Spec: opsv1alpha1.OperationSpec{
+			TargetRef:  &opsv1alpha1.TargetRef{APIVersion: appsv1alpha1.GroupVersion.String(), Kind: "ApplicationInstance", Name: "shop-spoke1-a"},
+			Type:       opsv1alpha1.TypeRunCommand,
+			Engine:     opsv1alpha1.EngineJob,
+			Parameters: &runtime.RawExtension{Raw: []byte(`{"image":"shop.example/shop:1.0.0"}`)},
+		},
+	}
+	created := time.Now()
+	if err := r.hub.Create(ctx, op); err != nil {
+		return 0, 0, err
+	}
+	// The watch tells of the Jobs of earlier Operations first.
+	var job types.UID
+	err = await(ctx, jobs, "the Job", func(e watch.Event) bool {
+		j, ok := e.Object.(*batchv1.Job)
+		if ok {
+			job = j.UID
+		}
+		return ok && !r.old[job]
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	r.old[job] = true
+	there = time.Since(created)
+	if r.byPoll {
+		if err := r.poll(ctx, op); err != nil {
+			return 0, 0, err
+		}
+	}
+	err = await(ctx, jobs, "the Job's end", func(e watch.Event) bool {
+		j, ok := e.Object.(*batchv1.Job)
+		return ok && j.UID == job && j.Status.CompletionTime != nil
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	ended := time.Now()
+	err = await(ctx, ops, "the hub's status", func(e watch.Event) bool {
+		o, ok := e.Object.(*opsv1alpha1.Operation)
+		return ok && o.UID == op.UID && o.Status.Phase == opsv1alpha1.PhaseSucceeded
+	})
+	back = time.Since(ended)
+	return there, back, errors.Join(err, r.hub.Delete(ctx, op))
+}
+
+// poll has the work agent look after an Operation's work by itself, as if nobody had asked it to watch.
+func (r *road) poll(ctx context.Context, op *opsv1alpha1.Operation) error {
+	works := &workv1.ManifestWorkList{}
+	if err := r.hub.List(ctx, works, client.MatchingLabels{opsv1alpha1.LabelOperation: string(op.UID)}); err != nil {
+		return err
+	}
+	for i := range works.Items {
+		before := works.Items[i].DeepCopy()
+		for j := range works.Items[i].Spec.ManifestConfigs {
+			works.Items[i].Spec.ManifestConfigs[j].FeedbackScrapeType = workv1.FeedbackPollType
+		}
+		if err := r.hub.Patch(ctx, &works.Items[i], client.MergeFrom(before)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// await an event.
+func await(ctx context.Context, w watch.Interface, what string, ok func(watch.Event) bool) error {
+	for {
+		select {
+		case e, open := <-w.ResultChan():
+			if !open {
+				return fmt.Errorf("the watch for %s ended", what)
+			}
+			if ok(e) {
+				return nil
+			}
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %s: %w", what, context.Cause(ctx))
+		}
+	}
+}
