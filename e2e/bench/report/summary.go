@@ -81,7 +81,7 @@ func writesPerCluster(r race.Round) float64 {
 }
 
 // Slope is the exponent b of cost = a * N^b between the smallest and the largest N of an arm that are at least from: 1 is a cost per cluster that does not
-// grow. Zero when there are not two sizes.
+// grow. Zero when there are not two sizes, or nothing was spent.
 func (d *Document) Slope(arm string, from int, figure func(race.Round) float64) float64 {
 	var first, last *cell
 	for _, c := range d.cells() {
@@ -96,5 +96,9 @@ func (d *Document) Slope(arm string, from int, figure func(race.Round) float64) 
 	if first == nil || first.n == last.n {
 		return 0
 	}
-	return math.Log(last.of(figure).median/first.of(figure).median) / math.Log(float64(last.n)/float64(first.n))
+	less, more := first.of(figure).median, last.of(figure).median
+	if less <= 0 || more <= 0 {
+		return 0
+	}
+	return math.Log(more/less) / math.Log(float64(last.n)/float64(first.n))
 }
