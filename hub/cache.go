@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
@@ -30,6 +31,7 @@ func NewScheme() *runtime.Scheme {
 	utilruntime.Must(workv1.Install(scheme))
 	utilruntime.Must(clusterv1.Install(scheme))
 	utilruntime.Must(clusterv1beta1.Install(scheme))
+	utilruntime.Must(metav1.AddMetaToScheme(scheme)) // what a short answer is of; see briefly
 	return scheme
 }
 

@@ -80,7 +80,7 @@ func (r *OperationReconciler) send(ctx context.Context, p *pass, c courier, clus
 	if err != nil {
 		return err
 	}
-	err = r.Create(ctx, work)
+	err = r.Create(briefly(ctx), work)
 	switch {
 	case err == nil:
 		p.run.sent(cluster, p.now)

@@ -35,6 +35,7 @@ func setUp(s *apiserver.Server) (err error) {
 		return err
 	}
 	hubConfig = rest.CopyConfig(apiConfig)
+	Brief(hubConfig)
 	hubConfig.Impersonate.UserName = "system:serviceaccount:vworkspace-hub:vworkspace-hub"
 	folder := filepath.Join("..", "deploy", "hub")
 	return testbed.ApplyFiles(context.Background(), apiConfig, filepath.Join(folder, "namespace.yaml"), filepath.Join(folder, "rbac.yaml"), filepath.Join("..", "deploy", "controlplane"),

@@ -54,6 +54,7 @@ type flags struct {
 	hub             hub.Options
 	admission       admission.Options
 	metrics, health string
+	profiles        telemetry.Profiles
 	leaderElect     bool
 	leaderNamespace string
 	qps             float64
@@ -63,7 +64,7 @@ type flags struct {
 }
 
 func parseFlags() flags {
-	f := flags{hub: hub.DefaultOptions()}
+	f := flags{hub: hub.DefaultOptions(), profiles: "0"}
 	flag.StringVar(&f.hub.AgentNamespace, "agent-namespace", opsv1alpha1.DefaultAgentNamespace, "namespace of the agent on every spoke; Operations are delivered there")
 	flag.StringVar(&f.hub.PlatformNamespace, "platform-namespace", opsv1alpha1.DefaultPlatformNamespace, "namespace of the hub whose Operations may select across the namespaces of a spoke")
 	flag.DurationVar(&f.hub.WorkRetention, "work-retention", f.hub.WorkRetention, "how long ManifestWorks stay after their Operation ended; results are kept with the Operation")
@@ -80,6 +81,7 @@ func parseFlags() flags {
 	flag.StringVar(&f.admission.CertDir, "admission-cert-dir", "", "folder with tls.crt and tls.key for admission, which somebody else renews; without it they are made, and kept in the Secret "+admissionName)
 	flag.StringVar(&f.metrics, "metrics-bind-address", "0", "address of the metrics endpoint, such as 127.0.0.1:8080; 0 serves none")
 	flag.StringVar(&f.health, "health-probe-bind-address", "0", "address of /healthz and /readyz, such as :8081; 0 serves none")
+	flag.Var(&f.profiles, "pprof-bind-address", "address of Go's profiles, on loopback, such as 127.0.0.1:6060; 0 serves none")
 	flag.Float64Var(&f.qps, "kube-api-qps", 500, "requests per second to the API server, in the long run")
 	flag.IntVar(&f.burst, "kube-api-burst", 1000, "requests to the API server at once")
 	flag.BoolVar(&f.verbose, "verbose", false, "log more")
@@ -102,6 +104,7 @@ func run(ctx context.Context, f flags) error {
 	}
 	config.QPS, config.Burst = float32(f.qps), f.burst
 	config.UserAgent = "vworkspace-hub/" + version
+	hub.Brief(config)
 
 	asked, err := admission.New(f.admission)
 	if err != nil {
@@ -111,6 +114,7 @@ func run(ctx context.Context, f flags) error {
 	options.WebhookServer = asked.WebhookServer()
 	options.Metrics = server.Options{BindAddress: f.metrics}
 	options.HealthProbeBindAddress = f.health
+	options.PprofBindAddress = f.profiles.String()
 	options.LeaderElection = f.leaderElect
 	options.LeaderElectionID = leaseName
 	options.LeaderElectionNamespace = f.leaderNamespace

@@ -63,5 +63,6 @@ func newCommand() *cobra.Command {
 	f.IntVar(&p.live, "live", 100, "Operations of the crowd: one on all of its clusters, the others on a tenth of them each")
 	f.IntVar(&p.crowd, "crowd", 10000, "clusters of the crowd")
 	f.StringVar(&p.out, "out", "dist/bench", "folder for bench.json, bench.md and the pictures")
+	f.StringVar(&p.profiles, "profiles", "", "folder for profiles (processor, heap, locks) of the hub in the crowd, for go tool pprof; none by default")
 	return cmd
 }

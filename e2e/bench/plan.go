@@ -36,7 +36,7 @@ type plan struct {
 	scenarios, arms     []string
 	sizes, ours         []int
 	rounds, live, crowd int
-	out                 string
+	out, profiles       string
 }
 
 // check what was asked for, before anything is started.
@@ -134,7 +134,7 @@ func (p *plan) onBed(ctx context.Context, b *bed.Bed, all []arms.Arm, d *report.
 		}
 	}
 	if p.wants("crowd") {
-		c, err := scenario.MeasureCrowd(ctx, b, hub, p.crowd, p.live, p.share())
+		c, err := scenario.MeasureCrowd(ctx, b, hub, p.crowd, p.live, p.share(), p.profiles)
 		d.Crowd = &c
 		return errors.Join(err, d.Write(p.out))
 	}

@@ -54,6 +54,7 @@ var Components = []Component{Hub, Agent}
 func runHub(ctx context.Context, w *World, api *rest.Config, wire *Wire, log logr.Logger, ready func()) error {
 	options := hub.ManagerOptions()
 	inProcess(&options, log)
+	hub.Brief(api)
 	mgr, err := ctrl.NewManager(api, options)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -31,9 +32,15 @@ var (
 // ours is the hub of this repository as it is installed: with its admission, which the API server asks before an Operation is stored, with its policies and
 // its catalog.
 type ours struct {
-	bed     *bed.Bed
-	process *testbed.Process
+	bed      *bed.Bed
+	process  *testbed.Process
+	profiles string // address
 }
+
+// Profiled is an arm whose process serves Go's profiles at an address, by HTTP.
+type Profiled interface{ ProfilesAt() string }
+
+func (o *ours) ProfilesAt() string { return o.profiles }
 
 func (*ours) Name() string { return "ours" }
 
@@ -60,9 +67,12 @@ func (o *ours) Prepare(ctx context.Context, b *bed.Bed, _ int) error {
 	if err := install.Admission(ctx, b.Config, deploy.Hub, address); err != nil {
 		return err
 	}
+	if o.profiles, err = install.FreeAddress(); err != nil {
+		return err
+	}
 	o.process, err = b.Fleet.Start(testbed.Command{Name: "vworkspace-hub", Path: path, Args: []string{
 		"--kubeconfig=" + b.Fleet.Hub.KubeconfigPath, "--leader-elect=false", "--admission-bind-address=" + address, "--work-retention=1h",
-		"--leader-elect-namespace=" + install.HubNamespace,
+		"--leader-elect-namespace=" + install.HubNamespace, "--pprof-bind-address=" + o.profiles,
 	}})
 	if err != nil {
 		return err
@@ -113,6 +123,8 @@ func Operation(name string, n int) (*opsv1alpha1.Operation, error) {
 			Type:       opsv1alpha1.TypeRunCommand,
 			Engine:     opsv1alpha1.EngineJob,
 			Parameters: &runtime.RawExtension{Raw: parameters},
+			// The fakes take note of nothing before they report, and a crowd of them takes its time.
+			StartDeadline: &metav1.Duration{Duration: time.Hour},
 		},
 	}, nil
 }

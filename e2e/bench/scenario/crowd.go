@@ -89,7 +89,8 @@ type crowd struct {
 }
 
 // MeasureCrowd has the hub run one Operation on all n clusters and others on share of them each.
-func MeasureCrowd(ctx context.Context, b *bed.Bed, hub arms.Arm, n, operations, share int) (out Crowd, err error) {
+// Profiles of the hub go into a folder, unless that is empty.
+func MeasureCrowd(ctx context.Context, b *bed.Bed, hub arms.Arm, n, operations, share int, profiles string) (out Crowd, err error) {
 	if err := errors.Join(b.Grow(ctx, n), hub.Prepare(ctx, b, n)); err != nil {
 		return out, err
 	}
@@ -98,9 +99,12 @@ func MeasureCrowd(ctx context.Context, b *bed.Bed, hub arms.Arm, n, operations, 
 	}
 	defer func() { err = errors.Join(err, hub.Stop()) }()
 	c := &crowd{bed: b, hub: hub, Crowd: Crowd{Clusters: n, Operations: operations, Share: share, Works: n + (operations-1)*share}}
-	for _, step := range []func(context.Context) error{c.dispatch, c.live, c.end} {
-		if err := step(ctx); err != nil {
-			return c.Crowd, err
+	for _, step := range []struct {
+		name string
+		do   func(context.Context) error
+	}{{"dispatch", c.dispatch}, {"live", c.live}, {"end", c.end}} {
+		if err := profile(ctx, hub, profiles, step.name, step.do); err != nil {
+			return c.Crowd, fmt.Errorf("%s: %w", step.name, err)
 		}
 	}
 	return c.Crowd, nil
