@@ -24,7 +24,7 @@ func (r *OperationReconciler) cancel(ctx context.Context, p *pass) error {
 		return nil
 	}
 	var errs []error
-	err := each(ctx, p.run.untold(), r.Workers, func(ctx context.Context, cluster string) error {
+	_, err := inTurn(ctx, r, p, p.run.untold(), turn, func(ctx context.Context, cluster string) error {
 		key := p.run.workOf(cluster)
 		work := &workv1.ManifestWork{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
 		err := r.Patch(ctx, work, client.RawPatch(types.JSONPatchType, []byte("["+setCancel+"]")))

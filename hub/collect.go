@@ -162,7 +162,7 @@ func (r *OperationReconciler) workEvents() handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	runOf := func(o client.Object) *run { return r.runs.get(types.UID(o.GetLabels()[opsv1alpha1.LabelOperation])) }
 	ask := func(run *run, q queue) {
-		q.AddAfter(reconcile.Request{NamespacedName: run.key}, run.pause(r.Clock.Now(), r.StatusInterval))
+		goOn(q, run, run.pause(r.Clock.Now(), r.StatusInterval))
 	}
 	observe := func(o client.Object, q queue) {
 		work, isWork := o.(*workv1.ManifestWork)

@@ -6,10 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	corev1 "k8s.io/api/core/v1"
@@ -49,7 +47,7 @@ func (r *OperationReconciler) dispatch(ctx context.Context, p *pass) error {
 	}
 	c.parameters = own
 	troubles := 0
-	err := each(ctx, d.Start, r.Workers, func(ctx context.Context, cluster string) error {
+	_, err := inTurn(ctx, r, p, d.Start, turn, func(ctx context.Context, cluster string) error {
 		return r.send(ctx, p, c, cluster)
 	}, func(cluster string, err error) {
 		if troubles++; troubles == 1 {
@@ -153,26 +151,4 @@ func noNamespace(err error) bool {
 	var status apierrors.APIStatus
 	return apierrors.IsNotFound(err) && errors.As(err, &status) &&
 		status.Status().Details != nil && status.Status().Details.Kind == "namespaces"
-}
-
-// each calls do for every item, so many at once, and onError, one at a time, for those that failed. Only the end of ctx stops it.
-func each[T any](ctx context.Context, items []T, workers int, do func(context.Context, T) error, onError func(T, error)) error {
-	var g errgroup.Group
-	var mu sync.Mutex
-	g.SetLimit(workers)
-	for _, item := range items {
-		if ctx.Err() != nil {
-			break
-		}
-		g.Go(func() error {
-			if err := do(ctx, item); err != nil && ctx.Err() == nil {
-				mu.Lock()
-				defer mu.Unlock()
-				onError(item, err)
-			}
-			return nil
-		})
-	}
-	_ = g.Wait() // never fails: errors went to onError
-	return ctx.Err()
 }

@@ -192,7 +192,7 @@ func TestThousandClusters(t *testing.T) {
 	f.awaitWorks(op, n)
 	f.must(each(f.ctx, f.clusters, 32, func(_ context.Context, c string) error {
 		return f.tryReport(op, c, succeeded(3))
-	}, func(c string, err error) { t.Errorf("%s: %v", c, err) }))
+	}, func(c string, err error) { t.Errorf("%s: %v", c, err) }, nil))
 	got := f.await(op, opsv1alpha1.PhaseSucceeded, opsv1alpha1.ReasonAllSucceeded)
 	if got.Status.Summary.Instances.Succeeded != 3*n || got.Status.Plan.Chunks != 2 {
 		t.Errorf("%+v", got.Status)

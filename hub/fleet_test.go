@@ -75,7 +75,7 @@ func makeFleet(t testing.TB, n int, add func(*fleet, string) error) *fleet {
 	}
 	f.must(each(ctx, names, 32, func(_ context.Context, i int) error {
 		return add(f, fmt.Sprintf("f%d-c%04d", id, i))
-	}, func(_ int, err error) { t.Error(err) }))
+	}, func(_ int, err error) { t.Error(err) }, nil))
 	for i := range n {
 		f.clusters = append(f.clusters, fmt.Sprintf("f%d-c%04d", id, i))
 	}

@@ -32,6 +32,7 @@ type OperationReconciler struct {
 	Options
 
 	runs     *runs
+	lanes    lanes
 	turns    turns
 	book     *catalog.Book
 	policies *admission.Policies // without which it is not known who asks
@@ -49,6 +50,7 @@ type pass struct {
 	again   time.Duration // when to look again; 0 when only an event needs to
 	wrote   bool          // the API server has accepted the status
 	gates   placement.Gates
+	first   bool // the one that began the run
 	// unfinished: clusters are about to be added, or started again, so that the run does not end.
 	unfinished bool
 	heard      time.Time // when the oldest news came that the status tells now; zero when it tells none
@@ -82,7 +84,7 @@ func (r *OperationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 	if op.Status.Phase != "" && op.Status.Phase != opsv1alpha1.PhasePending {
 		r.turns.giveBack(op) // everybody sees what it does
 	}
-	again, err := r.look(ctx, op)
+	p, err := r.look(ctx, op)
 	switch {
 	case onlyConflict(err):
 		// Somebody else wrote in between. The event of that write may be on its way, or may have been handled already.
@@ -90,24 +92,25 @@ func (r *OperationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 	case err != nil:
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{RequeueAfter: again}, nil
+	return p.result(), nil
 }
 
-// look at an Operation, and again when that has fenced it: the API server has accepted the fence, so that the run may begin at once. It tells when to come back.
-func (r *OperationReconciler) look(ctx context.Context, op *opsv1alpha1.Operation) (again time.Duration, err error) {
+// look at an Operation, and again when that has fenced it: the API server has accepted the fence, so that the run may begin at once. It returns the last pass.
+func (r *OperationReconciler) look(ctx context.Context, op *opsv1alpha1.Operation) (*pass, error) {
 	if err := r.hold(ctx, op); err != nil {
-		return 0, err
+		return &pass{}, err
 	}
 	p := r.newPass(op)
-	err = r.take(ctx, p)
+	err := r.take(ctx, p)
 	if !p.fenced() {
 		r.turns.giveBack(op)
 	}
 	if err == nil && p.fenced() {
 		p = r.newPass(p.op)
+		p.first = true
 		err = r.take(ctx, p)
 	}
-	return p.again, err
+	return p, err
 }
 
 func (r *OperationReconciler) newPass(op *opsv1alpha1.Operation) *pass {

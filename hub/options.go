@@ -15,8 +15,7 @@ const (
 	defaultStartDeadline = 5 * time.Minute
 	// defaultTTL is how long a spoke keeps the record of an Operation whose hub Operation sets no TTL, in seconds: seven days.
 	defaultTTL = int32(7 * 24 * 60 * 60)
-	// dispatchBatch is how many clusters one pass starts: about a second's worth, so that a cancel, and a status, never wait for the
-	// whole fleet.
+	// dispatchBatch is how many clusters one pass starts at most: more than a turn's worth, see lanes.
 	dispatchBatch = 500
 	// retryEvery so many status intervals a ManifestWork that could not be created is tried again.
 	retryEvery = 5
@@ -49,7 +48,7 @@ type Options struct {
 	WorkRetention time.Duration
 	// StatusInterval is the shortest time between two writes of one Operation's status while it runs. Default 1s.
 	StatusInterval time.Duration
-	// Workers is how many ManifestWorks of one Operation are written at once. Default 32.
+	// Workers is how many ManifestWorks are written at once, by all Operations together. Default 32.
 	Workers int
 	// NoTemplate says what becomes of an Operation that no OperationTemplate allows. Default NoTemplateBlock.
 	NoTemplate NoTemplate

@@ -39,12 +39,12 @@ func (r *OperationReconciler) release(ctx context.Context, p *pass) error {
 		return err
 	}
 	var errs []error
-	err = each(ctx, works, r.Workers, func(ctx context.Context, w metav1.PartialObjectMetadata) error {
+	left, err := inTurn(ctx, r, p, works, sweepTurn, func(ctx context.Context, w metav1.PartialObjectMetadata) error {
 		return r.dropWork(ctx, p, w)
 	}, func(w metav1.PartialObjectMetadata, err error) {
 		errs = append(errs, fmt.Errorf("take back ManifestWork %s/%s: %w", w.Namespace, w.Name, err))
 	})
-	if err := errors.Join(append(errs, err)...); err != nil {
+	if err := errors.Join(append(errs, err)...); err != nil || left {
 		return err
 	}
 	if p.now.Sub(p.op.DeletionTimestamp.Time) < releaseGrace {

@@ -323,12 +323,12 @@ func (r *OperationReconciler) clearWorks(ctx context.Context, p *pass) (bool, er
 		return false, err
 	}
 	var errs []error
-	err = each(ctx, works, r.Workers, func(ctx context.Context, w metav1.PartialObjectMetadata) error {
+	left, err := inTurn(ctx, r, p, works, sweepTurn, func(ctx context.Context, w metav1.PartialObjectMetadata) error {
 		return r.dropWork(ctx, p, w)
 	}, func(w metav1.PartialObjectMetadata, err error) {
 		errs = append(errs, fmt.Errorf("delete ManifestWork %s/%s: %w", w.Namespace, w.Name, err))
 	})
-	return true, errors.Join(append(errs, err)...)
+	return !left, errors.Join(append(errs, err)...)
 }
 
 // sweep deletes the Operation when its TTL is over.

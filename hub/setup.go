@@ -27,8 +27,9 @@ import (
 	"vworkspace.io/fleet/telemetry"
 )
 
-// concurrency is how many Operations, and how many ApplicationInstances, are looked after at once.
-const concurrency = 4
+// concurrency is how many Operations, and how many ApplicationInstances, are looked after at once. They share the lanes, so that more of them do not ask more of
+// the API server; a few more than it takes keep one free for what is new.
+const concurrency = 8
 
 // ManagerOptions are what a manager needs for Setup; everything else about it is the caller's choice.
 func ManagerOptions() manager.Options {
@@ -70,7 +71,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 
 func setupOperations(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	r := &OperationReconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("vworkspace-hub"), Options: options, runs: newRuns(), book: &catalog.Book{},
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("vworkspace-hub"), Options: options, runs: newRuns(), lanes: newLanes(options.Workers), book: &catalog.Book{},
 		policies: admission.NewPolicies(mgr.GetAPIReader(), options.Clock, admission.PolicyRequester),
 	}
 	if err := options.Metrics.follow(ctx, mgr, r.runs, options.Reports); err != nil {

@@ -104,7 +104,7 @@ func setupReaper(mgr ctrl.Manager) error {
 // killed in between would not know what had become of them.
 func (r *OperationReconciler) withdrawKept(ctx context.Context, p *pass) error {
 	var errs []error
-	err := each(ctx, p.run.toWithdraw(), r.Workers, func(ctx context.Context, cluster string) error {
+	_, err := inTurn(ctx, r, p, p.run.toWithdraw(), turn, func(ctx context.Context, cluster string) error {
 		if err := withdraw(ctx, r.Client, p.run.workOf(cluster)); err != nil {
 			return err
 		}

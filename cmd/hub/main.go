@@ -69,7 +69,7 @@ func parseFlags() flags {
 	flag.StringVar(&f.hub.PlatformNamespace, "platform-namespace", opsv1alpha1.DefaultPlatformNamespace, "namespace of the hub whose Operations may select across the namespaces of a spoke")
 	flag.DurationVar(&f.hub.WorkRetention, "work-retention", f.hub.WorkRetention, "how long ManifestWorks stay after their Operation ended; results are kept with the Operation")
 	flag.DurationVar(&f.hub.StatusInterval, "status-interval", f.hub.StatusInterval, "shortest time between two writes of one Operation's status")
-	flag.IntVar(&f.hub.Workers, "dispatch-workers", f.hub.Workers, "how many ManifestWorks of one Operation are written at once")
+	flag.IntVar(&f.hub.Workers, "dispatch-workers", f.hub.Workers, "how many ManifestWorks are written at once, by all Operations together")
 	flag.Func("no-template", "what becomes of an Operation that no OperationTemplate allows: Block (default) waits for one, Reject ends it", f.hub.NoTemplate.Set)
 	flag.BoolVar(&f.hub.DeliverCatalog, "deliver-catalog", f.hub.DeliverCatalog, "bring the OperationTemplates of the hub to every cluster that an agent runs on")
 	flag.BoolVar(&f.leaderElect, "leader-elect", true, "run only while holding the Lease vworkspace-hub, so that a second replica waits; turn off for a single process that must start at once")
