@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"time"
 )
@@ -48,7 +49,14 @@ func (b *binaries) missing(want []component, manifests []manifest) (comps []comp
 // ensure returns binaries that hold everything asked for, and builds what is missing. Two runs at the same time
 // build once: the second waits for the first.
 func ensure(ctx context.Context, p *progress, provided map[string]string, want []component, manifests []manifest) (*binaries, error) {
-	module, err := componentsDir()
+	return ensureFrom(ctx, p, componentsModule, provided, want, manifests)
+}
+
+// ensureFrom is ensure for components of any module of the checkout. All share one cache; each module has entries of its own there.
+func ensureFrom(
+	ctx context.Context, p *progress, modulePath string, provided map[string]string, want []component, manifests []manifest,
+) (*binaries, error) {
+	module, err := moduleDir(modulePath)
 	if err != nil {
 		return nil, err
 	}
@@ -156,14 +164,14 @@ func copyManifests(ctx context.Context, module string, m manifest, scratch, to s
 	}
 	files, err := fs.Glob(os.DirFS(filepath.Join(root, m.dir)), cmp.Or(m.files, "*.yaml"))
 	if err != nil || len(files) == 0 {
-		return fmt.Errorf("no manifests in %s of module %s: its layout changed, see components.go", m.dir, m.module)
+		return fmt.Errorf("no manifests in %s of module %s: its layout changed", m.dir, m.module)
 	}
 	for _, name := range files {
 		data, err := os.ReadFile(filepath.Join(root, m.dir, name))
 		if err != nil {
 			return fmt.Errorf("read the manifests of %s: %w", m.name, err)
 		}
-		if err := os.WriteFile(filepath.Join(scratch, name), data, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(scratch, path.Base(name)), data, 0o644); err != nil {
 			return fmt.Errorf("copy the manifests of %s: %w", m.name, err)
 		}
 	}

@@ -131,7 +131,7 @@ func TestOutputName(t *testing.T) {
 }
 
 func TestEveryComponentIsInTheModule(t *testing.T) {
-	dir, err := componentsDir()
+	dir, err := moduleDir(componentsModule)
 	if err != nil {
 		t.Fatal(err)
 	}

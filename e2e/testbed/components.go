@@ -3,7 +3,7 @@
 package testbed
 
 import (
-	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -73,7 +73,7 @@ type manifest struct {
 	name   string // folder in the cache
 	module string
 	dir    string // within the module
-	files  string // pattern of the files; every one when empty
+	files  string // pattern of the files below dir; every one in it when empty
 }
 
 // Manifests, by the cluster that they belong to.
@@ -104,11 +104,15 @@ func linkFlags() string {
 	return flags
 }
 
-// componentsDir finds the components module: beside this file, where it was compiled, or below the working
-// directory's ancestors, for a binary that was moved or built with -trimpath.
-func componentsDir() (string, error) {
+// componentsModule is where the testbed's own components module is, below the root of the checkout.
+const componentsModule = "e2e/testbed/components"
+
+// moduleDir finds a module of the checkout by its path below the root: from this file, where it was compiled, or from the
+// working directory's ancestors, for a binary that was moved or built with -trimpath.
+func moduleDir(path string) (string, error) {
+	path = filepath.FromSlash(path)
 	if _, file, _, ok := runtime.Caller(0); ok {
-		if dir := filepath.Join(filepath.Dir(file), "components"); isModule(dir) {
+		if dir := filepath.Join(filepath.Dir(file), "..", "..", path); isModule(dir) {
 			return dir, nil
 		}
 	}
@@ -117,12 +121,12 @@ func componentsDir() (string, error) {
 		return "", err
 	}
 	for {
-		if c := filepath.Join(dir, "e2e", "testbed", "components"); isModule(c) {
+		if c := filepath.Join(dir, path); isModule(c) {
 			return c, nil
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			return "", errors.New("cannot find e2e/testbed/components: run inside a checkout of vWorkspace Fleet")
+			return "", fmt.Errorf("cannot find %s: run inside a checkout of vWorkspace Fleet", path)
 		}
 		dir = parent
 	}

@@ -89,6 +89,11 @@ func apiServerFlags(c *Cluster, etcdURL string, port int) []string {
 		"--endpoint-reconciler-type=none", // nobody reaches the API through the kubernetes Service
 		"--tls-cert-file=" + c.pki.path("apiserver.crt"), "--tls-private-key-file=" + c.pki.path("apiserver.key"),
 		"--client-ca-file=" + c.pki.path("ca.crt"),
+		// Aggregated API servers believe kube-apiserver who a request is from: nobody else has this certificate.
+		"--requestheader-client-ca-file=" + c.pki.path("ca.crt"), "--requestheader-allowed-names=" + frontProxy,
+		"--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group",
+		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
+		"--proxy-client-cert-file=" + c.pki.path("front-proxy.crt"), "--proxy-client-key-file=" + c.pki.path("front-proxy.key"),
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file=" + c.pki.path("sa.pub"),
 		"--service-account-signing-key-file=" + c.pki.path("sa.key"),

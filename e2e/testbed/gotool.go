@@ -31,7 +31,7 @@ func (c component) output() string {
 // goBuild compiles all components with one `go build`: what they share is compiled once, and every core has work
 // until the last package.
 func goBuild(ctx context.Context, p *progress, module, out string, comps []component) error {
-	p.say("building %s (a first build takes 15 to 20 minutes on 2 cores; later runs find it in the cache)", names(comps))
+	p.say("building %s (a first build of everything takes 15 to 20 minutes on 2 cores; later runs find it in the cache)", names(comps))
 	t, err := newBuildTracker(ctx, p, module, comps)
 	if err != nil {
 		return err

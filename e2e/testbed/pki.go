@@ -35,8 +35,11 @@ type pki struct {
 // keyPair is a certificate and its key, PEM.
 type keyPair struct{ cert, key []byte }
 
+// frontProxy is who kube-apiserver is to the API servers that it passes requests on to.
+const frontProxy = "front-proxy-client"
+
 // newPKI creates the authority and what kube-apiserver and kube-controller-manager need on disk: ca.crt, ca.key,
-// apiserver.crt, apiserver.key, sa.key and sa.pub.
+// apiserver.crt, apiserver.key, front-proxy.crt, front-proxy.key, sa.key and sa.pub.
 func newPKI(name, dir string) (*pki, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create the certificates of %s: %w", name, err)
@@ -59,11 +62,15 @@ func newPKI(name, dir string) (*pki, error) {
 	if err != nil {
 		return nil, err
 	}
+	proxy, err := p.client(frontProxy)
+	if err != nil {
+		return nil, err
+	}
 	account, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	return p, p.write(serving, account)
+	return p, p.write(serving, proxy, account)
 }
 
 // client issues a client certificate.
@@ -107,7 +114,7 @@ func (p *pki) caPEM() []byte { return certPEM(p.cert) }
 // path is where a file of the authority is.
 func (p *pki) path(name string) string { return filepath.Join(p.dir, name) }
 
-func (p *pki) write(serving keyPair, account *ecdsa.PrivateKey) error {
+func (p *pki) write(serving, proxy keyPair, account *ecdsa.PrivateKey) error {
 	caKey, err := keyutil.MarshalPrivateKeyToPEM(p.key)
 	if err != nil {
 		return err
@@ -123,6 +130,7 @@ func (p *pki) write(serving keyPair, account *ecdsa.PrivateKey) error {
 	for name, data := range map[string][]byte{
 		"ca.crt": p.caPEM(), "ca.key": caKey,
 		"apiserver.crt": serving.cert, "apiserver.key": serving.key,
+		"front-proxy.crt": proxy.cert, "front-proxy.key": proxy.key,
 		"sa.key": accountKey, "sa.pub": accountPublic,
 	} {
 		if err := os.WriteFile(p.path(name), data, 0o600); err != nil {

@@ -81,6 +81,11 @@ func (p *Process) PID() int { return p.current().id.PID }
 // Done is closed when the current run has ended.
 func (p *Process) Done() <-chan struct{} { return p.current().done }
 
+// AwaitHealthy waits until a health endpoint of the current run answers 200, and fails as soon as the process ends.
+func (p *Process) AwaitHealthy(ctx context.Context, url string) error {
+	return p.await(ctx, httpReady(url))
+}
+
 // Signal sends a signal to the current run, for instance SIGSTOP and SIGCONT to simulate a hang.
 func (p *Process) Signal(sig syscall.Signal) error {
 	return p.current().signal(sig)
