@@ -64,5 +64,8 @@ func payload() string {
 func All() []Arm {
 	hub := &ours{}
 	one := &model{hub: hub}
-	return []Arm{&floor{model: one}, hub, &replicaSet{model: one}, &replicaSet{model: one, lifted: true}}
+	return []Arm{
+		&floor{model: one}, hub, &replicaSet{model: one}, &replicaSet{model: one, lifted: true},
+		&karmada{}, &karmada{lifted: true}, &azure{}, &azure{lifted: true}, &rancher{},
+	}
 }

@@ -42,7 +42,7 @@ func (b *Bed) Grow(ctx context.Context, n int) error {
 	if err := Each(ctx, n-had, func(ctx context.Context, i int) error { return b.addCluster(ctx, had+i) }); err != nil {
 		return fmt.Errorf("make clusters: %w", err)
 	}
-	if err := Each(ctx, n-had, func(ctx context.Context, i int) error { return b.hasAccount(ctx, b.clusters[had+i]) }); err != nil {
+	if err := Each(ctx, n-had, func(ctx context.Context, i int) error { return b.HasAccount(ctx, b.clusters[had+i]) }); err != nil {
 		return fmt.Errorf("wait for the clusters' namespaces: %w", err)
 	}
 	for _, size := range b.sizes {
@@ -62,12 +62,7 @@ func (b *Bed) addCluster(ctx context.Context, i int) error {
 	if err := b.makeNamespace(ctx, name); err != nil {
 		return err
 	}
-	c := &clusterv1.ManagedCluster{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{}}}
-	for _, size := range b.sizes {
-		if i < size {
-			c.Labels[amongFirst(size)] = "true"
-		}
-	}
+	c := &clusterv1.ManagedCluster{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: b.Labels(i)}}
 	c.Spec.HubAcceptsClient, c.Spec.LeaseDurationSeconds = true, 86400
 	if err := b.Client.Create(ctx, c); err != nil {
 		return err
@@ -78,12 +73,23 @@ func (b *Bed) addCluster(ctx context.Context, i int) error {
 	return b.Client.Status().Update(ctx, c)
 }
 
+// Labels of the i-th cluster, for every object that stands for it.
+func (b *Bed) Labels(i int) map[string]string {
+	labels := map[string]string{}
+	for _, size := range b.sizes {
+		if i < size {
+			labels[AmongFirst(size)] = "true"
+		}
+	}
+	return labels
+}
+
 func (b *Bed) makeNamespace(ctx context.Context, name string) error {
 	return client.IgnoreAlreadyExists(b.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}))
 }
 
-// hasAccount waits until kube-controller-manager has done with a new namespace, so that its work is not measured as somebody else's.
-func (b *Bed) hasAccount(ctx context.Context, namespace string) error {
+// HasAccount waits until kube-controller-manager has done with a new namespace, so that its work is not measured as somebody else's.
+func (b *Bed) HasAccount(ctx context.Context, namespace string) error {
 	return wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, settles, true, func(ctx context.Context) (bool, error) {
 		for _, o := range []client.Object{
 			&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "kube-root-ca.crt"}},
@@ -99,7 +105,8 @@ func (b *Bed) hasAccount(ctx context.Context, namespace string) error {
 // Placement is the name of the Placement that has decided for the first n clusters. There is one for every size that Up was told.
 func Placement(n int) string { return fmt.Sprintf("first-%d", n) }
 
-func amongFirst(n int) string { return fmt.Sprintf("bench.vworkspace.io/first-%d", n) }
+// AmongFirst is the label, with the value "true", of the first n clusters. There is one for every size that Up was told, and for 1.
+func AmongFirst(n int) string { return fmt.Sprintf("bench.vworkspace.io/first-%d", n) }
 
 // place makes the Placement of a size, and waits until Open Cluster Management's own controller has decided.
 func (b *Bed) place(ctx context.Context, n int) error {
@@ -111,7 +118,7 @@ func (b *Bed) place(ctx context.Context, n int) error {
 	p.Spec.ClusterSets = []string{clusterSet}
 	p.Spec.Tolerations = []clusterv1beta1.Toleration{{Operator: clusterv1beta1.TolerationOpExists}}
 	p.Spec.Predicates = []clusterv1beta1.ClusterPredicate{{RequiredClusterSelector: clusterv1beta1.ClusterSelector{
-		LabelSelector: metav1.LabelSelector{MatchLabels: map[string]string{amongFirst(n): "true"}},
+		LabelSelector: metav1.LabelSelector{MatchLabels: map[string]string{AmongFirst(n): "true"}},
 	}}}
 	for _, o := range []client.Object{binding, p} {
 		if err := client.IgnoreAlreadyExists(b.Client.Create(ctx, o)); err != nil {

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package arms
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"vworkspace.io/fleet/e2e/bench/bed"
+	"vworkspace.io/fleet/e2e/testbed"
+)
+
+// othersKinds are the API groups of the other arms. In a control plane of its own a peer would not find them; where it watches every kind there is, it is
+// told to leave these alone.
+var othersKinds = []string{
+	"work.open-cluster-management.io", "cluster.open-cluster-management.io", "addon.open-cluster-management.io",
+	"ops.vworkspace.io", "apps.vworkspace.io",
+	"policy.karmada.io", "work.karmada.io", "cluster.karmada.io", "apps.karmada.io", "autoscaling.karmada.io", "config.karmada.io",
+	"networking.karmada.io", "remedy.karmada.io",
+	"placement.kubernetes-fleet.io", "cluster.kubernetes-fleet.io",
+	"fleet.cattle.io",
+}
+
+// peer is what the arms of other projects have in common: programs that are built from a module of their own, and processes of them.
+type peer struct {
+	bed     *bed.Bed
+	paths   map[string]string // of the programs, by name
+	folders map[string]string // of their YAML, by name
+	members int               // how many clusters are registered
+	running []*testbed.Process
+}
+
+// build makes sure that the programs exist, and tells whether this is the first call.
+func (p *peer) build(ctx context.Context, b *bed.Bed, m testbed.Module) (first bool, err error) {
+	if p.bed != nil {
+		return false, nil
+	}
+	if p.paths, p.folders, err = testbed.BuildFrom(ctx, b.Say, m); err != nil {
+		return false, err
+	}
+	p.bed = b
+	return true, nil
+}
+
+// launch starts one of the programs and waits until it answers at its health endpoint.
+func (p *peer) launch(ctx context.Context, program, health string, env []string, args ...string) error {
+	process, err := p.bed.Fleet.Start(testbed.Command{
+		Name: program, Path: p.paths[program], Args: args, Env: append(env, "KUBECONFIG="+p.bed.Fleet.Hub.KubeconfigPath),
+	})
+	if err != nil {
+		return err
+	}
+	p.running = append(p.running, process)
+	return process.AwaitHealthy(ctx, health)
+}
+
+func (p *peer) Processes() []*testbed.Process { return p.running }
+
+// halt ends the processes. They are still known, for whoever reads their logs.
+func (p *peer) halt() error {
+	var errs []error
+	for _, process := range p.running {
+		errs = append(errs, process.Stop())
+	}
+	return errors.Join(errs...)
+}
+
+// delete parents as a user does.
+func (p *peer) delete(ctx context.Context, parents ...client.Object) error {
+	for _, parent := range parents {
+		if err := p.bed.Client.Delete(ctx, parent); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("delete %s: %w", client.ObjectKeyFromObject(parent), err)
+		}
+	}
+	return nil
+}
+
+// apply objects as the administrator.
+func (p *peer) apply(ctx context.Context, objects ...map[string]any) error {
+	var documents [][]byte
+	for _, o := range objects {
+		raw, err := json.Marshal(o)
+		if err != nil {
+			return err
+		}
+		documents = append(documents, raw)
+	}
+	return testbed.Apply(ctx, p.bed.Config, documents...)
+}
+
+// undo is a context for what must be undone even when the run was cancelled.
+func undo() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), 30*time.Second)
+}
+
+// loopback is a free port, and its address on 127.0.0.1.
+func loopback() (port int, address string, err error) {
+	port, err = testbed.FreePort()
+	return port, net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), err
+}
