@@ -5,6 +5,7 @@ package testbed
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -141,5 +142,26 @@ func TestEveryComponentIsInTheModule(t *testing.T) {
 	}
 	if _, err := goOutput(t.Context(), dir, append([]string{"list", "-f", "{{.Name}}"}, args...)...); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestModuleDir(t *testing.T) {
+	if _, err := moduleDir("e2e/none"); err == nil || !strings.Contains(err.Error(), "e2e/none") || !strings.Contains(err.Error(), "inside a checkout") {
+		t.Errorf("a module that does not exist: %v", err)
+	}
+}
+
+func TestCopyManifestsFlattens(t *testing.T) {
+	dir, err := moduleDir(componentsModule)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scratch, to := filepath.Join(t.TempDir(), "scratch"), filepath.Join(t.TempDir(), "to")
+	deep := manifest{"deep", "open-cluster-management.io/ocm", "manifests/cluster-manager", "hub/crds/*.yaml"}
+	if err := copyManifests(t.Context(), dir, deep, scratch, to); err != nil {
+		t.Fatal(err)
+	}
+	if files, err := filepath.Glob(filepath.Join(to, "*.yaml")); err != nil || len(files) == 0 {
+		t.Errorf("copied %v, %v", files, err)
 	}
 }

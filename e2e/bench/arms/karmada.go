@@ -5,6 +5,7 @@ package arms
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -32,7 +33,7 @@ var (
 // its controller creates one Work per cluster, in one go, each of which the webhook sees. Agents (pull mode, faked here) report on the Works, and all of
 // their statuses are copied into the ResourceBinding. It runs with its default client limits (40 requests a second), or with them lifted.
 //
-// The descheduler, the estimators, karmada-search and the metrics adapter do not run.
+// The controller that copies every namespace to every cluster is off: the hub's namespaces are the other arms'. The descheduler, the estimators, karmada-search and the metrics adapter do not run.
 type karmada struct {
 	lifted bool
 	peer
@@ -71,11 +72,17 @@ func (k *karmada) Send(ctx context.Context, name string, n int) (*Run, error) {
 		return nil, err
 	}
 	labels := client.MatchingLabels{karmadaBindingID: id}
+	binding := &unstructured.Unstructured{}
+	binding.SetGroupVersionKind(karmadaBinding)
+	binding.SetNamespace(key.Namespace)
+	binding.SetName(key.Name)
 	return &Run{
 		Children: karmadaWork, Labels: labels,
 		Report: func(*unstructured.Unstructured) ([]byte, error) { return karmadaDone(name) },
 		Parent: karmadaBinding, Key: key, Completed: karmadaCompleted,
-		Delete: func(ctx context.Context) error { return k.takeBack(ctx, labels, template, policy) },
+		Delete: func(ctx context.Context) error {
+			return errors.Join(k.takeBack(ctx, labels, template, policy), k.gone(ctx, binding))
+		},
 	}, nil
 }
 

@@ -17,7 +17,7 @@ import (
 )
 
 // takeBack deletes parents, and plays the agents meanwhile: where a Work is being deleted, its agent removes what it had made from its cluster, and then the
-// finalizer that Karmada had put there for it. It returns when all Works are gone.
+// finalizer that Karmada had put there for it. It returns when everything is gone.
 func (k *karmada) takeBack(ctx context.Context, labels client.MatchingLabels, parents ...client.Object) error {
 	children := &metav1.PartialObjectMetadataList{}
 	children.SetGroupVersionKind(karmadaWork.GroupVersion().WithKind("WorkList"))
@@ -29,10 +29,10 @@ func (k *karmada) takeBack(ctx context.Context, labels client.MatchingLabels, pa
 		return fmt.Errorf("watch children: %w", err)
 	}
 	defer seen.Stop()
-	if err := k.delete(ctx, parents...); err != nil {
-		return err
-	}
-	return k.letGo(ctx, seen, len(children.Items))
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return k.letGo(ctx, seen, len(children.Items)) })
+	group.Go(func() error { return k.delete(ctx, parents...) })
+	return group.Wait()
 }
 
 func (k *karmada) letGo(ctx context.Context, seen watch.Interface, left int) error {

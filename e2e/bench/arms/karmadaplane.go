@@ -77,7 +77,7 @@ func (k *karmada) Prepare(ctx context.Context, b *bed.Bed, n int) error {
 	if err == nil {
 		k.members = n
 	}
-	return errors.Join(err, k.Stop())
+	return errors.Join(err, k.withdraw(context.WithoutCancel(ctx)), k.halt())
 }
 
 func namespaceObject(name string) map[string]any {
@@ -108,10 +108,14 @@ func (k *karmada) Start(ctx context.Context, _ int) error {
 	return warmUp(ctx, k.bed, k)
 }
 
-// Stop also takes away that the API server asks Karmada: nobody would answer, and every list of kinds would be incomplete.
 func (k *karmada) Stop() error {
 	ctx, cancel := undo()
 	defer cancel()
+	return errors.Join(k.withdraw(ctx), k.halt())
+}
+
+// withdraw takes away that the API server asks Karmada: nobody would answer, and every list of kinds would be incomplete.
+func (k *karmada) withdraw(ctx context.Context) error {
 	var errs []error
 	for kind, name := range map[schema.GroupVersionKind]string{
 		{Group: "apiregistration.k8s.io", Version: "v1", Kind: "APIService"}:                           karmadaAPIService,
@@ -123,7 +127,7 @@ func (k *karmada) Stop() error {
 		o.SetName(name)
 		errs = append(errs, client.IgnoreNotFound(k.bed.Client.Delete(ctx, o)))
 	}
-	return errors.Join(append(errs, k.halt())...)
+	return errors.Join(errs...)
 }
 
 // karmadaLimits are the flags for a client that nobody limits; none for the default of 40 requests a second, 60 in a burst.
@@ -212,7 +216,13 @@ func (k *karmada) serveWebhook(ctx context.Context) error {
 	return testbed.Apply(ctx, k.bed.Config, rules)
 }
 
-// startManager starts the controller manager. Fake clusters have no agents that renew their leases, so that it is told to wait for a day.
+// othersNamespaces are regular expressions of the namespaces that Karmada would not find in a control plane of its own.
+var othersNamespaces = []string{
+	"kube-.*", "default", "c[0-9]+", "open-cluster-management.*", "vworkspace.*", "fleet-.*", "cluster-fleet-.*", "cattle-.*",
+}
+
+// startManager starts the controller manager. Fake clusters have no agents that renew their leases, so that it is told to wait for a day. Its controller of
+// namespaces is off: it would make a Work for each namespace of every other arm, for each cluster, and be at it for hours.
 func (k *karmada) startManager(ctx context.Context, lifted bool) error {
 	_, health, err := loopback()
 	if err != nil {
@@ -221,7 +231,9 @@ func (k *karmada) startManager(ctx context.Context, lifted bool) error {
 	return k.launch(ctx, karmadaManager, "http://"+health+"/healthz", nil, append(karmadaLimits(lifted),
 		"--kubeconfig="+k.bed.Fleet.Hub.KubeconfigPath, "--leader-elect=false", "--metrics-bind-address=0", "--health-probe-bind-address="+health,
 		"--cluster-monitor-grace-period=24h", "--cluster-startup-grace-period=24h",
-		"--skipped-propagating-apis="+strings.Join(othersKinds, ";"))...)
+		"--controllers=*,-namespace",
+		"--skipped-propagating-apis="+strings.Join(append([]string{"v1/Namespace"}, othersKinds...), ";"),
+		"--skipped-propagating-namespaces="+strings.Join(othersNamespaces, ","))...)
 }
 
 // register makes Clusters until there are n, as their agents would in pull mode, and waits until the controller manager has done with them.

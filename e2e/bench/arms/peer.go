@@ -11,11 +11,16 @@ import (
 	"strconv"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"vworkspace.io/fleet/e2e/bench/bed"
 	"vworkspace.io/fleet/e2e/testbed"
 )
+
+// goneWithin bounds how long a peer may take to delete what it made. It says nothing about how fast it is.
+const goneWithin = 20 * time.Minute
 
 // othersKinds are the API groups of the other arms. In a control plane of its own a peer would not find them; where it watches every kind there is, it is
 // told to leave these alone.
@@ -72,12 +77,29 @@ func (p *peer) halt() error {
 	return errors.Join(errs...)
 }
 
-// delete parents as a user does.
+// delete parents as a user does, and wait until their peer has done with them.
 func (p *peer) delete(ctx context.Context, parents ...client.Object) error {
 	for _, parent := range parents {
 		if err := p.bed.Client.Delete(ctx, parent); client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("delete %s: %w", client.ObjectKeyFromObject(parent), err)
 		}
+	}
+	for _, parent := range parents {
+		if err := p.gone(ctx, parent); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gone waits until an object that is being deleted is gone. What a peer has not finished when it is stopped, it would finish in its next turn.
+func (p *peer) gone(ctx context.Context, o client.Object) error {
+	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, goneWithin, true, func(ctx context.Context) (bool, error) {
+		err := p.bed.Client.Get(ctx, client.ObjectKeyFromObject(o), o)
+		return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
+	})
+	if err != nil {
+		return fmt.Errorf("wait until %s is gone: %w", client.ObjectKeyFromObject(o), err)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ package arms
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -66,20 +67,22 @@ func (r *rancher) Send(ctx context.Context, name string, n int) (*Run, error) {
 	return &Run{
 		Children: rancherDeployment, Labels: client.MatchingLabels{rancherBundleName: name, rancherBundleNamespace: rancherWorkspace},
 		Report: func(child *unstructured.Unstructured) ([]byte, error) { return rancherDone(child, name) },
-		Parent: rancherBundle, Key: client.ObjectKeyFromObject(bundle),
-		Completed: func(parent *unstructured.Unstructured) int {
-			ready, _, _ := unstructured.NestedInt64(parent.Object, "status", "summary", "ready")
-			return int(ready)
-		},
+		Parent: rancherBundle, Key: client.ObjectKeyFromObject(bundle), Completed: rancherCompleted,
 		Delete: func(ctx context.Context) error { return r.bed.Client.Delete(ctx, bundle) },
 	}, nil
+}
+
+// rancherCompleted is how many clusters a Bundle calls ready.
+func rancherCompleted(parent *unstructured.Unstructured) int {
+	ready, _, _ := unstructured.NestedInt64(parent.Object, "status", "summary", "ready")
+	return int(ready)
 }
 
 // rancherDone is what fleet-agent writes when it has installed the release and found its one resource as it should be.
 func rancherDone(child *unstructured.Unstructured, name string) ([]byte, error) {
 	id, _, err := unstructured.NestedString(child.Object, "spec", "deploymentID")
 	if err != nil || id == "" {
-		return nil, fmt.Errorf("BundleDeployment %s has not been released: %w", client.ObjectKeyFromObject(child), err)
+		return nil, errors.Join(fmt.Errorf("BundleDeployment %s has not been released", client.ObjectKeyFromObject(child)), err)
 	}
 	now := time.Now().UTC().Format(time.RFC3339)
 	var conditions []any
