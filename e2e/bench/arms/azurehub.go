@@ -76,7 +76,7 @@ func (a *azure) Start(ctx context.Context, n int) error {
 	if err := a.startAgent(ctx, a.lifted, n); err != nil {
 		return err
 	}
-	return warmUp(ctx, a.bed, a)
+	return a.ready(ctx, a)
 }
 
 func (a *azure) Stop() error { return a.halt() }

@@ -105,7 +105,7 @@ func (k *karmada) Start(ctx context.Context, _ int) error {
 	if err != nil {
 		return err
 	}
-	return warmUp(ctx, k.bed, k)
+	return k.ready(ctx, k)
 }
 
 func (k *karmada) Stop() error {

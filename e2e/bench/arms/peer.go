@@ -22,6 +22,13 @@ import (
 // goneWithin bounds how long a peer may take to delete what it made. It says nothing about how fast it is.
 const goneWithin = 20 * time.Minute
 
+// A peer is at rest when all its processes together used no more than this much of a core for a while. One that never is, is measured all the same.
+const (
+	restFor     = 2 * time.Second
+	restPercent = 2
+	restWithin  = 3 * time.Minute
+)
+
 // othersKinds are the API groups of the other arms. In a control plane of its own a peer would not find them; where it watches every kind there is, it is
 // told to leave these alone.
 var othersKinds = []string{
@@ -102,6 +109,29 @@ func (p *peer) gone(ctx context.Context, o client.Object) error {
 		return fmt.Errorf("wait until %s is gone: %w", client.ObjectKeyFromObject(o), err)
 	}
 	return nil
+}
+
+// ready is over when a payload for one cluster has come and gone, and the processes have done with what they find at their start: some look at every object
+// there is, or write the status of every cluster anew, and that is not measured.
+func (p *peer) ready(ctx context.Context, a Arm) error {
+	if err := warmUp(ctx, p.bed, a); err != nil {
+		return err
+	}
+	before, err := bed.UsageOf(p.running)
+	if err != nil {
+		return err
+	}
+	err = wait.PollUntilContextTimeout(ctx, restFor, restWithin, false, func(context.Context) (bool, error) {
+		now, err := bed.UsageOf(p.running)
+		used := now.CPU - before.CPU
+		before = now
+		return used <= restFor*restPercent/100, err
+	})
+	if wait.Interrupted(err) && ctx.Err() == nil {
+		p.bed.Tell("%s has not come to rest in %s", a.Name(), restWithin)
+		return nil
+	}
+	return err
 }
 
 // apply objects as the administrator.

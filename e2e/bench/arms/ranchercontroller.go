@@ -71,7 +71,7 @@ func (r *rancher) Start(ctx context.Context, _ int) error {
 	if err := r.startController(ctx); err != nil {
 		return err
 	}
-	return warmUp(ctx, r.bed, r)
+	return r.ready(ctx, r)
 }
 
 func (r *rancher) Stop() error { return r.halt() }
