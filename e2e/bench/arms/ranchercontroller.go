@@ -81,7 +81,11 @@ func (r *rancher) startController(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	env := []string{"NAMESPACE=" + rancherSystem, "FLEET_HEALTHPROBE_BIND_ADDRESS=" + health}
+	env := []string{
+		"NAMESPACE=" + rancherSystem, "FLEET_HEALTHPROBE_BIND_ADDRESS=" + health,
+		// It does not start without them, also where it elects nobody.
+		"CATTLE_ELECTION_LEASE_DURATION=30s", "CATTLE_ELECTION_RENEW_DEADLINE=25s", "CATTLE_ELECTION_RETRY_PERIOD=10s",
+	}
 	for _, kind := range []string{"BUNDLE", "BUNDLEDEPLOYMENT", "CLUSTER", "CLUSTERGROUP", "IMAGESCAN", "SCHEDULE", "CONTENT"} {
 		env = append(env, kind+"_RECONCILER_WORKERS=50")
 	}
