@@ -38,7 +38,7 @@ func Hosted(ctx context.Context, fleet *testbed.Fleet, hub, spoke string) (hubPr
 	if hubProcess, err = startHub(ctx, fleet, hub); err != nil {
 		return nil, nil, err
 	}
-	hosting, err = start(ctx, fleet, fleet.Hub, "vworkspace-hosted", spoke, hosted.DefaultNamespace, HostedAccount, "--hosted", "--leader-elect=true")
+	hosting, err = start(ctx, fleet, fleet.Hub, "vworkspace-hosted", spoke, hosted.DefaultNamespace, HostedAccount, "--hosted")
 	if err != nil {
 		return nil, nil, err
 	}
