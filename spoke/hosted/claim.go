@@ -88,8 +88,8 @@ func (c *claim) contend(ctx context.Context) {
 		case <-ended:
 			return
 		case <-c.looks:
-			// client-go looks at once when it begins. What it does is not broken off.
-			if c.mine() && !c.owes.Load() && !c.lease.writing.Load() {
+			// client-go looks when it begins, and then every few seconds. What it writes is not broken off.
+			if !c.owes.Load() && !c.lease.writing.Load() {
 				return
 			}
 		case led := <-c.led:

@@ -30,7 +30,7 @@ const (
 // leaseNameOf a cluster or a replica.
 func leaseNameOf(kind, name string) string { return kind + "-" + name }
 
-// follow the Leases: those of the replicas say who is there, and that of a cluster that it is free. It returns when all that there are have been seen, or ctx ends.
+// follow the Leases: those of the replicas say who is there, and that of a cluster whether it is free, or has been renewed. It returns when all that there are have been seen, or ctx ends.
 func (s *shard) follow(ctx context.Context) error {
 	informer, err := s.cache.GetInformer(ctx, &coordinationv1.Lease{})
 	if err != nil {
@@ -58,7 +58,8 @@ func (s *shard) sawLease(o any) {
 			s.lookAll()
 		}
 	case leaseOfCluster:
-		if ptr.Deref(l.Spec.HolderIdentity, "") == "" {
+		// Also when another has renewed it: client-go counts from when it looks.
+		if ptr.Deref(l.Spec.HolderIdentity, "") != s.holder {
 			s.lookAt(l)
 		}
 	}

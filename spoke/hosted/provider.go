@@ -111,5 +111,5 @@ func (s Source) NewManager(local manager.Manager, scheme *runtime.Scheme) (mcman
 	if err := provider.watchSecrets(local); err != nil {
 		return nil, fmt.Errorf("watch the Secrets of the hosted clusters: %w", err)
 	}
-	return mgr, nil
+	return sharing{mgr, provider}, nil
 }

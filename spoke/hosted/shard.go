@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	mcmanager "sigs.k8s.io/multicluster-runtime/pkg/manager"
 	"sigs.k8s.io/multicluster-runtime/pkg/multicluster"
 )
 
@@ -41,7 +42,9 @@ type shard struct {
 
 	mu     sync.Mutex
 	claims map[multicluster.ClusterName]*entry
-	// at work are the claims, until they have given back what they hold.
+	// closing is set when nothing is to be claimed any more.
+	closing bool
+	// working are the claims, until they have given back what they hold.
 	working sync.WaitGroup
 }
 
@@ -57,7 +60,36 @@ type entry struct {
 // holderOf a replica: one that is started again must not take itself for the one before, which may still be at work.
 func holderOf(replica string) string { return replica + "_" + string(uuid.NewUUID()) }
 
-// Start implements multicluster.ProviderRunnable. It returns when everything has been given back.
+// sharing is the manager of a shard's clusters.
+type sharing struct {
+	mcmanager.Manager
+	shard *shard
+}
+
+// Start implements mcmanager.Manager. When ctx ends, what this replica serves is handed over before anything else ends: a write that the end of the process
+// breaks off may be carried out yet, and its cluster could not be given to another at once.
+func (m sharing) Start(ctx context.Context) error {
+	inner, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	defer context.AfterFunc(ctx, func() {
+		m.shard.close()
+		end()
+	})()
+	return m.Manager.Start(inner)
+}
+
+// close hands everything over. Nothing is claimed any more.
+func (s *shard) close() {
+	s.mu.Lock()
+	s.closing = true
+	for _, e := range s.claims {
+		e.end()
+	}
+	s.mu.Unlock()
+	s.working.Wait()
+}
+
+// Start implements multicluster.ProviderRunnable.
 func (s *shard) Start(ctx context.Context, by multicluster.Aware) error {
 	if err := s.follow(ctx); err != nil {
 		return err
@@ -76,7 +108,7 @@ func (s *shard) Start(ctx context.Context, by multicluster.Aware) error {
 		select {
 		case <-ctx.Done():
 			s.withdraw(ctx)
-			s.working.Wait()
+			s.close() // has been, unless the manager ends for a reason of its own
 			return nil
 		case <-tick.C:
 		}
@@ -115,7 +147,7 @@ func (s *shard) claim(name multicluster.ClusterName, config *rest.Config, versio
 		return nil
 	}
 	if !ok {
-		if s.running.Err() != nil {
+		if s.closing {
 			return nil
 		}
 		c, err := s.newClaim(name)
