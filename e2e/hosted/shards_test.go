@@ -4,6 +4,7 @@ package hosted
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -29,8 +30,8 @@ type shards struct {
 	replicas map[string]*crowd.Replica
 }
 
-// TestShards is one story on one crowd: three replicas share twelve clusters, of which eleven are logical. One is killed while Operations run, another stands
-// still for longer than its Leases last and goes on. The others take over, and no Operation runs twice.
+// TestShards is one story on one crowd: three replicas share twelve clusters, of which eleven are logical. While Operations run, one is killed and another
+// stands still for longer than its Leases last, and goes on. The third takes over, and no Operation runs twice.
 func TestShards(t *testing.T) {
 	s := newShards(t, 11, 1)
 	for _, part := range []struct {
@@ -38,8 +39,7 @@ func TestShards(t *testing.T) {
 		do   func(*testing.T, *shards)
 	}{
 		{"each cluster is served by one replica", func(t *testing.T, s *shards) { s.shared(t) }},
-		{"the clusters of one that is killed are taken over", killed},
-		{"one that stood still has lost its clusters when it goes on", stopped},
+		{"two fall out, and the third serves all", fallsOut},
 		{"one that ends in order gives its clusters back at once", ends},
 	} {
 		if !t.Run(part.what, func(t *testing.T) { part.do(t, s) }) {
@@ -78,31 +78,41 @@ func newShards(t *testing.T, logical, real int) *shards {
 	return s
 }
 
-// shared waits until every cluster's Lease is held, by all the replicas that there are together, and each serves those whose Leases it holds. It says who
-// serves what.
+// shared waits until every cluster's Lease is held, by all the replicas that there are together, each serves those whose Leases it holds, and that stays so.
+// It says who serves what.
 func (s *shards) shared(t *testing.T) map[string][]string {
 	t.Helper()
 	var by map[string][]string
+	var since time.Time
 	s.eventually(t, "the clusters to be shared", func(ctx context.Context) (bool, string) {
-		held, err := s.Holders(ctx)
-		if err != nil {
-			return false, err.Error()
+		now, missing := s.look(ctx)
+		if missing != "" || !maps.EqualFunc(by, now, slices.Equal) {
+			by, since = now, time.Now()
 		}
-		by = map[string][]string{}
-		for cluster, h := range held {
-			by[h.Replica] = append(by[h.Replica], cluster)
-		}
-		if len(held) != len(s.Clusters) || len(by) != len(s.replicas) {
-			return false, fmt.Sprintf("%d of %d Leases are held: %v", len(held), len(s.Clusters), by)
-		}
-		for name, r := range s.replicas {
-			if n, err := r.Serves(ctx); err != nil || n != len(by[name]) {
-				return false, fmt.Sprintf("%s holds %v and serves %d (%v)", name, by[name], n, err)
-			}
-		}
-		return true, ""
+		return missing == "" && time.Since(since) > time.Second, missing
 	})
 	return by
+}
+
+// look who serves what; missing is what is not as it is to be in the end.
+func (s *shards) look(ctx context.Context) (by map[string][]string, missing string) {
+	held, err := s.Holders(ctx)
+	if err != nil {
+		return nil, err.Error()
+	}
+	by = map[string][]string{}
+	for _, cluster := range slices.Sorted(maps.Keys(held)) {
+		by[held[cluster].Replica] = append(by[held[cluster].Replica], cluster)
+	}
+	if len(held) != len(s.Clusters) || len(by) != len(s.replicas) {
+		return by, fmt.Sprintf("%d of %d Leases are held: %v", len(held), len(s.Clusters), by)
+	}
+	for name, r := range s.replicas {
+		if n, err := r.Serves(ctx); err != nil || n != len(by[name]) {
+			return by, fmt.Sprintf("%s holds %v and serves %d (%v)", name, by[name], n, err)
+		}
+	}
+	return by, ""
 }
 
 // most is the replica with the most clusters.
@@ -136,52 +146,45 @@ func (s *shards) once(t *testing.T, runs *crowd.Runs) {
 	}
 }
 
-// takenOver waits until the clusters of a replica are others', and says how long after then.
-func (s *shards) takenOver(t *testing.T, from string, clusters []string, then time.Time) {
+// takenOver waits until the clusters of some replicas are others', and says how long after then.
+func (s *shards) takenOver(t *testing.T, from []string, clusters []string, then time.Time) {
 	t.Helper()
-	s.eventually(t, "the clusters of "+from+" to be taken over", func(ctx context.Context) (bool, string) {
+	s.eventually(t, fmt.Sprintf("the clusters of %v to be taken over", from), func(ctx context.Context) (bool, string) {
 		held, err := s.Holders(ctx)
 		if err != nil {
 			return false, err.Error()
 		}
 		for _, c := range clusters {
-			if h := held[c]; h.Replica == from || h.Replica == "" {
+			if h := held[c]; slices.Contains(from, h.Replica) || h.Replica == "" {
 				return false, fmt.Sprintf("%s is with %q", c, h.Replica)
 			}
 		}
 		return true, ""
 	})
-	t.Logf("%d clusters of %s were taken over within %s; a Lease lasts %s", len(clusters), from, time.Since(then).Round(100*time.Millisecond),
+	t.Logf("%d clusters of %v were taken over within %s; a Lease lasts %s", len(clusters), from, time.Since(then).Round(100*time.Millisecond),
 		hosted.DefaultTimings().Duration)
 }
 
-func killed(t *testing.T, s *shards) {
+func fallsOut(t *testing.T, s *shards) {
 	by := s.shared(t)
-	victim := most(by)
-	runs := s.begin(t, "killed")
-	if err := s.replicas[victim].Kill(); err != nil {
+	killed := most(by)
+	lost := by[killed]
+	delete(by, killed)
+	stopped := most(by)
+	lost = append(lost, by[stopped]...)
+	runs := s.begin(t, "falls-out")
+	then := time.Now()
+	if err := errors.Join(s.replicas[killed].Kill(), s.replicas[stopped].Signal(syscall.SIGSTOP)); err != nil {
 		t.Fatal(err)
 	}
-	s.takenOver(t, victim, by[victim], time.Now())
-	s.once(t, runs)
-	if err := s.replicas[victim].Restart(); err != nil {
-		t.Fatal(err)
-	}
-	s.shared(t)
-}
-
-func stopped(t *testing.T, s *shards) {
-	by := s.shared(t)
-	victim := most(by)
-	runs := s.begin(t, "stopped")
-	if err := s.replicas[victim].Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	s.takenOver(t, victim, by[victim], time.Now())
-	if err := s.replicas[victim].Signal(syscall.SIGCONT); err != nil {
+	s.takenOver(t, []string{killed, stopped}, lost, then)
+	if err := s.replicas[stopped].Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
 	s.once(t, runs)
+	if err := s.replicas[killed].Restart(); err != nil {
+		t.Fatal(err)
+	}
 	s.shared(t)
 }
 
@@ -189,10 +192,11 @@ func ends(t *testing.T, s *shards) {
 	by := s.shared(t)
 	victim := most(by)
 	runs := s.begin(t, "ends")
+	then := time.Now()
 	if err := s.replicas[victim].Stop(); err != nil {
 		t.Fatal(err)
 	}
-	s.takenOver(t, victim, by[victim], time.Now())
+	s.takenOver(t, []string{victim}, by[victim], then)
 	delete(s.replicas, victim)
 	s.once(t, runs)
 	s.shared(t)

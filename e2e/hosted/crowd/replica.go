@@ -82,9 +82,12 @@ func (r *Replica) Serves(ctx context.Context) (int, error) {
 
 // Usage of a process.
 type Usage struct {
-	// RSS and Heap (in use) in bytes; Goroutines; CPU so far.
-	RSS, Heap, Goroutines float64
-	CPU                   time.Duration
+	// RSS, and of that Heap and Stacks in use, in bytes.
+	RSS, Heap, Stacks float64
+	// Goroutines is how many there are.
+	Goroutines float64
+	// CPU time so far.
+	CPU time.Duration
 }
 
 // Usage of the replica now.
@@ -95,7 +98,7 @@ func (r *Replica) Usage(ctx context.Context) (Usage, error) {
 	}
 	rss, err := residentOf(r.PID())
 	return Usage{
-		RSS: rss, Heap: m.sum("go_memstats_heap_inuse_bytes", "", ""), Goroutines: m.sum("go_goroutines", "", ""),
+		RSS: rss, Heap: m.sum("go_memstats_heap_inuse_bytes", "", ""), Stacks: m.sum("go_memstats_stack_inuse_bytes", "", ""), Goroutines: m.sum("go_goroutines", "", ""),
 		CPU: time.Duration(m.sum("process_cpu_seconds_total", "", "") * float64(time.Second)),
 	}, err
 }
