@@ -116,29 +116,36 @@ func parse(set *flag.FlagSet, args []string) (flags, error) {
 
 // complete checks what the flags say together, and fills in defaults.
 func (f *flags) complete() error {
-	switch {
-	case !f.hosted && f.source.Namespace != "":
-		return errors.New("--hosted-namespace: only --hosted reads Secrets: add --hosted, or leave it out")
-	case !f.hosted && f.source.Label != "":
-		return errors.New("--hosted-label: only --hosted reads Secrets: add --hosted, or leave it out")
-	case !f.hosted && f.source.Replica != "":
-		return errors.New("--hosted-replica: only replicas of --hosted share clusters: add --hosted, or leave it out")
-	case f.hosted && f.leaderElect:
-		return errors.New("--leader-elect: replicas of --hosted share the clusters, and each cluster has a Lease: leave it out")
-	case f.hosted && f.cluster != "":
-		return errors.New("--cluster: with --hosted a cluster has the name of its Secret: leave out one of the two")
-	case f.hosted && f.admission.BindAddress != "0":
-		return errors.New("--admission-bind-address: API servers of hosted clusters do not reach this process: leave it out")
-	case !f.hosted:
-		f.admission.Name, f.admission.Namespace = admissionName, f.agentNamespace
-		f.admission.Instances = []admission.Rule{admission.OfCluster(f.cluster)}
-		f.admission.Templates = []admission.Rule{admission.ValidTemplate}
-		f.admission.Operations = []admission.Rule{
-			admission.SoundWindow, admission.NoExpressions,
-			(&admission.Follows{AgentNamespace: f.agentNamespace}).Rule,
-			admission.SoundClaim(client.ObjectKey{Namespace: f.agentNamespace, Name: f.approvalKeys}, clock.RealClock{}),
+	if f.hosted {
+		return f.completeHosted()
+	}
+	for name, set := range map[string]bool{
+		"namespace": f.source.Namespace != "", "label": f.source.Label != "", "replica": f.source.Replica != "",
+	} {
+		if set {
+			return fmt.Errorf("--hosted-%s: only --hosted reads Secrets: add --hosted, or leave it out", name)
 		}
-		return nil
+	}
+	f.admission.Name, f.admission.Namespace = admissionName, f.agentNamespace
+	f.admission.Instances = []admission.Rule{admission.OfCluster(f.cluster)}
+	f.admission.Templates = []admission.Rule{admission.ValidTemplate}
+	f.admission.Operations = []admission.Rule{
+		admission.SoundWindow, admission.NoExpressions,
+		(&admission.Follows{AgentNamespace: f.agentNamespace}).Rule,
+		admission.SoundClaim(client.ObjectKey{Namespace: f.agentNamespace, Name: f.approvalKeys}, clock.RealClock{}),
+	}
+	return nil
+}
+
+// completeHosted is the same with --hosted.
+func (f *flags) completeHosted() error {
+	switch {
+	case f.leaderElect:
+		return errors.New("--leader-elect: replicas of --hosted share the clusters, and each cluster has a Lease: leave it out")
+	case f.cluster != "":
+		return errors.New("--cluster: with --hosted a cluster has the name of its Secret: leave out one of the two")
+	case f.admission.BindAddress != "0":
+		return errors.New("--admission-bind-address: API servers of hosted clusters do not reach this process: leave it out")
 	}
 	f.source.Namespace = cmp.Or(f.source.Namespace, hosted.DefaultNamespace)
 	f.source.Label = cmp.Or(f.source.Label, hosted.DefaultLabel)

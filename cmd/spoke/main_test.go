@@ -14,14 +14,14 @@ import (
 // What does not make sense together is refused, with the flag to change.
 func TestFlagsThatDoNotGoTogether(t *testing.T) {
 	for want, args := range map[string][]string{
-		"--cluster: with --hosted":                    {"--hosted", "--cluster=spoke1"},
-		"--leader-elect: replicas of --hosted share":  {"--hosted", "--leader-elect"},
-		"--hosted-replica: only replicas of --hosted": {"--cluster=spoke1", "--hosted-replica=one"},
-		"--hosted-replica: \"A_b\" cannot be a part":  {"--hosted", "--hosted-replica=A_b"},
-		"--hosted-namespace: only --hosted":           {"--hosted-namespace=fleet"},
-		"--hosted-label: only --hosted":               {"--cluster=spoke1", "--hosted-label=fleet"},
-		"--hosted-namespace: \"A_b\" cannot be":       {"--hosted", "--hosted-namespace=A_b"},
-		"--hosted-label: \"a b\" cannot be a label":   {"--hosted", "--hosted-label=a b"},
+		"--cluster: with --hosted":                   {"--hosted", "--cluster=spoke1"},
+		"--leader-elect: replicas of --hosted share": {"--hosted", "--leader-elect"},
+		"--hosted-replica: only --hosted":            {"--cluster=spoke1", "--hosted-replica=one"},
+		"--hosted-replica: \"A_b\" cannot be a part": {"--hosted", "--hosted-replica=A_b"},
+		"--hosted-namespace: only --hosted":          {"--hosted-namespace=fleet"},
+		"--hosted-label: only --hosted":              {"--cluster=spoke1", "--hosted-label=fleet"},
+		"--hosted-namespace: \"A_b\" cannot be":      {"--hosted", "--hosted-namespace=A_b"},
+		"--hosted-label: \"a b\" cannot be a label":  {"--hosted", "--hosted-label=a b"},
 	} {
 		var said strings.Builder
 		set := flag.NewFlagSet("spoke", flag.ContinueOnError)

@@ -33,7 +33,7 @@ type shards struct {
 // TestShards is one story on one crowd: three replicas share twelve clusters, of which eleven are logical. While Operations run, one is killed and another
 // stands still for longer than its Leases last, and goes on. The third takes over, and no Operation runs twice.
 func TestShards(t *testing.T) {
-	s := newShards(t, 11, 1)
+	s := newShards(t, crowd.Options{Logical: 11, Real: 1})
 	for _, part := range []struct {
 		what string
 		do   func(*testing.T, *shards)
@@ -48,7 +48,7 @@ func TestShards(t *testing.T) {
 	}
 }
 
-func newShards(t *testing.T, logical, real int) *shards {
+func newShards(t *testing.T, o crowd.Options) *shards {
 	t.Helper()
 	_, spoke, err := install.Binaries(t.Context(), t.TempDir())
 	if err != nil {
@@ -56,9 +56,8 @@ func newShards(t *testing.T, logical, real int) *shards {
 	}
 	s := &shards{replicas: map[string]*crowd.Replica{}}
 	// The crowd outlives t.Context, which ends before the cleanup.
-	s.Crowd, err = crowd.Up(context.WithoutCancel(t.Context()), crowd.Options{
-		Logical: logical, Real: real, Up: testbed.Options{Progress: t.Output(), Timeout: 10 * time.Minute},
-	})
+	o.Up = testbed.Options{Progress: t.Output(), Timeout: 10 * time.Minute}
+	s.Crowd, err = crowd.Up(context.WithoutCancel(t.Context()), o)
 	t.Cleanup(func() {
 		if err := s.Down(); err != nil {
 			t.Error(err)

@@ -41,7 +41,7 @@ func (s *shard) reconcileSecret(ctx context.Context, req ctrl.Request) (ctrl.Res
 	raw := secret.Data[SecretKey]
 	config, err := configOf(raw)
 	// A cluster whose kubeconfig cannot be used is not served by the one before either.
-	return ctrl.Result{}, errors.Join(err, s.claim(name, config, fmt.Sprintf("%x", sha256.Sum256(raw))))
+	return ctrl.Result{}, errors.Join(err, s.claim(name, config, fmt.Sprintf("%x", sha256.Sum256(raw)))) //nolint:contextcheck // the claim outlives the request
 }
 
 // configOf a Secret's kubeconfig; nil with an error.
@@ -53,8 +53,9 @@ func configOf(raw []byte) (*rest.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data.%s cannot be read: %w", SecretKey, err)
 	}
-	if err := errors.Join(accept(config), unlimited(config)); err != nil {
+	if err := accept(config); err != nil {
 		return nil, err
 	}
+	unlimited(config)
 	return config, nil
 }

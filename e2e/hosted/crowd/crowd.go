@@ -90,11 +90,11 @@ func Up(ctx context.Context, o Options) (*Crowd, error) {
 		if err != nil {
 			return c, err
 		}
-		real := &Cluster{Name: s.Name, Namespace: "shop", Admin: admin}
-		if real.secret, err = install.HostedSecret(ctx, s.Name, s.Config(), s.Config().Host); err != nil {
+		one := &Cluster{Name: s.Name, Namespace: "shop", Admin: admin}
+		if one.secret, err = install.HostedSecret(ctx, s.Name, s.Config(), s.Config().Host); err != nil {
 			return c, err
 		}
-		c.Clusters = append(c.Clusters, real)
+		c.Clusters = append(c.Clusters, one)
 	}
 	if err := c.addLogical(ctx, o.Logical); err != nil {
 		return c, err

@@ -142,14 +142,8 @@ func (m Measurement) kill(ctx context.Context, c *Crowd, replicas []*Replica, n 
 	if err != nil {
 		return err
 	}
-	phases := map[opsv1alpha1.OperationPhase]int{}
-	look := func(ctx context.Context) bool {
-		var err error
-		phases, err = runs.Phases(ctx)
-		return err == nil
-	}
-	if err := m.until(ctx, func(ctx context.Context) bool { return look(ctx) && phases[opsv1alpha1.PhaseRunning] >= n/4 }); err != nil {
-		return fmt.Errorf("a quarter of the Operations do not run: %v: %w", phases, err)
+	if err := m.reach(ctx, runs, opsv1alpha1.PhaseRunning, n/4); err != nil {
+		return err
 	}
 	killed := time.Now()
 	if err := victim.Kill(); err != nil {
@@ -159,37 +153,57 @@ func (m Measurement) kill(ctx context.Context, c *Crowd, replicas []*Replica, n 
 	if err != nil {
 		return err
 	}
+	times, err := m.takenOver(ctx, c, victim.Replica, share[victim.Replica], killed)
+	if err != nil {
+		return err
+	}
+	if err := m.reach(ctx, runs, opsv1alpha1.PhaseSucceeded, n); err != nil {
+		return err
+	}
+	all := time.Since(killed)
+	wrong, err := runs.Twice(ctx)
+	m.say("\n%s was killed with %d clusters, on which Operations were %v. Taken over after %.1f s (first), %.1f s (median), %.1f s (last). "+
+		"All %d Operations have succeeded %.1f s after it was killed. Not run exactly once: %v.\n",
+		victim.Replica, len(times), theirs, times[0].Seconds(), times[len(times)/2].Seconds(), times[len(times)-1].Seconds(), n, all.Seconds(), wrong)
+	if len(wrong) > 0 {
+		err = errors.Join(err, errors.New("an Operation did not run exactly once"))
+	}
+	return err
+}
+
+// reach waits until n Operations are in a phase.
+func (m Measurement) reach(ctx context.Context, runs *Runs, phase opsv1alpha1.OperationPhase, n int) error {
+	var last map[opsv1alpha1.OperationPhase]int
+	if err := m.until(ctx, func(ctx context.Context) bool {
+		phases, err := runs.Phases(ctx)
+		if err == nil {
+			last = phases
+		}
+		return err == nil && phases[phase] >= n
+	}); err != nil {
+		return fmt.Errorf("Operations are %v, and %d were to be %s: %w", last, n, phase, err)
+	}
+	return nil
+}
+
+// takenOver waits until the clusters of a replica are others', and says how long after then each was, the soonest first.
+func (m Measurement) takenOver(ctx context.Context, c *Crowd, from string, clusters []string, then time.Time) ([]time.Duration, error) {
 	taken := map[string]time.Duration{}
 	if err := m.until(ctx, func(ctx context.Context) bool {
 		now, err := c.Holders(ctx)
 		if err != nil {
 			return false
 		}
-		for _, cluster := range share[victim.Replica] {
-			if h := now[cluster]; h.Replica != victim.Replica && h.Replica != "" {
-				taken[cluster] = h.Since.Sub(killed)
+		for _, cluster := range clusters {
+			if h := now[cluster]; h.Replica != from && h.Replica != "" {
+				taken[cluster] = h.Since.Sub(then)
 			}
 		}
-		return len(taken) == len(share[victim.Replica])
+		return len(taken) == len(clusters)
 	}); err != nil {
-		return fmt.Errorf("%d of %d clusters were taken over: %w", len(taken), len(share[victim.Replica]), err)
+		return nil, fmt.Errorf("%d of %d clusters were taken over: %w", len(taken), len(clusters), err)
 	}
-	if err := m.until(ctx, func(ctx context.Context) bool { return look(ctx) && phases[opsv1alpha1.PhaseSucceeded] == n }); err != nil {
-		return fmt.Errorf("not all Operations have succeeded: %v: %w", phases, err)
-	}
-	all := time.Since(killed)
-	wrong, err := runs.Twice(ctx)
-	if err != nil {
-		return err
-	}
-	times := slices.Sorted(maps.Values(taken))
-	m.say("\n%s was killed with %d clusters, on which Operations were %v. Taken over after %.1f s (first), %.1f s (median), %.1f s (last). "+
-		"All %d Operations have succeeded %.1f s after it was killed. Not run exactly once: %v.\n",
-		victim.Replica, len(times), theirs, times[0].Seconds(), times[len(times)/2].Seconds(), times[len(times)-1].Seconds(), n, all.Seconds(), wrong)
-	if len(wrong) > 0 {
-		return errors.New("an Operation did not run exactly once")
-	}
-	return nil
+	return slices.Sorted(maps.Values(taken)), nil
 }
 
 func (m Measurement) until(ctx context.Context, ok func(context.Context) bool) error {

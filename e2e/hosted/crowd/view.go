@@ -94,8 +94,13 @@ func (v *view) path(method, path string) string {
 }
 
 // in and out put one name in the place of the other.
-func (v *view) in(b []byte) []byte  { return bytes.ReplaceAll(b, []byte(Namespace), []byte(v.namespace)) }
-func (v *view) out(b []byte) []byte { return bytes.ReplaceAll(b, []byte(v.namespace), []byte(Namespace)) }
+func (v *view) in(b []byte) []byte {
+	return bytes.ReplaceAll(b, []byte(Namespace), []byte(v.namespace))
+}
+
+func (v *view) out(b []byte) []byte {
+	return bytes.ReplaceAll(b, []byte(v.namespace), []byte(Namespace))
+}
 
 func (v *view) answered(res *http.Response) error {
 	if res.StatusCode == http.StatusOK && res.Request.URL.Query().Get("watch") != "" {

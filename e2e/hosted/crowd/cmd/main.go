@@ -21,7 +21,7 @@ import (
 )
 
 func main() {
-	real := flag.Int("real", 3, "How many of the clusters are real: 0.7 GB each.")
+	genuine := flag.Int("real", 3, "How many of the clusters are real: 0.7 GB each.")
 	list := flag.String("clusters", "1,10,50,100", "How many clusters one replica serves, one after the other; three share the last number.")
 	settle := flag.Duration("settle", 15*time.Second, "How long a replica is left alone before it is looked at.")
 	spoke := flag.String("spoke", "", "The agent's binary. (default: built from this checkout)")
@@ -30,13 +30,13 @@ func main() {
 	defer stop()
 	ctx, cancel := testbed.WithParent(ctx)
 	defer cancel()
-	if err := run(ctx, *real, *list, *settle, *spoke); err != nil {
+	if err := run(ctx, *genuine, *list, *settle, *spoke); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, real int, list string, settle time.Duration, spoke string) (err error) {
+func run(ctx context.Context, genuine int, list string, settle time.Duration, spoke string) (err error) {
 	var sizes []int
 	for _, one := range strings.Split(list, ",") {
 		n, err := strconv.Atoi(one)
@@ -46,8 +46,8 @@ func run(ctx context.Context, real int, list string, settle time.Duration, spoke
 		sizes = append(sizes, n)
 	}
 	most := sizes[len(sizes)-1]
-	if real < 0 || real > most {
-		return fmt.Errorf("-real: %d of %d clusters cannot be real", real, most)
+	if genuine < 0 || genuine > most {
+		return fmt.Errorf("-real: %d of %d clusters cannot be real", genuine, most)
 	}
 	if spoke == "" {
 		dir, err := os.MkdirTemp("", "crowd-")
@@ -59,7 +59,7 @@ func run(ctx context.Context, real int, list string, settle time.Duration, spoke
 			return err
 		}
 	}
-	c, err := crowd.Up(ctx, crowd.Options{Logical: most - real, Real: real, Up: testbed.Options{Progress: os.Stderr, Timeout: 10 * time.Minute}})
+	c, err := crowd.Up(ctx, crowd.Options{Logical: most - genuine, Real: genuine, Up: testbed.Options{Progress: os.Stderr, Timeout: 10 * time.Minute}})
 	defer func() { err = errors.Join(err, c.Down()) }()
 	if err != nil {
 		return err
