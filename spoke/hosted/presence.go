@@ -95,6 +95,11 @@ func (s *shard) lookAt(l *coordinationv1.Lease) {
 
 // announce that this replica is there. It says so whatever is written there: it is no fence.
 func (s *shard) announce(ctx context.Context) {
+	s.presence.Lock()
+	defer s.presence.Unlock()
+	if s.gone {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.timings.Retry)
 	defer cancel()
 	now := metav1.NewMicroTime(s.clock.Now())
@@ -119,6 +124,12 @@ func (s *shard) announce(ctx context.Context) {
 
 // withdraw tells the other replicas that this one goes.
 func (s *shard) withdraw(ctx context.Context) {
+	s.presence.Lock()
+	defer s.presence.Unlock()
+	if s.gone {
+		return
+	}
+	s.gone = true
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), withdrawWithin)
 	defer cancel()
 	name := leaseNameOf(leaseOfReplica, s.source.Replica)

@@ -34,6 +34,9 @@ type shard struct {
 	cache    cache.Cache
 	cached   client.Reader
 	replicas *replicas
+	// presence is held while this replica says that it is there, or that it goes, after which it does not say so again.
+	presence sync.Mutex
+	gone     bool
 
 	// ready is closed when the other replicas are known.
 	ready   chan struct{}
@@ -72,14 +75,15 @@ func (m sharing) Start(ctx context.Context) error {
 	inner, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	defer context.AfterFunc(ctx, func() {
-		m.shard.close()
+		m.shard.close(ctx)
 		end()
 	})()
 	return m.Manager.Start(inner)
 }
 
-// close hands everything over. Nothing is claimed any more.
-func (s *shard) close() {
+// close hands everything over. Nothing is claimed any more, and the others know that from the beginning: they take each cluster as soon as it is given back.
+func (s *shard) close(ctx context.Context) {
+	s.withdraw(ctx)
 	s.mu.Lock()
 	s.closing = true
 	for _, e := range s.claims {
@@ -107,8 +111,7 @@ func (s *shard) Start(ctx context.Context, by multicluster.Aware) error {
 	for {
 		select {
 		case <-ctx.Done():
-			s.withdraw(ctx)
-			s.close() // has been, unless the manager ends for a reason of its own
+			s.close(ctx) // has been, unless the manager ends for a reason of its own
 			return nil
 		case <-tick.C:
 		}

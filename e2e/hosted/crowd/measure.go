@@ -33,10 +33,7 @@ type Measurement struct {
 
 // Run the measurement: one replica with more and more clusters, then three that share all of them, of which one is killed while an Operation runs on each.
 func (m Measurement) Run(ctx context.Context, c *Crowd) error {
-	if err := m.settle(ctx); err != nil { // controllers begin to watch when they have started
-		return err
-	}
-	base, err := c.watches(ctx)
+	base, err := m.others(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -216,6 +213,20 @@ func (m Measurement) settle(ctx context.Context) error {
 		return ctx.Err()
 	case <-time.After(m.Settle):
 		return nil
+	}
+}
+
+// others are the watches that are there without replicas, once no more are added: controllers begin to watch when they have started.
+func (m Measurement) others(ctx context.Context, c *Crowd) (int, error) {
+	for before := -1; ; {
+		now, err := c.watches(ctx)
+		if err != nil || now == before {
+			return now, err
+		}
+		before = now
+		if err := m.settle(ctx); err != nil {
+			return 0, err
+		}
 	}
 }
 
