@@ -45,7 +45,9 @@ func newView(server *rest.Config, namespace string, transport http.RoundTripper)
 	v.proxy = httputil.ReverseProxy{
 		Transport: transport, ModifyResponse: v.answered, FlushInterval: -1,
 		// Clients break watches off all the time: it is theirs to say when that is wrong.
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) { http.Error(w, err.Error(), http.StatusBadGateway) },
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+		},
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(to)
 			r.Out.Header.Del("Accept-Encoding") // what is compressed cannot be rewritten

@@ -36,19 +36,27 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, genuine int, list string, settle time.Duration, spoke string) (err error) {
-	var sizes []int
+// parse what the flags say: how many clusters there are one time after the other, and whether so many of them can be real.
+func parse(list string, genuine int) (sizes []int, err error) {
 	for _, one := range strings.Split(list, ",") {
 		n, err := strconv.Atoi(one)
 		if err != nil || n < 1 || len(sizes) > 0 && n < sizes[len(sizes)-1] {
-			return fmt.Errorf("-clusters: %q: give numbers of clusters, the least first, such as 1,10,50", list)
+			return nil, fmt.Errorf("-clusters: %q: give numbers of clusters, the least first, such as 1,10,50", list)
 		}
 		sizes = append(sizes, n)
 	}
-	most := sizes[len(sizes)-1]
-	if genuine < 0 || genuine > most {
-		return fmt.Errorf("-real: %d of %d clusters cannot be real", genuine, most)
+	if most := sizes[len(sizes)-1]; genuine < 0 || genuine > most {
+		return nil, fmt.Errorf("-real: %d of %d clusters cannot be real: give a number from 0 to %d", genuine, most, most)
 	}
+	return sizes, nil
+}
+
+func run(ctx context.Context, genuine int, list string, settle time.Duration, spoke string) (err error) {
+	sizes, err := parse(list, genuine)
+	if err != nil {
+		return err
+	}
+	most := sizes[len(sizes)-1]
 	if spoke == "" {
 		dir, err := os.MkdirTemp("", "crowd-")
 		if err != nil {
