@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -114,7 +115,7 @@ type fenced struct {
 
 // RoundTrip implements http.RoundTripper.
 func (r fenced) RoundTrip(req *http.Request) (*http.Response, error) {
-	changes := req.Method != http.MethodGet || req.Header.Get("Upgrade") != "" // a command in a pod
+	changes := req.Method != http.MethodGet || strings.HasSuffix(req.URL.Path, "/exec") // a command in a pod, by WebSocket
 	if !r.fence.enter(changes) {
 		if req.Body != nil {
 			_ = req.Body.Close()

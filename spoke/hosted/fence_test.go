@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,17 +31,14 @@ func (s *server) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
 }
 
-func newTestFence(s *server) (*fence, *testingclock.FakePassiveClock, func(method string, header ...string) error) {
+func newTestFence(s *server) (*fence, *testingclock.FakePassiveClock, func(method string, path ...string) error) {
 	c := testingclock.NewFakePassiveClock(time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC))
 	f := newFence(c, fenceLasts)
 	through := f.wrap(s)
-	return f, c, func(method string, header ...string) error {
-		req, err := http.NewRequestWithContext(context.Background(), method, "https://spoke1.example.com/api", http.NoBody)
+	return f, c, func(method string, path ...string) error {
+		req, err := http.NewRequestWithContext(context.Background(), method, "https://spoke1.example.com/api"+strings.Join(path, ""), http.NoBody)
 		if err != nil {
 			return err
-		}
-		for _, name := range header {
-			req.Header.Set(name, "websocket")
 		}
 		res, err := through.RoundTrip(req)
 		if err == nil {
@@ -90,12 +88,12 @@ func TestFenceIsShutByTheClock(t *testing.T) {
 func TestFenceWaitsForWhatWasSent(t *testing.T) {
 	for _, c := range []struct {
 		name, method string
-		header       []string
+		path         string
 		waits        bool
 	}{
-		{"a read", http.MethodGet, nil, false},
-		{"a write", http.MethodPost, nil, true},
-		{"a command", http.MethodGet, []string{"Upgrade"}, true},
+		{"a read", http.MethodGet, "/v1/pods", false},
+		{"a write", http.MethodPost, "/v1/namespaces/shop/pods", true},
+		{"a command", http.MethodGet, "/v1/namespaces/shop/pods/web/exec", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			arrived, answered := make(chan struct{}), make(chan struct{})
@@ -107,7 +105,7 @@ func TestFenceWaitsForWhatWasSent(t *testing.T) {
 			f.renew(now.Now())
 			f.set(true)
 			ended := make(chan error, 1)
-			go func() { ended <- ask(c.method, c.header...) }()
+			go func() { ended <- ask(c.method, c.path) }()
 			<-arrived
 			impatient, cancel := context.WithCancel(t.Context())
 			cancel()

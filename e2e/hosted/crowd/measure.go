@@ -178,7 +178,7 @@ func (m Measurement) reach(ctx context.Context, runs *Runs, phase opsv1alpha1.Op
 		}
 		return err == nil && phases[phase] >= n
 	}); err != nil {
-		return fmt.Errorf("Operations are %v, and %d were to be %s: %w", last, n, phase, err)
+		return fmt.Errorf("of the Operations %v are there, and %d were to be %s: %w", last, n, phase, err)
 	}
 	return nil
 }
