@@ -23,9 +23,6 @@ import (
 // It cannot be the name of one: those are DNS labels.
 const Unnamed multicluster.ClusterName = "this_cluster"
 
-// recorderName is the reporting controller of the agent's Events.
-const recorderName = "vworkspace-agent"
-
 // site is one cluster as the reconcilers see it. Reads of its Client come from the cache, writes go to the API server,
 // as the agent.
 type site struct {
@@ -87,6 +84,10 @@ func (s *sites) Engage(ctx context.Context, name multicluster.ClusterName, cl cl
 	if err != nil {
 		return err
 	}
+	tell, err := newRecorder(ctx, cl)
+	if err != nil {
+		return err
+	}
 	st := &site{
 		Client:         cl.GetClient(),
 		name:           managedCluster(name),
@@ -96,7 +97,7 @@ func (s *sites) Engage(ctx context.Context, name multicluster.ClusterName, cl cl
 		verdicts:       newVerdicts(),
 		kinds:          kinds,
 		remote:         speak,
-		recorder:       cl.GetEventRecorder(recorderName),
+		recorder:       tell,
 		metrics:        s.metrics,
 		caches:         cl.GetCache(),
 		pace:           newPace(),

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -85,8 +86,9 @@ func parse(set *flag.FlagSet, args []string) (flags, error) {
 	show := set.Bool("version", false, "Print the version and exit.")
 	set.StringVar(&f.cluster, "cluster", "", "Name of this cluster as a ManagedCluster of the hub; leave out on a cluster without a hub.")
 	set.BoolVar(&f.hosted, "hosted", false, "Be the agent of every cluster whose kubeconfig is in a Secret, named after the cluster, of --hosted-namespace.")
-	set.StringVar(&f.source.Namespace, "hosted-namespace", "", "With --hosted: the namespace of the Secrets, and of the Lease. (default "+hosted.DefaultNamespace+")")
+	set.StringVar(&f.source.Namespace, "hosted-namespace", "", "With --hosted: the namespace of the Secrets, and of the Leases. (default "+hosted.DefaultNamespace+")")
 	set.StringVar(&f.source.Label, "hosted-label", "", "With --hosted: the label that the Secrets carry, with the value true. (default "+hosted.DefaultLabel+")")
+	set.StringVar(&f.source.Replica, "hosted-replica", "", "With --hosted: the name of this replica, unlike those of the others. (default the host's name, which is the pod's)")
 	set.StringVar(&f.agentNamespace, "agent-namespace", opsv1alpha1.DefaultAgentNamespace,
 		"The agent's own namespace. Operations in it, and only those, may select across namespaces.")
 	set.StringVar(&f.approvalKeys, "approval-keys", opsv1alpha1.DefaultApprovalKeys,
@@ -97,7 +99,7 @@ func parse(set *flag.FlagSet, args []string) (flags, error) {
 		"Folder with tls.crt and tls.key for admission, which somebody else renews; without it they are made, and kept in the Secret "+admissionName+".")
 	set.StringVar(&f.metrics, "metrics-bind-address", "0", "Where to serve Prometheus metrics, such as 127.0.0.1:8080 or :8080; 0 for nowhere.")
 	set.StringVar(&f.probes, "health-probe-bind-address", "0", "Where to serve /healthz and /readyz, such as :8081; 0 for nowhere.")
-	set.BoolVar(&f.leaderElect, "leader-elect", false, "Let one of several replicas work at a time. Needed as soon as there are two.")
+	set.BoolVar(&f.leaderElect, "leader-elect", false, "Let one of several replicas work at a time. Needed as soon as there are two. Replicas of --hosted share the clusters without it.")
 	set.BoolVar(&f.verbose, "verbose", false, "Log more.")
 	if err := set.Parse(args); err != nil {
 		return f, err
@@ -114,28 +116,46 @@ func parse(set *flag.FlagSet, args []string) (flags, error) {
 
 // complete checks what the flags say together, and fills in defaults.
 func (f *flags) complete() error {
-	switch {
-	case !f.hosted && f.source.Namespace != "":
-		return errors.New("--hosted-namespace: only --hosted reads Secrets: add --hosted, or leave it out")
-	case !f.hosted && f.source.Label != "":
-		return errors.New("--hosted-label: only --hosted reads Secrets: add --hosted, or leave it out")
-	case f.hosted && f.cluster != "":
-		return errors.New("--cluster: with --hosted a cluster has the name of its Secret: leave out one of the two")
-	case f.hosted && f.admission.BindAddress != "0":
-		return errors.New("--admission-bind-address: API servers of hosted clusters do not reach this process: leave it out")
-	case !f.hosted:
-		f.admission.Name, f.admission.Namespace = admissionName, f.agentNamespace
-		f.admission.Instances = []admission.Rule{admission.OfCluster(f.cluster)}
-		f.admission.Templates = []admission.Rule{admission.ValidTemplate}
-		f.admission.Operations = []admission.Rule{
-			admission.SoundWindow, admission.NoExpressions,
-			(&admission.Follows{AgentNamespace: f.agentNamespace}).Rule,
-			admission.SoundClaim(client.ObjectKey{Namespace: f.agentNamespace, Name: f.approvalKeys}, clock.RealClock{}),
+	if f.hosted {
+		return f.completeHosted()
+	}
+	for name, set := range map[string]bool{
+		"namespace": f.source.Namespace != "", "label": f.source.Label != "", "replica": f.source.Replica != "",
+	} {
+		if set {
+			return fmt.Errorf("--hosted-%s: only --hosted reads Secrets: add --hosted, or leave it out", name)
 		}
-		return nil
+	}
+	f.admission.Name, f.admission.Namespace = admissionName, f.agentNamespace
+	f.admission.Instances = []admission.Rule{admission.OfCluster(f.cluster)}
+	f.admission.Templates = []admission.Rule{admission.ValidTemplate}
+	f.admission.Operations = []admission.Rule{
+		admission.SoundWindow, admission.NoExpressions,
+		(&admission.Follows{AgentNamespace: f.agentNamespace}).Rule,
+		admission.SoundClaim(client.ObjectKey{Namespace: f.agentNamespace, Name: f.approvalKeys}, clock.RealClock{}),
+	}
+	return nil
+}
+
+// completeHosted is the same with --hosted.
+func (f *flags) completeHosted() error {
+	switch {
+	case f.leaderElect:
+		return errors.New("--leader-elect: replicas of --hosted share the clusters, and each cluster has a Lease: leave it out")
+	case f.cluster != "":
+		return errors.New("--cluster: with --hosted a cluster has the name of its Secret: leave out one of the two")
+	case f.admission.BindAddress != "0":
+		return errors.New("--admission-bind-address: API servers of hosted clusters do not reach this process: leave it out")
 	}
 	f.source.Namespace = cmp.Or(f.source.Namespace, hosted.DefaultNamespace)
 	f.source.Label = cmp.Or(f.source.Label, hosted.DefaultLabel)
+	if f.source.Replica == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return fmt.Errorf("--hosted-replica: the host's name is not known, give one: %w", err)
+		}
+		f.source.Replica = strings.ToLower(host)
+	}
 	if err := f.source.Validate(); err != nil {
 		return fmt.Errorf("--%w", err)
 	}
@@ -165,7 +185,7 @@ func run(ctx context.Context, f flags) error {
 	var mgr mcmanager.Manager
 	if f.hosted {
 		options.Workers = hosted.Workers
-		mgr, err = f.source.NewManager(ctx, local, scheme)
+		mgr, err = f.source.NewManager(local, scheme)
 	} else {
 		name := cmp.Or(multicluster.ClusterName(f.cluster), spoke.Unnamed)
 		mgr, err = mcmanager.WithMultiCluster(local, single.New(name, local))
@@ -186,7 +206,7 @@ func run(ctx context.Context, f flags) error {
 		return err
 	}
 	if f.hosted {
-		ctrl.Log.Info("starting the hosted agents", "version", version, "secretsIn", f.source.Namespace, "label", f.source.Label, "agentNamespace", f.agentNamespace)
+		ctrl.Log.Info("starting the hosted agents", "version", version, "replica", f.source.Replica, "secretsIn", f.source.Namespace, "label", f.source.Label, "agentNamespace", f.agentNamespace)
 	} else {
 		ctrl.Log.Info("starting the agent", "version", version, "cluster", f.cluster, "agentNamespace", f.agentNamespace)
 	}
@@ -215,12 +235,12 @@ func managerOptions(f flags, scheme *runtime.Scheme) ctrl.Options {
 // readiness of the cluster that the process speaks to by its own credentials. Hosted clusters come and go: whether they answer is counted and logged,
 // and does not make a process unready that serves others. Nor need the cluster where their Secrets are serve our kinds.
 func (f flags) readiness() telemetry.Readiness {
-	r, lease := telemetry.Readiness{Kinds: spoke.Kinds()}, types.NamespacedName{Namespace: f.agentNamespace, Name: leaseName}
 	if f.hosted {
-		r.Kinds, lease = nil, types.NamespacedName{Namespace: f.source.Namespace, Name: hosted.LeaderElectionID}
+		return telemetry.Readiness{}
 	}
+	r := telemetry.Readiness{Kinds: spoke.Kinds()}
 	if f.leaderElect {
-		r.Lease = lease
+		r.Lease = types.NamespacedName{Namespace: f.agentNamespace, Name: leaseName}
 	}
 	return r
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"flag"
+	"os"
 	"strings"
 	"testing"
 
@@ -13,11 +14,14 @@ import (
 // What does not make sense together is refused, with the flag to change.
 func TestFlagsThatDoNotGoTogether(t *testing.T) {
 	for want, args := range map[string][]string{
-		"--cluster: with --hosted":                  {"--hosted", "--cluster=spoke1"},
-		"--hosted-namespace: only --hosted":         {"--hosted-namespace=fleet"},
-		"--hosted-label: only --hosted":             {"--cluster=spoke1", "--hosted-label=fleet"},
-		"--hosted-namespace: \"A_b\" cannot be":     {"--hosted", "--hosted-namespace=A_b"},
-		"--hosted-label: \"a b\" cannot be a label": {"--hosted", "--hosted-label=a b"},
+		"--cluster: with --hosted":                   {"--hosted", "--cluster=spoke1"},
+		"--leader-elect: replicas of --hosted share": {"--hosted", "--leader-elect"},
+		"--hosted-replica: only --hosted":            {"--cluster=spoke1", "--hosted-replica=one"},
+		"--hosted-replica: \"A_b\" cannot be a part": {"--hosted", "--hosted-replica=A_b"},
+		"--hosted-namespace: only --hosted":          {"--hosted-namespace=fleet"},
+		"--hosted-label: only --hosted":              {"--cluster=spoke1", "--hosted-label=fleet"},
+		"--hosted-namespace: \"A_b\" cannot be":      {"--hosted", "--hosted-namespace=A_b"},
+		"--hosted-label: \"a b\" cannot be a label":  {"--hosted", "--hosted-label=a b"},
 	} {
 		var said strings.Builder
 		set := flag.NewFlagSet("spoke", flag.ContinueOnError)
@@ -33,7 +37,11 @@ func TestHostedDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (hosted.Source{Namespace: hosted.DefaultNamespace, Label: hosted.DefaultLabel}); f.source != want {
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (hosted.Source{Namespace: hosted.DefaultNamespace, Label: hosted.DefaultLabel, Replica: strings.ToLower(host)}); f.source != want {
 		t.Errorf("got %+v, want %+v", f.source, want)
 	}
 	if f, err = parse(flag.NewFlagSet("spoke", flag.ContinueOnError), []string{"--cluster=spoke1"}); err != nil || f.source != (hosted.Source{}) {
@@ -51,7 +59,6 @@ func TestReadiness(t *testing.T) {
 		{[]string{"--cluster=spoke1"}, 5, "/"},
 		{[]string{"--cluster=spoke1", "--leader-elect", "--agent-namespace=agent"}, 5, "agent/vworkspace-agent"},
 		{[]string{"--hosted"}, 0, "/"},
-		{[]string{"--hosted", "--leader-elect", "--hosted-namespace=fleet"}, 0, "fleet/vworkspace-hosted"},
 	} {
 		f, err := parse(flag.NewFlagSet("spoke", flag.ContinueOnError), c.args)
 		if err != nil {

@@ -38,11 +38,15 @@ func Hosted(ctx context.Context, fleet *testbed.Fleet, hub, spoke string) (hubPr
 	if hubProcess, err = startHub(ctx, fleet, hub); err != nil {
 		return nil, nil, err
 	}
-	hosting, err = start(ctx, fleet, fleet.Hub, "vworkspace-hosted", spoke, hosted.DefaultNamespace, HostedAccount, "--hosted", "--leader-elect=true")
-	if err != nil {
+	if hosting, err = HostedReplica(ctx, fleet, spoke, "vworkspace-hosted"); err != nil {
 		return nil, nil, err
 	}
 	return hubProcess, hosting, AwaitAdmission(ctx, fleet.Hub.Config())
+}
+
+// HostedReplica starts one of the processes that are the agents of the clusters that are handed over; its name is unlike those of the others.
+func HostedReplica(ctx context.Context, fleet *testbed.Fleet, spoke, name string, args ...string) (*testbed.Process, error) {
+	return start(ctx, fleet, fleet.Hub, name, spoke, hosted.DefaultNamespace, HostedAccount, append([]string{"--hosted", "--hosted-replica=" + name}, args...)...)
 }
 
 // OnHosting applies what a process with hosted agents needs on the cluster that it runs on.

@@ -120,7 +120,10 @@ var permissions = []permission{
 	{theHosted, "update", "secrets", hosted.DefaultNamespace, false, "it writes none"},
 	{theHosted, "watch", "operations.ops.vworkspace.io", "*", false, "on the cluster it runs on it is nobody's agent"},
 	{theHosted, "get", "namespaces", "*", false, "nothing there concerns it"},
-	{theHosted, "update", "leases.coordination.k8s.io=" + hosted.LeaderElectionID, hosted.DefaultNamespace, true, "lead"},
+	{theHosted, "watch", "leases.coordination.k8s.io", hosted.DefaultNamespace, true, "which replicas there are, and who serves which cluster"},
+	{theHosted, "update", "leases.coordination.k8s.io", hosted.DefaultNamespace, true, "serve a cluster, give it up, take it over"},
+	{theHosted, "delete", "leases.coordination.k8s.io", hosted.DefaultNamespace, true, "those of replicas that ended and clusters that left"},
+	{theHosted, "update", "leases.coordination.k8s.io", ungated, false, "no other process is its to stop"},
 
 	{theWorkAgent, "list", "manifestworks.work.open-cluster-management.io", "spoke1", true, "its own works"},
 	{theWorkAgent, "list", "manifestworks.work.open-cluster-management.io", "spoke2", false, "never another cluster's"},

@@ -4,20 +4,13 @@ package hosted
 
 import (
 	"context"
-	"net/http"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
 
-	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
-	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/spoke"
 )
 
@@ -31,35 +24,6 @@ func Cluster(scheme *runtime.Scheme) cluster.Option {
 		o.MapperProvider = newMapper
 		o.NewCache = newCache
 	}
-}
-
-// mapper knows the kinds that every cluster serves without asking it.
-type mapper struct {
-	meta.RESTMapper
-	known meta.RESTMapper
-}
-
-func newMapper(config *rest.Config, client *http.Client) (meta.RESTMapper, error) {
-	asking, err := apiutil.NewDynamicRESTMapper(config, client)
-	if err != nil {
-		return nil, err
-	}
-	known := meta.NewDefaultRESTMapper(nil)
-	known.Add(opsv1alpha1.GroupVersion.WithKind("Operation"), meta.RESTScopeNamespace)
-	known.Add(opsv1alpha1.GroupVersion.WithKind("OperationTemplate"), meta.RESTScopeRoot)
-	known.Add(opsv1alpha1.GroupVersion.WithKind("AgentPolicy"), meta.RESTScopeRoot)
-	known.Add(opsv1alpha1.GroupVersion.WithKind("Freeze"), meta.RESTScopeRoot)
-	known.Add(appsv1alpha1.GroupVersion.WithKind("ApplicationInstance"), meta.RESTScopeNamespace)
-	known.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)
-	return mapper{RESTMapper: asking, known: known}, nil
-}
-
-// RESTMapping implements meta.RESTMapper.
-func (m mapper) RESTMapping(gk schema.GroupKind, versions ...string) (*meta.RESTMapping, error) {
-	if mapping, err := m.known.RESTMapping(gk, versions...); err == nil {
-		return mapping, nil
-	}
-	return m.RESTMapper.RESTMapping(gk, versions...)
 }
 
 // neverWaiting is a cache for which nobody waits while a cluster is engaged. Clusters are engaged one after the other, under the locks of every

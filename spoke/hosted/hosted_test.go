@@ -100,7 +100,7 @@ func (a agents) counts(t *testing.T, available, away int) {
 }
 
 // run starts the agents and stops them with the test. multiple gives the multicluster manager of a local one.
-func run(t *testing.T, local *rest.Config, workers int, multiple func(context.Context, manager.Manager, *k8sruntime.Scheme) (mcmanager.Manager, error)) agents {
+func run(t *testing.T, local *rest.Config, workers int, multiple func(manager.Manager, *k8sruntime.Scheme) (mcmanager.Manager, error)) agents {
 	t.Helper()
 	scheme := newScheme(t)
 	probes, err := net.Listen("tcp", "127.0.0.1:0")
@@ -121,7 +121,7 @@ func run(t *testing.T, local *rest.Config, workers int, multiple func(context.Co
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	if a.Manager, err = multiple(ctx, mgr, scheme); err != nil {
+	if a.Manager, err = multiple(mgr, scheme); err != nil {
 		t.Fatal(err)
 	}
 	o := spoke.Options{Engines: engines.NewRegistry(job.New()), Workers: workers, Metrics: a.metrics, Discovery: often}
@@ -202,7 +202,7 @@ func asHosted() *rest.Config {
 
 // TestClustersComeAndGo hands a cluster over, gives it other credentials and takes it away, time and again, and looks for what is left behind.
 func TestClustersComeAndGo(t *testing.T) {
-	source := hosted.Source{Namespace: hosted.DefaultNamespace, Label: hosted.DefaultLabel}
+	source := hosted.Source{Namespace: hosted.DefaultNamespace, Label: hosted.DefaultLabel, Replica: "one"}
 	mgr := run(t, asHosted(), hosted.Workers, source.NewManager)
 	hub, c := connect(t, fleet.Hub.Config()), fleet.Spokes[0]
 	key := multicluster.ClusterName(c.Name)
@@ -330,7 +330,7 @@ func TestOneIsAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	provider := clusters.New()
-	mgr := run(t, fleet.Hub.Config(), hosted.Workers, func(_ context.Context, local manager.Manager, _ *k8sruntime.Scheme) (mcmanager.Manager, error) {
+	mgr := run(t, fleet.Hub.Config(), hosted.Workers, func(local manager.Manager, _ *k8sruntime.Scheme) (mcmanager.Manager, error) {
 		return mcmanager.WithMultiCluster(local, provider)
 	})
 	for _, c := range []struct {

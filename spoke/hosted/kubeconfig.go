@@ -75,9 +75,8 @@ func withoutFiles(o any) (any, error) {
 }
 
 // unlimited leaves the pace to the API server's priority and fairness, as the agent of one cluster does.
-func unlimited(config *rest.Config) error {
+func unlimited(config *rest.Config) {
 	if config.QPS == 0 {
 		config.QPS = -1
 	}
-	return nil
 }

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	workv1 "open-cluster-management.io/api/work/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -25,7 +26,7 @@ import (
 
 var (
 	// WorkKind is the kind of what a cluster is sent, by us and by Open Cluster Management.
-	WorkKind      = workv1.SchemeGroupVersion.WithKind("ManifestWork")
+	WorkKind      = schema.GroupVersion(workv1.GroupVersion).WithKind("ManifestWork")
 	operationKind = opsv1alpha1.GroupVersion.WithKind("Operation")
 )
 

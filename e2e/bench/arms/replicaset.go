@@ -8,6 +8,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	workv1alpha1 "open-cluster-management.io/api/work/v1alpha1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -82,7 +83,7 @@ func (r *replicaSet) Send(ctx context.Context, name string, n int) (*Run, error)
 	}
 	return &Run{
 		Children: WorkKind, Labels: client.MatchingLabels{labelReplicaSet: bed.Namespace + "." + name}, Report: workDone,
-		Parent: workv1alpha1.SchemeGroupVersion.WithKind("ManifestWorkReplicaSet"), Key: client.ObjectKeyFromObject(set),
+		Parent: schema.GroupVersion(workv1alpha1.GroupVersion).WithKind("ManifestWorkReplicaSet"), Key: client.ObjectKeyFromObject(set),
 		Completed: func(parent *unstructured.Unstructured) int {
 			n, _, _ := unstructured.NestedInt64(parent.Object, "status", "summary", "available")
 			return int(n)

@@ -29,7 +29,7 @@ func ThisMachine() Machine {
 	m := Machine{Date: time.Now().UTC().Truncate(time.Second), CPUs: runtime.NumCPU(), Go: runtime.Version()}
 	var info unix.Sysinfo_t
 	if unix.Sysinfo(&info) == nil {
-		m.Memory = uint64(info.Totalram) * uint64(info.Unit)
+		m.Memory = info.Totalram * uint64(info.Unit)
 		m.Load = float64(info.Loads[0]) / (1 << 16)
 	}
 	var name unix.Utsname

@@ -221,7 +221,7 @@ func (c *crowd) end(ctx context.Context) error {
 		}
 		looks, err := parent.Await(ctx, n)
 		if err != nil {
-			return fmt.Errorf("Operation %s: %w", c.runs[i].Key, err)
+			return fmt.Errorf("the word of Operation %s: %w", c.runs[i].Key, err)
 		}
 		last := looks[len(looks)-1]
 		c.Ended, c.Bytes = max(c.Ended, last.At.Sub(begun).Seconds()), max(c.Bytes, last.Bytes)
