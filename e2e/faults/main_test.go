@@ -25,7 +25,7 @@ var (
 	// Three stories at a time also on fewer cores: a story mostly waits.
 	labCount = flag.Int("faults.labs", 3, "how many stories are told at a time, each on two API servers of its own")
 	long     = flag.Bool("faults.long", false, "try every fault at every write of every story, instead of a sample: about an hour and a half")
-	few      = flag.Uint64("faults.sample", 240, "try one in so many of these, unless all are tried")
+	few      = flag.Uint64("faults.sample", 400, "try one in so many of these, unless all are tried")
 	soak     = flag.Duration("faults.soak", 20*time.Second, "for how long random Operations are created in random faults; one round at least")
 	last     = flag.Duration("faults.patience", patience, "what every wait of a story is bounded by: more on a machine that has other things to do")
 	host     = flag.Bool("faults.hosted", false, "run the agent in hosted mode")
