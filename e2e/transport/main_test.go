@@ -4,6 +4,7 @@ package transport
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -15,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	workv1 "open-cluster-management.io/api/work/v1"
@@ -27,8 +29,14 @@ import (
 // patience is how long anything may take. Nearly all takes milliseconds; an agent whose gRPC server was gone waits up to two minutes before it asks again.
 const patience = 5 * time.Minute
 
+// slow is what is worth a line in the log.
+const slow = time.Second
+
 // fleet is the one fleet of this package: spoke1 by the API server, spoke2 by gRPC.
 var fleet *testbed.Fleet
+
+// long tests wait for an agent that has lost the gRPC server more than once; each time it waits longer before it asks again.
+var long = flag.Bool("transport.long", false, "run what takes minutes too")
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -49,6 +57,12 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
+// Names of the two transports.
+const (
+	byAPIServer = "API server"
+	byGRPC      = "gRPC"
+)
+
 // way is one of the two transports, and the cluster that has it.
 type way struct {
 	name       string
@@ -56,27 +70,37 @@ type way struct {
 	hub, spoke client.WithWatch
 }
 
+// ways are both of them.
+func ways(t *testing.T) [2]way {
+	t.Helper()
+	hub := connect(t, fleet.Hub)
+	return [2]way{
+		{byAPIServer, fleet.Spokes[0], hub, connect(t, fleet.Spokes[0])},
+		{byGRPC, fleet.Spokes[1], hub, connect(t, fleet.Spokes[1])},
+	}
+}
+
 // both ways, each as a test of its own.
 func both(t *testing.T, test func(t *testing.T, w way)) {
-	for i, name := range []string{"API server", "gRPC"} {
-		c := fleet.Spokes[i]
-		t.Run(name, func(t *testing.T) { test(t, way{name, c, connect(t, fleet.Hub), connect(t, c)}) })
+	for _, w := range ways(t) {
+		t.Run(w.name, func(t *testing.T) { test(t, w) })
 	}
 }
 
 func connect(t *testing.T, c *testbed.Cluster) client.WithWatch {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, workv1.Install} {
-		if err := add(scheme); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cl, err := client.NewWithWatch(c.Config(), client.Options{Scheme: scheme})
+	cl, err := client.NewWithWatch(c.Config(), client.Options{Scheme: scheme()})
 	if err != nil {
 		t.Fatalf("connect to %s: %v", c.Name, err)
 	}
 	return cl
+}
+
+func scheme() *runtime.Scheme {
+	s := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(s))
+	utilruntime.Must(workv1.Install(s))
+	return s
 }
 
 // note is what a work brings: a ConfigMap whose phase is told back as it changes.
@@ -108,10 +132,10 @@ func work(cluster, name, sent string, then workv1.DeletePropagationPolicyType) *
 	return w
 }
 
-// create a work that is gone, with what it brought, at the end.
-func (w way) create(t *testing.T, name, sent string, then workv1.DeletePropagationPolicyType) *workv1.ManifestWork {
+// create a work that brings "1", and is gone, with what it brought, at the end.
+func (w way) create(t *testing.T, name string, then workv1.DeletePropagationPolicyType) *workv1.ManifestWork {
 	t.Helper()
-	mw := work(w.cluster.Name, name, sent, then)
+	mw := work(w.cluster.Name, name, "1", then)
 	if err := w.hub.Create(t.Context(), mw); err != nil {
 		t.Fatalf("create ManifestWork %s: %v", name, err)
 	}
@@ -190,5 +214,7 @@ func eventually(t *testing.T, what string, ok func(ctx context.Context) (bool, s
 	if err != nil {
 		t.Fatalf("wait for %s: %v; last seen: %s", what, err, last)
 	}
-	t.Logf("%s after %s", what, time.Since(begun).Round(time.Millisecond))
+	if took := time.Since(begun); took > slow {
+		t.Logf("%s took %s", what, took.Round(time.Millisecond))
+	}
 }
