@@ -10,7 +10,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 TEST_PARALLEL ?= 2
 TEST_TIMEOUT  ?= 30m
 # These start some twenty to fifty processes each, and wait for all of them: two at once on two cores, and what they wait for comes too late.
-FLEET_PACKAGES = /e2e/(addon|cli|engines|faults|hosted|scenarios)$$
+FLEET_PACKAGES = /e2e/(addon|cli|engines|faults|hosted|scenarios|transport)$$
 # These need root and real nodes: `make e2e`.
 POD_PACKAGES   = /e2e/pods$$
 BENCH         ?= .

@@ -39,6 +39,8 @@ const MinClusters = 3
 type Options struct {
 	// Clusters is the number of spokes, at least MinClusters; 3 when 0.
 	Clusters int
+	// GRPC is how many of them, the last ones, reach the hub by Open Cluster Management's gRPC server instead of its API server.
+	GRPC int
 	// Dir holds kubeconfigs and logs; a temporary folder, gone at the end, when empty.
 	Dir string
 	// Screen shows how it goes on.
@@ -115,7 +117,7 @@ func (d *Demo) bringUp(ctx context.Context, o Options) (hub, spoke string, err e
 		return err
 	})
 	// The fleet outlives this function, so it must not be tied to the group's context.
-	d.Fleet, err = testbed.Up(ctx, testbed.Options{Dir: o.Dir, Clusters: o.Clusters, Charts: []string{filepath.Join(charts, "charts")}, Progress: d.screen})
+	d.Fleet, err = testbed.Up(ctx, testbed.Options{Dir: o.Dir, Clusters: o.Clusters, GRPC: o.GRPC, Charts: []string{filepath.Join(charts, "charts")}, Progress: d.screen})
 	return hub, spoke, errors.Join(err, group.Wait())
 }
 

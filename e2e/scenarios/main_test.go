@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -38,14 +39,18 @@ const (
 // fleet is the one fleet of this package.
 var fleet *demo.Demo
 
+// overGRPC clusters, the last ones, reach the hub by Open Cluster Management's gRPC server instead of its API server; nothing else differs.
+var overGRPC = flag.Int("scenarios.grpc", 0, "how many of the 3 clusters reach the hub by gRPC")
+
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
+	flag.Parse()
 	ctrllog.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var err error
-	if fleet, err = demo.Start(ctx, demo.Options{Clusters: clusters, Screen: demo.NewScreen(os.Stderr, false)}); err != nil {
+	if fleet, err = demo.Start(ctx, demo.Options{Clusters: clusters, GRPC: *overGRPC, Screen: demo.NewScreen(os.Stderr, false)}); err != nil {
 		fmt.Fprintln(os.Stderr, "start the fleet:", err)
 		return 1
 	}

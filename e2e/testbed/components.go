@@ -32,6 +32,7 @@ var (
 	kubeScheduler         = component{"kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"}
 	ocm                   = component{"ocm", "./ocm"}
 	ocmAddOn              = component{"ocm-addon", "open-cluster-management.io/ocm/cmd/addon"}
+	ocmServer             = component{"ocm-server", "open-cluster-management.io/ocm/cmd/server"}
 	kwok                  = component{"kwok", "sigs.k8s.io/kwok/cmd/kwok"}
 )
 

@@ -30,6 +30,7 @@ type Fleet struct {
 
 	engines   []string
 	addOns    bool
+	grpc      *grpcServer // nil when no cluster needs it
 	dir       layout
 	bin       *binaries
 	sup       *supervisor
@@ -53,6 +54,9 @@ func Up(ctx context.Context, o Options) (*Fleet, error) {
 	if o.AddOns {
 		components = append(components, ocmAddOn)
 	}
+	if o.GRPC > 0 {
+		components = append(components, ocmServer)
+	}
 	bin, err := ensure(ctx, p, providedBy(os.Getenv(assetsVariable), envtestComponents), components, manifests)
 	if err != nil {
 		return nil, err
@@ -71,6 +75,9 @@ func Up(ctx context.Context, o Options) (*Fleet, error) {
 		return nil, err
 	}
 	f.plan(o.Clusters)
+	if o.GRPC > 0 {
+		f.grpc = &grpcServer{clusters: f.Spokes[o.Clusters-o.GRPC:]}
+	}
 	f.sup = newSupervisor(f.dir, p, f.initialState(self))
 	if err := f.bringUp(ctx, p, o); err != nil {
 		return nil, errors.Join(err, f.stop(PhaseFailed, err.Error()))
@@ -171,7 +178,7 @@ func (f *Fleet) Start(c Command) (*Process, error) {
 }
 
 // Process returns a process of the fleet by name, for instance "etcd", "hub-kube-apiserver", "hub-ocm-work",
-// "spoke1-klusterlet", "spoke1-kwok" or "spoke1-helm-controller"; nil if there is none.
+// "hub-ocm-grpc", "spoke1-klusterlet", "spoke1-kwok" or "spoke1-helm-controller"; nil if there is none.
 func (f *Fleet) Process(name string) *Process { return f.sup.process(name) }
 
 // Failed is closed when a process of the fleet has ended by itself. Everything else goes on until Down.

@@ -67,28 +67,31 @@ func (f *Fleet) prepareOCMHub(ctx context.Context) error {
 		kubeconfig(f.Hub.Name, f.Hub.config.Host, f.Hub.pki.caPEM(), bootstrapUser, bootstrap))
 }
 
-// waitBootstrapAllowed waits until the hub's authorizer, which learns of new roles through a watch, lets the
-// bootstrap user register a cluster. An agent that is forbidden to once does not try again: it gets its certificate,
+// waitBootstrapAllowed waits until the bootstrap user may register a cluster. An agent that is forbidden to once does not try again: it gets its certificate,
 // but never a ManagedCluster.
 func (f *Fleet) waitBootstrapAllowed(ctx context.Context) error {
-	kube, err := kubernetes.NewForConfig(f.Hub.config)
-	if err != nil {
-		return err
-	}
-	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-		User: bootstrapUser, Groups: []string{bootstrapUser},
-		ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Group: clusterv1.GroupName, Resource: "managedclusters", Verb: "create",
-		},
-	}}
-	err = wait.PollUntilContextCancel(ctx, probeEvery, true, func(ctx context.Context) (bool, error) {
-		answer, err := kube.AuthorizationV1().SubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
-		return err == nil && answer.Status.Allowed, err
+	err := f.waitAllowed(ctx, bootstrapUser, bootstrapUser, authorizationv1.ResourceAttributes{
+		Group: clusterv1.GroupName, Resource: "managedclusters", Verb: "create",
 	})
 	if err != nil {
 		return fmt.Errorf("wait until agents may register with the hub: %w", err)
 	}
 	return nil
+}
+
+// waitAllowed waits until the hub's authorizer, which learns of new roles through a watch, lets a user of a group do something.
+func (f *Fleet) waitAllowed(ctx context.Context, user, group string, what authorizationv1.ResourceAttributes) error {
+	kube, err := kubernetes.NewForConfig(f.Hub.config)
+	if err != nil {
+		return err
+	}
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User: user, Groups: []string{group}, ResourceAttributes: &what,
+	}}
+	return wait.PollUntilContextCancel(ctx, probeEvery, true, func(ctx context.Context) (bool, error) {
+		answer, err := kube.AuthorizationV1().SubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
+		return err == nil && answer.Status.Allowed, err
+	})
 }
 
 func (f *Fleet) bootstrapKubeconfig() string { return f.dir.data("ocm-bootstrap.kubeconfig") }
@@ -100,8 +103,8 @@ func (f *Fleet) startOCMHub(ctx context.Context) error {
 		name string
 		args []string
 	}{
-		{"ocm-registration", []string{"registration", "controller",
-			"--feature-gates=ManagedClusterAutoApproval=true", "--auto-approved-csr-users=" + bootstrapUser}},
+		{"ocm-registration", append([]string{"registration", "controller",
+			"--feature-gates=ManagedClusterAutoApproval=true", "--auto-approved-csr-users=" + bootstrapUser}, f.grpc.registration()...)},
 		{"ocm-placement", []string{"placement", "controller"}},
 		{"ocm-work", []string{"work", "manager",
 			"--feature-gates=ManifestWorkReplicaSet=true,CleanUpCompletedManifestWork=true"}},
@@ -153,25 +156,37 @@ func (f *Fleet) join(ctx context.Context, spoke *Cluster) error {
 	if err := os.MkdirAll(hubKubeconfigDir, 0o700); err != nil {
 		return err
 	}
+	toHub := f.toHub
+	if f.grpc.serves(spoke) {
+		toHub = f.grpc.toHub
+		if err := f.welcome(ctx, hub, spoke.Name); err != nil {
+			return err
+		}
+	}
 	_, err = f.sup.launch(ctx, func() (Command, probe, error) {
-		command, _, err := f.planOCM(spoke, "klusterlet", []string{
+		command, _, err := f.planOCM(spoke, "klusterlet", append([]string{
 			"klusterlet", "agent",
 			"--namespace=" + agentNamespace,
 			"--spoke-cluster-name=" + spoke.Name,
-			"--bootstrap-kubeconfig=" + f.bootstrapKubeconfig(),
 			"--hub-kubeconfig-dir=" + hubKubeconfigDir,
 			"--spoke-external-server-urls=" + spoke.config.Host,
-			"--workload-source-driver=kube",
-			"--workload-source-config=" + filepath.Join(hubKubeconfigDir, "kubeconfig"),
 			// Operations report through a watch; what is polled should not take OCM's 10 seconds in a demo.
 			"--status-sync-interval=2s",
 			"--feature-gates=RawFeedbackJsonString=true",
 			"--kube-api-qps=200", "--kube-api-burst=400",
-			"--hub-kube-api-qps=200", "--hub-kube-api-burst=400",
-		})
+		}, toHub(spoke.Name, hubKubeconfigDir)...))
 		return command, clusterAvailable(hub, spoke.Name, filepath.Join(hubKubeconfigDir, "kubeconfig")), err
 	})
 	return err
+}
+
+// toHub are the flags of an agent that reaches the hub by its API server. dir is where it keeps what the hub gave it.
+func (f *Fleet) toHub(_, dir string) []string {
+	return []string{
+		"--bootstrap-kubeconfig=" + f.bootstrapKubeconfig(),
+		"--workload-source-driver=kube", "--workload-source-config=" + filepath.Join(dir, "kubeconfig"),
+		"--hub-kube-api-qps=200", "--hub-kube-api-burst=400",
+	}
 }
 
 // planOCM is one process of Open Cluster Management, against its own cluster's API.

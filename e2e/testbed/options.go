@@ -29,6 +29,9 @@ type Options struct {
 	Bare bool
 	// AddOns runs Open Cluster Management's add-on manager on the hub too.
 	AddOns bool
+	// GRPC is how many of the clusters, the last of them, reach the hub by Open Cluster Management's gRPC server and not by its API server: their
+	// agents register, report and get their works there, and have no kubeconfig of the hub. See grpc.go.
+	GRPC int
 	// Charts are folders of Helm charts to serve: a chart, FOLDER/NAME or FOLDER/NAME/VERSION.
 	Charts []string
 	// Progress gets a line for everything that is built or becomes ready; nil for none.
@@ -41,6 +44,12 @@ type Options struct {
 func (o *Options) complete() error {
 	if o.Clusters < 0 || o.Clusters > maxClusters {
 		return fmt.Errorf("clusters: %d is not between 0 and %d", o.Clusters, maxClusters)
+	}
+	if o.GRPC < 0 || o.GRPC > o.Clusters {
+		return fmt.Errorf("grpc: %d is not between 0 and the %d clusters that there are", o.GRPC, o.Clusters)
+	}
+	if o.GRPC > 0 && o.Bare {
+		return errors.New("grpc: a bare fleet has no agents to reach the hub; leave one of the two out")
 	}
 	if o.Engines == nil {
 		o.Engines = AllEngines

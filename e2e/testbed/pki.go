@@ -41,18 +41,10 @@ const frontProxy = "front-proxy-client"
 // newPKI creates the authority and what kube-apiserver and kube-controller-manager need on disk: ca.crt, ca.key,
 // apiserver.crt, apiserver.key, front-proxy.crt, front-proxy.key, sa.key and sa.pub.
 func newPKI(name, dir string) (*pki, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("create the certificates of %s: %w", name, err)
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	p, err := newAuthority(name, dir)
 	if err != nil {
 		return nil, err
 	}
-	ca, err := cert.NewSelfSignedCACert(cert.Config{CommonName: name + "-ca"}, key)
-	if err != nil {
-		return nil, fmt.Errorf("create the certificate authority of %s: %w", name, err)
-	}
-	p := &pki{dir: dir, cert: ca, key: key}
 	serving, err := p.issue(&x509.Certificate{
 		Subject:     pkix.Name{CommonName: "kube-apiserver"},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
@@ -71,6 +63,22 @@ func newPKI(name, dir string) (*pki, error) {
 		return nil, err
 	}
 	return p, p.write(serving, proxy, account)
+}
+
+// newAuthority creates an authority alone. What it writes goes into dir.
+func newAuthority(name, dir string) (*pki, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("create the certificates of %s: %w", name, err)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	ca, err := cert.NewSelfSignedCACert(cert.Config{CommonName: name + "-ca"}, key)
+	if err != nil {
+		return nil, fmt.Errorf("create the certificate authority of %s: %w", name, err)
+	}
+	return &pki{dir: dir, cert: ca, key: key}, nil
 }
 
 // client issues a client certificate.
@@ -127,12 +135,17 @@ func (p *pki) write(serving, proxy keyPair, account *ecdsa.PrivateKey) error {
 	if err != nil {
 		return err
 	}
-	for name, data := range map[string][]byte{
+	return p.writeFiles(map[string][]byte{
 		"ca.crt": p.caPEM(), "ca.key": caKey,
 		"apiserver.crt": serving.cert, "apiserver.key": serving.key,
 		"front-proxy.crt": proxy.cert, "front-proxy.key": proxy.key,
 		"sa.key": accountKey, "sa.pub": accountPublic,
-	} {
+	})
+}
+
+// writeFiles beside the authority's own, for its owner's eyes only.
+func (p *pki) writeFiles(files map[string][]byte) error {
+	for name, data := range files {
 		if err := os.WriteFile(p.path(name), data, 0o600); err != nil {
 			return fmt.Errorf("write %s: %w", name, err)
 		}

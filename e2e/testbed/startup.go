@@ -12,7 +12,7 @@ import (
 // startAll starts everything in parallel, each part as soon as what it needs is there:
 //
 //	S3 server
-//	etcd -> hub:    control plane -> OCM's CRDs (joinable) -> OCM's controllers
+//	etcd -> hub:    control plane -> OCM's CRDs -> OCM's gRPC server, if any (joinable) -> OCM's controllers
 //	     -> spokes: control plane -> OCM's CRDs -> wait until joinable -> klusterlet -> Available
 //	                              -> the engines' CRDs -> their controllers
 //	                              -> scheduler, node, KWOK
@@ -67,6 +67,11 @@ func (f *Fleet) startHub(ctx context.Context, joinable chan<- struct{}) error {
 	}
 	if err := f.prepareOCMHub(ctx); err != nil {
 		return err
+	}
+	if f.grpc != nil {
+		if err := f.startGRPC(ctx); err != nil {
+			return err
+		}
 	}
 	close(joinable)
 	return f.startOCMHub(ctx)

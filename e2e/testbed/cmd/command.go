@@ -40,6 +40,7 @@ func upCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&o.dir, "dir", "", "the fleet's folder; a temporary one if empty")
 	c.Flags().IntVar(&o.clusters, "clusters", 3, "how many spokes join the hub")
+	c.Flags().IntVar(&o.grpc, "grpc", 0, "how many of them, the last ones, reach the hub by Open Cluster Management's gRPC server instead of its API server")
 	c.Flags().StringSliceVar(&o.charts, "charts", nil, "folders of Helm charts to serve: a chart, NAME or NAME/VERSION below")
 	c.Flags().StringSliceVar(&o.engines, "engines", testbed.AllEngines, "engines whose executors run on each spoke; --engines= for none")
 	c.Flags().DurationVar(&o.timeout, "timeout", testbed.DefaultTimeout, "how long the start may take, without building")

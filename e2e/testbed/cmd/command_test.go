@@ -52,6 +52,7 @@ func TestDetachAndDown(t *testing.T) {
 func TestBadUsage(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"up --clusters -1", "clusters: -1"},
+		{"up --clusters 1 --grpc 2", "grpc: 2 is not between 0 and the 1 clusters"},
 		{"up three", "unknown command"},
 		{"down", `"dir" not set`},
 		{"down --dir " + t.TempDir(), "holds no fleet"},

@@ -66,7 +66,7 @@ func startSupervisor(o upOptions, path string) (<-chan error, *exec.Cmd, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	args := []string{"up", "--" + detachedFlag, "--dir", o.dir, "--clusters", strconv.Itoa(o.clusters), "--timeout", o.timeout.String()}
+	args := []string{"up", "--" + detachedFlag, "--dir", o.dir, "--clusters", strconv.Itoa(o.clusters), "--grpc", strconv.Itoa(o.grpc), "--timeout", o.timeout.String()}
 	if len(o.charts) > 0 {
 		args = append(args, "--charts", strings.Join(o.charts, ","))
 	}

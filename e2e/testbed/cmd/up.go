@@ -14,7 +14,7 @@ import (
 
 type upOptions struct {
 	dir              string
-	clusters         int
+	clusters, grpc   int
 	charts           []string
 	engines          []string
 	timeout          time.Duration
@@ -29,7 +29,7 @@ func up(ctx context.Context, o upOptions, out io.Writer) error {
 		defer stop()
 	}
 	f, err := testbed.Up(ctx, testbed.Options{
-		Dir: o.dir, Clusters: o.clusters, Charts: o.charts, Engines: o.engines, Timeout: o.timeout, Progress: out,
+		Dir: o.dir, Clusters: o.clusters, GRPC: o.grpc, Charts: o.charts, Engines: o.engines, Timeout: o.timeout, Progress: out,
 	})
 	if err != nil {
 		return err
