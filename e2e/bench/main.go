@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -56,9 +57,9 @@ func newCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&p.scenarios, "scenarios", scenarios, "what to measure")
-	f.StringSliceVar(&p.arms, "arms", names(arms.All()), "arms of the race")
+	f.StringSliceVar(&p.arms, "arms", slices.DeleteFunc(names(arms.All()), func(a string) bool { return a == "azure-lifted" }), "arms of the race; also azure-lifted, which takes as long as azure")
 	f.IntSliceVar(&p.sizes, "clusters", []int{50, 200, 1000}, "numbers of clusters of the race, for all arms")
-	f.IntSliceVar(&p.ours, "ours", []int{5000, 10000}, "more numbers of clusters, for ours and the floor alone")
+	f.IntSliceVar(&p.ours, "ours", []int{5000, 10000}, "more numbers of clusters, for ours and the floor alone; 0 for none")
 	f.IntVar(&p.rounds, "rounds", 5, "turns of every arm for every number of clusters")
 	f.IntVar(&p.live, "live", 100, "Operations of the crowd: one on all of its clusters, the others on a tenth of them each")
 	f.IntVar(&p.crowd, "crowd", 10000, "clusters of the crowd")

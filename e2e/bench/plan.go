@@ -46,6 +46,9 @@ func (p *plan) check() error {
 			return fmt.Errorf("--scenarios: %q is not known; there are %s", s, strings.Join(scenarios, ", "))
 		}
 	}
+	if slices.Equal(p.ours, []int{0}) {
+		p.ours = nil
+	}
 	known := names(arms.All())
 	for _, a := range p.arms {
 		if !slices.Contains(known, a) {

@@ -16,6 +16,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"--scenarios=sprint"}, `--scenarios: "sprint" is not known; there are latency, race, restart, crowd`},
 		{[]string{"--arms=ours,theirs"}, `--arms: "theirs" is not known; there are `},
 		{[]string{"--clusters=0"}, "--clusters: 0 is not between 1 and 20000"},
+		{[]string{"--ours=0,5"}, "--ours: 0 is not between 1 and 20000"},
 		{[]string{"--ours=20001"}, "--ours: 20001 is not between 1 and 20000"},
 		{[]string{"--crowd=-1"}, "--crowd: -1 is not between 1 and 20000"},
 		{[]string{"--rounds=0"}, "--rounds: 0 is less than 1"},
