@@ -61,7 +61,7 @@ func newCommand() *cobra.Command {
 	f.IntSliceVar(&p.sizes, "clusters", []int{50, 200, 1000}, "numbers of clusters of the race, for all arms")
 	f.IntSliceVar(&p.ours, "ours", []int{5000, 10000}, "more numbers of clusters, for ours and the floor alone; 0 for none")
 	f.IntVar(&p.rounds, "rounds", 5, "turns of every arm for every number of clusters")
-	f.IntVar(&p.live, "live", 100, "Operations of the crowd: one on all of its clusters, the others on a tenth of them each")
+	f.IntVar(&p.live, "live", 100, "Operations of the crowd: one on all of its clusters, the others on a twentieth of them each")
 	f.IntVar(&p.crowd, "crowd", 10000, "clusters of the crowd")
 	f.StringVar(&p.out, "out", "dist/bench", "folder for bench.json, bench.md and the pictures")
 	f.StringVar(&p.profiles, "profiles", "", "folder for profiles (processor, heap, locks) of the hub in the crowd, for go tool pprof; none by default")

@@ -74,7 +74,7 @@ func (p *plan) check() error {
 func (p *plan) wants(scenario string) bool { return slices.Contains(p.scenarios, scenario) }
 
 // share of the crowd's clusters that most of its Operations are on.
-func (p *plan) share() int { return max(p.crowd/10, 1) }
+func (p *plan) share() int { return max(p.crowd/20, 1) }
 
 // run what was asked for, and write down what there is after every step, so that a run that is broken off leaves that.
 func (p *plan) run(ctx context.Context, say, out io.Writer) (err error) {

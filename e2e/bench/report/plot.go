@@ -76,6 +76,9 @@ func (p picture) draw(cells []cell) ([]byte, error) {
 	option.CategoryAxis.Labels = labels
 	option.Legend.SeriesNames = names
 	option.Legend.Offset.Top = "28"
+	for i := range option.ValueAxis {
+		option.ValueAxis[i].Min = charts.Ptr(0.0) // bars that begin elsewhere lie
+	}
 	for i := range option.SeriesList {
 		option.SeriesList[i].Label.Show = charts.Ptr(true)
 		option.SeriesList[i].Label.ValueFormatter = func(v float64) string { return fmt.Sprintf("%.*f", p.digits, v) }
