@@ -34,7 +34,7 @@ const long = `Measure vWorkspace Fleet at fleet scale: beside plain client-go, w
 
   race     one payload to N clusters and their reports back, by every arm in ABBA order
   restart  the hub restarts among 5,000 finished works, and then has nothing to do
-  latency  from the hub to a spoke's Job and back, by watch and by poll, on a fleet of real control planes
+  latency  from the hub to a spoke's Job and back, on a fleet of real control planes
   crowd    100 Operations live at once on 10,000 clusters, and a small urgent one behind them
 
 The first run builds what is missing: the testbed's components, and for the arms of peers those too. An hour or more in all; choose with the flags.`

@@ -27,8 +27,8 @@ const (
 	// finished works that the hub restarts among, and how long it is left alone then.
 	finished = 5000
 	idle     = time.Minute
-	// trips on the whole road, and those with feedback that is polled, which takes up to half a minute each.
-	trips, polled = 20, 5
+	// trips on the whole road.
+	trips = 20
 )
 
 // plan is what the command line asks for.
@@ -91,7 +91,7 @@ func (p *plan) run(ctx context.Context, say, out io.Writer) (err error) {
 		}
 	}()
 	if p.wants("latency") {
-		l, err := scenario.MeasureLatency(ctx, say, trips, polled)
+		l, err := scenario.MeasureLatency(ctx, say, trips)
 		if err != nil {
 			return fmt.Errorf("latency: %w", err)
 		}

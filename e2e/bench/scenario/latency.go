@@ -16,7 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
-	workv1 "open-cluster-management.io/api/work/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
@@ -30,9 +29,7 @@ type Latency struct {
 	// There is from the creation of an Operation on the hub to its Job on the spoke.
 	There []float64 `json:"createToJobSeconds"`
 	// Watch is from the Job's end to the hub's word that the Operation has succeeded, with feedback that the work agent watches, as every Operation has it.
-	// Poll is the same when it does not watch but looks by itself from time to time, as it does by default for everybody else.
 	Watch []float64 `json:"jobEndToHubByWatchSeconds"`
-	Poll  []float64 `json:"jobEndToHubByPollSeconds"`
 }
 
 // String is the scenario as a table.
@@ -45,7 +42,6 @@ func (l Latency) String() string {
 	}{
 		{"created on the hub to Job on the spoke", l.There},
 		{"Job's end to the hub's word, feedback by watch", l.Watch},
-		{"the same, feedback by poll", l.Poll},
 	} {
 		fmt.Fprintf(&b, "| %s | %.2f s | %.2f s | %.2f s | %d |\n", row.what, at(row.times, 0.5), at(row.times, 0.95), at(row.times, 1), len(row.times))
 	}
@@ -56,11 +52,10 @@ func (l Latency) String() string {
 type road struct {
 	hub, spoke client.WithWatch
 	old        map[types.UID]bool // Jobs of Operations before
-	byPoll     bool
 }
 
-// MeasureLatency runs an Operation on one spoke so many times, and a few more with feedback that is polled.
-func MeasureLatency(ctx context.Context, say io.Writer, times, polled int) (l Latency, err error) {
+// MeasureLatency runs an Operation on one spoke so many times.
+func MeasureLatency(ctx context.Context, say io.Writer, times int) (l Latency, err error) {
 	d, err := demo.Start(ctx, demo.Options{Clusters: demo.MinClusters, Screen: demo.NewScreen(say, false)})
 	if err != nil {
 		return l, err
@@ -83,17 +78,8 @@ func MeasureLatency(ctx context.Context, say io.Writer, times, polled int) (l La
 		}
 		l.There, l.Watch = append(l.There, there.Seconds()), append(l.Watch, back.Seconds())
 	}
-	r.byPoll = true
-	for range polled {
-		_, back, err := r.trip(ctx)
-		if err != nil {
-			return l, err
-		}
-		l.Poll = append(l.Poll, back.Seconds())
-	}
-	for _, times := range [][]float64{l.There, l.Watch, l.Poll} {
-		slices.Sort(times)
-	}
+	slices.Sort(l.There)
+	slices.Sort(l.Watch)
 	return l, nil
 }
 
@@ -138,11 +124,6 @@ func (r *road) trip(ctx context.Context) (there, back time.Duration, err error) 
 	}
 	r.old[job] = true
 	there = time.Since(created)
-	if r.byPoll {
-		if err := r.poll(ctx, op); err != nil {
-			return 0, 0, err
-		}
-	}
 	err = await(ctx, jobs, "the Job's end", func(e watch.Event) bool {
 		j, ok := e.Object.(*batchv1.Job)
 		return ok && j.UID == job && j.Status.CompletionTime != nil
@@ -157,24 +138,6 @@ func (r *road) trip(ctx context.Context) (there, back time.Duration, err error) 
 	})
 	back = time.Since(ended)
 	return there, back, errors.Join(err, r.hub.Delete(ctx, op))
-}
-
-// poll has the work agent look after an Operation's work by itself, as if nobody had asked it to watch.
-func (r *road) poll(ctx context.Context, op *opsv1alpha1.Operation) error {
-	works := &workv1.ManifestWorkList{}
-	if err := r.hub.List(ctx, works, client.MatchingLabels{opsv1alpha1.LabelOperation: string(op.UID)}); err != nil {
-		return err
-	}
-	for i := range works.Items {
-		before := works.Items[i].DeepCopy()
-		for j := range works.Items[i].Spec.ManifestConfigs {
-			works.Items[i].Spec.ManifestConfigs[j].FeedbackScrapeType = workv1.FeedbackPollType
-		}
-		if err := r.hub.Patch(ctx, &works.Items[i], client.MergeFrom(before)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // await an event.
