@@ -29,6 +29,8 @@ const (
 	turn = 500 * time.Millisecond
 	// sweepTurn is that of passes which list all works of an Operation first.
 	sweepTurn = 2 * time.Second
+	// untilDone is no turn: for what has to be whole before the next step.
+	untilDone = time.Hour
 	// ongoing is the priority of a run that has begun. What is new has 0.
 	ongoing = -1
 )

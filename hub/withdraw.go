@@ -101,10 +101,11 @@ func setupReaper(mgr ctrl.Manager) error {
 }
 
 // withdrawKept withdraws the works of clusters that the hub gave up, once their results are stored: the other way round, a hub that is
-// killed in between would not know what had become of them.
+// killed in between would not know what had become of them. It does all of them in one pass: an ended run's works are deleted next, and one that was not
+// withdrawn before would leave behind what it began.
 func (r *OperationReconciler) withdrawKept(ctx context.Context, p *pass) error {
 	var errs []error
-	_, err := inTurn(ctx, r, p, p.run.toWithdraw(), turn, func(ctx context.Context, cluster string) error {
+	_, err := inTurn(ctx, r, p, p.run.toWithdraw(), untilDone, func(ctx context.Context, cluster string) error {
 		if err := withdraw(ctx, r.Client, p.run.workOf(cluster)); err != nil {
 			return err
 		}

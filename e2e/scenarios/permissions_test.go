@@ -26,7 +26,7 @@ import (
 // TestPermissions: everybody may do what the table says, and nothing else of it.
 func TestPermissions(t *testing.T) {
 	if *overGRPC == clusters {
-		t.Skip("the table has rights of an agent of Open Cluster Management at the hub's API server, and no agent of this fleet is known there (-scenarios.grpc)")
+		t.Skip("SKIPPED: the table has rights of an agent of Open Cluster Management at the hub's API server, and no agent of this fleet is known there (-scenarios.grpc)")
 	}
 	hub, spoke1 := fleet.Fleet.Hub.Config(), fleet.Fleet.Spokes[0].Config()
 	if err := install.OnHosting(t.Context(), hub); err != nil {

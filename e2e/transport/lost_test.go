@@ -25,7 +25,7 @@ const annotationTouched = "ops.vworkspace.io/test-touched"
 // logged, for docs/concepts/beyond-one-hub.md.
 func TestLostChanges(t *testing.T) {
 	if !*long {
-		t.Skip("some minutes (-transport.long)")
+		t.Skip("SKIPPED: it takes some minutes; say -transport.long")
 	}
 	both(t, func(t *testing.T, w way) {
 		const n = 150

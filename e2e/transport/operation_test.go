@@ -34,7 +34,7 @@ func TestOperation(t *testing.T) {
 	t.Run("runs", func(t *testing.T) { runs(t, hub, "runs", 0, func() {}) })
 	t.Run("runs without the gRPC server", func(t *testing.T) {
 		if !*long {
-			t.Skip("the second loss of the server in one test run: up to two minutes (-transport.long)")
+			t.Skip("SKIPPED: the second loss of the server in one test run takes up to two minutes; say -transport.long")
 		}
 		server := fleet.Process("hub-ocm-grpc")
 		runs(t, hub, "without-server", 2*time.Second, func() {
