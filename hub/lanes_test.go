@@ -69,27 +69,43 @@ type ticking struct {
 
 func (s *ticking) Now() time.Time { return time.Unix(0, s.now.Add(int64(s.step))) }
 
+// TestInTurn: a pass ends after its turn, which is short for what has just begun, and shorter when somebody may be waiting.
 func TestInTurn(t *testing.T) {
 	items := make([]int, 100)
 	for i := range items {
 		items[i] = i
 	}
 	for name, tt := range map[string]struct {
-		step  time.Duration
-		first bool
-		least int
-		left  bool
+		step    time.Duration
+		length  time.Duration
+		first   bool
+		crowded bool
+		least   int
+		left    bool
 	}{
-		"time enough":                     {step: time.Microsecond, least: 100},
-		"over in the middle":              {step: turn / 10, least: 8, left: true},
-		"what begins has less":            {step: turn / 10, first: true, least: 4, left: true},
-		"over at once, but for a handful": {step: time.Hour, least: 4, left: true},
+		"time enough":                     {step: time.Microsecond, crowded: true, least: 100},
+		"over in the middle":              {step: turn / 10, crowded: true, least: 10, left: true},
+		"what begins has less":            {step: turn / 10, first: true, crowded: true, least: 4, left: true},
+		"over at once, but for a handful": {step: time.Hour, crowded: true, least: 4, left: true},
+		"longer when nobody waits":        {step: turn / 10, least: 10 * int(loneTurn/turn), left: true},
+		"and as long for what begins":     {step: turn / 10, first: true, least: 10 * int(loneTurn/turn), left: true},
+		"what has to be done is done":     {step: turn, length: untilDone, crowded: true, least: 100},
+		"... also when it has just begun": {step: turn, length: untilDone, first: true, crowded: true, least: 100},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &OperationReconciler{Options: Options{Workers: 4, Clock: &ticking{step: tt.step}}.complete(), lanes: newLanes(4)}
+			r := &OperationReconciler{Options: Options{Clock: &ticking{step: tt.step}}.complete(), lanes: newLanes(4)}
+			if tt.crowded {
+				for range concurrency {
+					defer r.lanes.pass()()
+				}
+			}
+			length := tt.length
+			if length == 0 {
+				length = turn
+			}
 			p := &pass{now: r.Clock.Now(), first: tt.first}
 			var did atomic.Int32
-			left, err := inTurn(t.Context(), r, p, items, turn, func(context.Context, int) error {
+			left, err := inTurn(t.Context(), r, p, items, length, func(context.Context, int) error {
 				did.Add(1)
 				return nil
 			}, func(int, error) {})
@@ -103,9 +119,28 @@ func TestInTurn(t *testing.T) {
 	}
 }
 
+// TestShare: the lanes are shared out among the passes that write, and nobody gets none.
+func TestShare(t *testing.T) {
+	l := newLanes(4)
+	var done []func()
+	for i, want := range []int{4, 2, 2, 1, 1, 1} {
+		got, over := l.share()
+		if got != want {
+			t.Errorf("pass %d has %d lanes, want %d", i, got, want)
+		}
+		done = append(done, over)
+	}
+	for _, over := range done {
+		over()
+	}
+	if got, _ := l.share(); got != 4 {
+		t.Errorf("%d lanes when the others have ended, want 4", got)
+	}
+}
+
 // TestLanes: however many passes write, no more works are written at once than there are lanes, and each error is told of its item.
 func TestLanes(t *testing.T) {
-	r := &OperationReconciler{Options: Options{Workers: 3}.complete(), lanes: newLanes(3)}
+	r := &OperationReconciler{Options: Options{}.complete(), lanes: newLanes(3)}
 	var at, most atomic.Int32
 	done := make(chan []int)
 	for range 4 {

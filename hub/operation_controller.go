@@ -32,7 +32,7 @@ type OperationReconciler struct {
 	Options
 
 	runs     *runs
-	lanes    lanes
+	lanes    *lanes
 	turns    turns
 	book     *catalog.Book
 	policies *admission.Policies // without which it is not known who asks
@@ -68,6 +68,7 @@ func (p *pass) transition() opsv1alpha1.Transitioner { return p.op.Transition(p.
 
 // Reconcile implements reconcile.Reconciler.
 func (r *OperationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	defer r.lanes.pass()()
 	op := &opsv1alpha1.Operation{}
 	if err := r.Get(ctx, req.NamespacedName, op); err != nil {
 		if apierrors.IsNotFound(err) {
