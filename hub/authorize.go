@@ -6,10 +6,12 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 
+	"golang.org/x/sync/errgroup"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	clusterv1beta1 "open-cluster-management.io/api/cluster/v1beta1"
 
@@ -53,17 +55,33 @@ func (r *OperationReconciler) authorize(ctx context.Context, p *pass, templates 
 				"create it again when the hub serves admission, or write down yourself who you are (docs/concepts/admission.md)", opsv1alpha1.AnnotationRequestedBy)})
 		return false, nil
 	}
-	for _, need := range needs(p.op, templates) {
-		allowed, err := r.may(ctx, who, need)
-		if err != nil {
-			return false, err
-		}
-		if !allowed {
-			p.transition().Fail(opsv1alpha1.ReasonNotAuthorized, denial(who, need))
-			return false, nil
-		}
+	missed, err := r.lacking(ctx, who, needs(p.op, templates))
+	if err != nil || missed == nil {
+		return err == nil, err
 	}
-	return true, nil
+	p.transition().Fail(opsv1alpha1.ReasonNotAuthorized, denial(who, *missed))
+	return false, nil
+}
+
+// lacking is the first of some rights that somebody does not have; nil when there is none. All are asked for at once: on a busy API server each answer takes
+// its time, and everything else waits for all of them.
+func (r *OperationReconciler) lacking(ctx context.Context, who admission.Requester, needs []authorizationv1.ResourceAttributes) (*authorizationv1.ResourceAttributes, error) {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(concurrency)
+	has := make([]bool, len(needs))
+	for i, need := range needs {
+		g.Go(func() (err error) {
+			has[i], err = r.may(ctx, who, need)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	if i := slices.Index(has, false); i >= 0 {
+		return &needs[i], nil
+	}
+	return nil, nil
 }
 
 // needs are the rights that an Operation takes, all of them in its own namespace: whoever has them there has them for what starts there.

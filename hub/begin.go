@@ -4,8 +4,10 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -31,18 +33,23 @@ func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
 		return err
 	}
 	policy := p.approval(choice)
-	plan, stored, err := r.plan(ctx, p, choice)
-	if err != nil || stored == nil {
+	plan, ready, err := r.plan(ctx, p, choice)
+	if err != nil || !ready {
 		return err
 	}
 	if p.op.Spec.DryRun && !asksClusters(p.op) {
-		return r.foretell(ctx, p, choice, plan, stored)
+		return r.foretell(ctx, p, choice, plan)
+	}
+	stored, err := r.secure(ctx, p, plan)
+	if err != nil {
+		return err
 	}
 	approval, agreed, err := r.useApproval(ctx, p, policy)
 	if err != nil || !agreed {
 		return err
 	}
-	return r.fence(ctx, p, plan, stored, approval)
+	p.fence(r.runs.of(p.op), plan, stored, approval)
+	return nil
 }
 
 // overBefore tells whether an Operation ends before it has begun: it makes no sense, or was cancelled, or another one took its place.
@@ -70,15 +77,23 @@ func (r *OperationReconciler) allowed(ctx context.Context, p *pass) (catalog.Cho
 	if err != nil || len(choice.All()) == 0 {
 		return none, err
 	}
+	// Both are asked of the API server, and neither answer depends on the other.
+	var current, allowed bool
+	var g errgroup.Group
+	g.Go(func() (err error) {
+		current, err = r.current(ctx, choice.One().Reference())
+		return err
+	})
 	// Before an approval is waited for: nobody is to be asked to approve what is not allowed.
-	if allowed, err := r.authorize(ctx, p, choice.All()); err != nil || !allowed {
+	allowed, err = r.authorize(ctx, p, choice.All())
+	switch err := errors.Join(err, g.Wait()); {
+	case err != nil || !allowed:
 		return none, err
+	case !current:
+		p.after(templateAgain)
+		return none, nil
 	}
 	if _, agreed, err := r.agreed(ctx, p, p.approval(choice)); err != nil || !agreed {
-		return none, err
-	}
-	if current, err := r.current(ctx, choice.One().Reference()); err != nil || !current {
-		p.after(templateAgain)
 		return none, err
 	}
 	return choice, nil
@@ -100,19 +115,28 @@ func (r *OperationReconciler) free(ctx context.Context, p *pass) (bool, error) {
 	return r.turn(ctx, p)
 }
 
-// fence marks the Operation as running. The finalizer comes first, so that from the first ManifestWork on the Operation cannot
-// disappear without its works being taken care of. The works follow in a later pass, when the fence has been accepted.
-func (r *OperationReconciler) fence(ctx context.Context, p *pass, plan placement.Plan, stored *opsv1alpha1.PlanStatus, approval *approvals.Approval) error {
-	if !controllerutil.ContainsFinalizer(p.op, opsv1alpha1.OperationFinalizer) {
-		status := p.op.Status
-		controllerutil.AddFinalizer(p.op, opsv1alpha1.OperationFinalizer)
-		if err := r.Patch(ctx, p.op, client.MergeFromWithOptions(p.stored, client.MergeFromWithOptimisticLock{})); err != nil {
-			return fmt.Errorf("add the finalizer: %w", err)
-		}
-		p.stored = p.op.DeepCopy()
-		p.op.Status = status
+// secure stores the plan, and puts the finalizer on, so that from the first ManifestWork on the Operation cannot disappear without its works being taken care
+// of. Either does no harm without the other, or without the fence.
+func (r *OperationReconciler) secure(ctx context.Context, p *pass, plan placement.Plan) (stored *opsv1alpha1.PlanStatus, err error) {
+	held := p.stored.DeepCopy()
+	var g errgroup.Group
+	if controllerutil.AddFinalizer(held, opsv1alpha1.OperationFinalizer) {
+		g.Go(func() error {
+			return r.Patch(ctx, held, client.MergeFromWithOptions(p.stored, client.MergeFromWithOptimisticLock{}))
+		})
 	}
-	run := r.runs.of(p.op)
+	stored, err = r.freeze(ctx, p.op, plan)
+	if failed := g.Wait(); failed != nil {
+		return nil, errors.Join(err, fmt.Errorf("add the finalizer: %w", failed))
+	}
+	status := p.op.Status
+	p.stored, p.op = held, held.DeepCopy()
+	p.op.Status = status
+	return stored, err
+}
+
+// fence marks the Operation as running. The works follow in a later pass, when the fence has been accepted.
+func (p *pass) fence(run *run, plan placement.Plan, stored *opsv1alpha1.PlanStatus, approval *approvals.Approval) {
 	run.mu.Lock()
 	if !run.loaded {
 		run.begin(plan)
@@ -129,5 +153,4 @@ func (r *OperationReconciler) fence(ctx context.Context, p *pass, plan placement
 	p.op.Status.SetProgress(counts)
 	p.transition().Accept("")
 	p.transition().Run(opsv1alpha1.ReasonRollingOut, message)
-	return nil
 }

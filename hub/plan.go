@@ -29,8 +29,8 @@ import (
 // chunkKey is where a chunk is in its ConfigMap.
 const chunkKey = "data.json.gz"
 
-// plan makes and stores the plan of an Operation; stored is nil when something stands in the way, which is then in the status.
-func (r *OperationReconciler) plan(ctx context.Context, p *pass, choice catalog.Choice) (plan placement.Plan, stored *opsv1alpha1.PlanStatus, err error) {
+// plan makes the plan of an Operation; ready is false when something stands in the way, which is then in the status.
+func (r *OperationReconciler) plan(ctx context.Context, p *pass, choice catalog.Choice) (plan placement.Plan, ready bool, err error) {
 	template := choice.One().Reference()
 	groups, obstacle, err := r.groups(ctx, p, template)
 	if err == nil && obstacle == nil {
@@ -41,15 +41,10 @@ func (r *OperationReconciler) plan(ctx context.Context, p *pass, choice catalog.
 			obstacle, err = r.fillIn(ctx, p.op, choice, &plan)
 		}
 	}
-	if err != nil {
-		return plan, nil, err
-	}
-	if obstacle != nil {
+	if err == nil && obstacle != nil {
 		p.meet(*obstacle)
-		return plan, nil, nil
 	}
-	stored, err = r.freeze(ctx, p.op, plan)
-	return plan, stored, err
+	return plan, err == nil && obstacle == nil, err
 }
 
 // groups of clusters that an Operation is for: those of the run that it goes by, those that its Placement selects, or the one that its target was delivered to.

@@ -32,7 +32,11 @@ const maxClaims = 20
 
 // foretell ends a dry run that asks no cluster. What it foresees for each of them is stored before the status says so: a hub that is killed in between foresees
 // anew, and puts that into the place of what is there.
-func (r *OperationReconciler) foretell(ctx context.Context, p *pass, choice catalog.Choice, plan placement.Plan, stored *opsv1alpha1.PlanStatus) error {
+func (r *OperationReconciler) foretell(ctx context.Context, p *pass, choice catalog.Choice, plan placement.Plan) error {
+	stored, err := r.freeze(ctx, p.op, plan)
+	if err != nil {
+		return err
+	}
 	previews, err := r.foresee(ctx, p, choice, plan)
 	if err != nil {
 		return err
