@@ -34,12 +34,18 @@ func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
 	}
 	policy := p.approval(choice)
 	plan, ready, err := r.plan(ctx, p, choice)
-	if err != nil || !ready {
+	switch {
+	case err != nil || !ready:
 		return err
-	}
-	if p.op.Spec.DryRun && !asksClusters(p.op) {
+	case p.op.Spec.DryRun && !asksClusters(p.op):
 		return r.foretell(ctx, p, choice, plan)
+	default:
+		return r.start(ctx, p, plan, policy)
 	}
+}
+
+// start a run: all that has to be there before its fence, the last word of who agrees, and then the fence itself.
+func (r *OperationReconciler) start(ctx context.Context, p *pass, plan placement.Plan, policy opsv1alpha1.ApprovalPolicy) error {
 	stored, err := r.secure(ctx, p, plan)
 	if err != nil {
 		return err
