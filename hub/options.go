@@ -61,6 +61,8 @@ type Options struct {
 	Reports bool
 	// Clock tells the time. Default the system's.
 	Clock clock.Clock
+	// remindAfter is for tests, which do not wait for a minute. Default remindAfter.
+	remindAfter time.Duration
 	// Metrics are what the hub counts. Register them where they are to be exported; by default nobody sees them.
 	Metrics *Metrics
 }
@@ -97,6 +99,9 @@ func (o Options) complete() Options {
 	}
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
+	}
+	if o.remindAfter == 0 {
+		o.remindAfter = remindAfter
 	}
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics()

@@ -57,6 +57,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	if err := setupReaper(mgr); err != nil {
 		return err
 	}
+	if err := setupReminder(mgr, options); err != nil {
+		return err
+	}
 	if err := setupSweeper(mgr, options); err != nil {
 		return err
 	}
