@@ -47,18 +47,24 @@ type peer struct {
 	folders map[string]string // of their YAML, by name
 	members int               // how many clusters are registered
 	running []*testbed.Process
+
+	installed bool
 }
 
-// build makes sure that the programs exist, and tells whether this is the first call.
-func (p *peer) build(ctx context.Context, b *bed.Bed, m testbed.Module) (first bool, err error) {
-	if p.bed != nil {
-		return false, nil
+// build makes sure that the programs exist, and that what they need once has been installed.
+func (p *peer) build(ctx context.Context, b *bed.Bed, m testbed.Module, install func(context.Context) error) (err error) {
+	if p.installed {
+		return nil
 	}
 	if p.paths, p.folders, err = testbed.BuildFrom(ctx, b.Say, m); err != nil {
-		return false, err
+		return err
 	}
 	p.bed = b
-	return true, nil
+	if err := install(ctx); err != nil {
+		return fmt.Errorf("install: %w", err)
+	}
+	p.installed = true
+	return nil
 }
 
 // launch starts one of the programs and waits until it answers at its health endpoint.

@@ -25,7 +25,8 @@ const patience = 20 * time.Minute
 
 // Crowd is who is there of a kind with some labels, as a watch tells.
 type Crowd struct {
-	stop context.CancelFunc
+	stop   context.CancelFunc
+	listed cache.InformerSynced // all that were there at the start have been noted
 
 	mu      sync.Mutex
 	here    map[client.ObjectKey]bool
@@ -48,7 +49,7 @@ func (b *Bed) Crowd(ctx context.Context, kind schema.GroupVersionKind, with map[
 	informer := metadatainformer.NewFilteredMetadataInformer(m, resource, metav1.NamespaceAll, 0, cache.Indexers{}, func(o *metav1.ListOptions) {
 		o.LabelSelector = labels.SelectorFromSet(with).String()
 	}).Informer()
-	_, err = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+	noted, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(o any) { c.note(o, true) },
 		DeleteFunc: func(o any) { c.note(o, false) },
 	})
@@ -56,6 +57,7 @@ func (b *Bed) Crowd(ctx context.Context, kind schema.GroupVersionKind, with map[
 		c.stop()
 		return nil, err
 	}
+	c.listed = noted.HasSynced
 	go informer.RunWithContext(ctx)
 	return c, nil
 }
@@ -88,6 +90,9 @@ func (c *Crowd) note(o any, here bool) {
 func (c *Crowd) Await(ctx context.Context, n int) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	if !cache.WaitForCacheSync(ctx.Done(), c.listed) { // until then there seem to be none
+		return time.Time{}, fmt.Errorf("who is there cannot be listed: %w", context.Cause(ctx))
+	}
 	for {
 		c.mu.Lock()
 		now, at, changed := len(c.here), c.at, c.changed
