@@ -21,7 +21,12 @@ import (
 )
 
 // patience bounds every wait for an arm. It says nothing about how fast one is.
-const patience = 20 * time.Minute
+const patience = 10 * time.Minute
+
+// Within is a context that ends after a while, with a cause that says after which.
+func Within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, d, fmt.Errorf("not within %s", d))
+}
 
 // Crowd is who is there of a kind with some labels, as a watch tells.
 type Crowd struct {
@@ -88,7 +93,7 @@ func (c *Crowd) note(o any, here bool) {
 
 // Await waits until there are n, and tells since when.
 func (c *Crowd) Await(ctx context.Context, n int) (time.Time, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := Within(ctx, patience)
 	defer cancel()
 	if !cache.WaitForCacheSync(ctx.Done(), c.listed) { // until then there seem to be none
 		return time.Time{}, fmt.Errorf("who is there cannot be listed: %w", context.Cause(ctx))

@@ -93,7 +93,7 @@ func (t *turn) clear(ctx context.Context, run *arms.Run) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, clearedWithin, fmt.Errorf("not within %s", clearedWithin))
+	ctx, cancel := bed.Within(ctx, clearedWithin)
 	defer cancel()
 	crowd, err := t.bed.Crowd(ctx, run.Children, run.Labels)
 	if err != nil {
