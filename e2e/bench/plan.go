@@ -27,8 +27,9 @@ const (
 	// finished works that the hub restarts among, and how long it is left alone then.
 	finished = 5000
 	idle     = time.Minute
-	// trips on the whole road.
-	trips = 20
+	// trips on the whole road, and deliveries of works by each kind of feedback.
+	trips      = 20
+	deliveries = 10
 )
 
 // plan is what the command line asks for.
@@ -105,7 +106,7 @@ func (p *plan) run(ctx context.Context, say, out io.Writer) (err error) {
 		err = errors.Join(err, failed(d))
 	}()
 	if p.wants("latency") {
-		l, err := scenario.MeasureLatency(ctx, say, trips)
+		l, err := scenario.MeasureLatency(ctx, say, trips, deliveries)
 		if err != nil {
 			return fmt.Errorf("latency: %w", err)
 		}
