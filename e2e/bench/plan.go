@@ -27,8 +27,9 @@ const (
 	// finished works that the hub restarts among, and how long it is left alone then.
 	finished = 5000
 	idle     = time.Minute
-	// trips on the whole road.
-	trips = 20
+	// trips on the whole road, and deliveries of works by each kind of feedback.
+	trips      = 20
+	deliveries = 10
 )
 
 // plan is what the command line asks for.
@@ -55,6 +56,19 @@ func (p *plan) check() error {
 			return fmt.Errorf("--arms: %q is not known; there are %s", a, strings.Join(known, ", "))
 		}
 	}
+	if err := p.checkSizes(); err != nil {
+		return err
+	}
+	if p.rounds < 1 {
+		return fmt.Errorf("--rounds: %d is less than 1", p.rounds)
+	}
+	if p.live < 1 || p.live > 1000 {
+		return fmt.Errorf("--live: %d is not between 1 and 1000", p.live)
+	}
+	return nil
+}
+
+func (p *plan) checkSizes() error {
 	for flag, sizes := range map[string][]int{"--clusters": p.sizes, "--ours": p.ours, "--crowd": {p.crowd}} {
 		for _, n := range sizes {
 			if n < 1 || n > most {
@@ -62,11 +76,11 @@ func (p *plan) check() error {
 			}
 		}
 	}
-	if p.rounds < 1 {
-		return fmt.Errorf("--rounds: %d is less than 1", p.rounds)
-	}
-	if p.live < 1 || p.live > 1000 {
-		return fmt.Errorf("--live: %d is not between 1 and 1000", p.live)
+	all := slices.Concat(p.sizes, p.ours)
+	for i, n := range all {
+		if slices.Contains(all[:i], n) { // a round is known by its number among those with as many clusters
+			return fmt.Errorf("--clusters, --ours: %d is there twice", n)
+		}
 	}
 	return nil
 }
@@ -89,9 +103,10 @@ func (p *plan) run(ctx context.Context, say, out io.Writer) (err error) {
 		if err == nil {
 			_, err = fmt.Fprint(out, d.Markdown())
 		}
+		err = errors.Join(err, failed(d))
 	}()
 	if p.wants("latency") {
-		l, err := scenario.MeasureLatency(ctx, say, trips)
+		l, err := scenario.MeasureLatency(ctx, say, trips, deliveries)
 		if err != nil {
 			return fmt.Errorf("latency: %w", err)
 		}
@@ -113,15 +128,12 @@ func (p *plan) run(ctx context.Context, say, out io.Writer) (err error) {
 
 // onBed measures what needs one hub and fake clusters.
 func (p *plan) onBed(ctx context.Context, b *bed.Bed, all []arms.Arm, d *report.Document) error {
-	done := func(r race.Round) error {
-		d.Rounds = append(d.Rounds, r)
-		return d.Write(p.out)
-	}
 	if p.wants("race") {
-		if err := race.Run(ctx, b, chosen(all, p.arms), p.sizes, p.rounds, done); err != nil {
+		track, into := race.On(b), notes{d, p.out}
+		if err := track.Run(ctx, chosen(all, p.arms), p.sizes, p.rounds, into); err != nil {
 			return err
 		}
-		if err := race.Run(ctx, b, chosen(all, []string{"floor", "ours"}), p.ours, p.rounds, done); err != nil {
+		if err := track.Run(ctx, chosen(all, []string{"floor", "ours"}), p.ours, p.rounds, into); err != nil {
 			return err
 		}
 	}
@@ -142,6 +154,34 @@ func (p *plan) onBed(ctx context.Context, b *bed.Bed, all []arms.Arm, d *report.
 		return errors.Join(err, d.Write(p.out))
 	}
 	return nil
+}
+
+// notes of a race, written into a folder at once.
+type notes struct {
+	document *report.Document
+	dir      string
+}
+
+func (n notes) Measured(r race.Round) error {
+	n.document.Rounds = append(n.document.Rounds, r)
+	return n.document.Write(n.dir)
+}
+
+func (n notes) Failed(f race.Failed) error {
+	n.document.Failed = append(n.document.Failed, f)
+	return n.document.Write(n.dir)
+}
+
+// failed names the turns of the race that failed; nil for none.
+func failed(d *report.Document) error {
+	if len(d.Failed) == 0 {
+		return nil
+	}
+	turns := make([]string, len(d.Failed))
+	for i, f := range d.Failed {
+		turns[i] = f.String()
+	}
+	return fmt.Errorf("turns of the race failed; all others were measured:\n%s", strings.Join(turns, "\n"))
 }
 
 func chosen(all []arms.Arm, by []string) []arms.Arm {

@@ -33,6 +33,10 @@ const (
 	bootstrapUser = "testbed-bootstrap"
 )
 
+// StatusSyncInterval is after how long an agent looks again at what is fed back by poll. Operations report through a watch; what is polled should not take
+// Open Cluster Management's 10 seconds in a demo.
+const StatusSyncInterval = 2 * time.Second
+
 // ocmHubManifest holds the namespace of OCM's hub and what the bootstrap user may do.
 //
 //go:embed manifests/ocm-hub.yaml
@@ -170,8 +174,7 @@ func (f *Fleet) join(ctx context.Context, spoke *Cluster) error {
 			"--spoke-cluster-name=" + spoke.Name,
 			"--hub-kubeconfig-dir=" + hubKubeconfigDir,
 			"--spoke-external-server-urls=" + spoke.config.Host,
-			// Operations report through a watch; what is polled should not take OCM's 10 seconds in a demo.
-			"--status-sync-interval=2s",
+			"--status-sync-interval=" + StatusSyncInterval.String(),
 			"--feature-gates=RawFeedbackJsonString=true",
 			"--kube-api-qps=200", "--kube-api-burst=400",
 		}, toHub(spoke.Name, hubKubeconfigDir)...))

@@ -49,17 +49,9 @@ func azurePrograms() testbed.Module {
 
 // Prepare installs the CRDs and registers clusters. The hub agent makes their namespaces, with its limits lifted, because that is not what is measured.
 func (a *azure) Prepare(ctx context.Context, b *bed.Bed, n int) error {
-	first, err := a.build(ctx, b, azurePrograms())
+	err := a.build(ctx, b, azurePrograms(), a.install)
 	if err != nil || a.members >= n {
 		return err
-	}
-	if first {
-		if err := testbed.ApplyFiles(ctx, b.Config, a.folders["azure-crds"]); err != nil {
-			return err
-		}
-		if err := a.apply(ctx, namespaceObject(azureSystem)); err != nil {
-			return err
-		}
 	}
 	err = a.startAgent(ctx, true, n)
 	if err == nil {
@@ -69,6 +61,13 @@ func (a *azure) Prepare(ctx context.Context, b *bed.Bed, n int) error {
 		a.members = n
 	}
 	return errors.Join(err, a.Stop())
+}
+
+func (a *azure) install(ctx context.Context) error {
+	if err := testbed.ApplyFiles(ctx, a.bed.Config, a.folders["azure-crds"]); err != nil {
+		return err
+	}
+	return a.apply(ctx, namespaceObject(azureSystem))
 }
 
 // Start is over when a ClusterRole has been brought to one cluster.

@@ -50,7 +50,9 @@ func (f *floor) Send(ctx context.Context, name string, n int) (*Run, error) {
 	return &Run{
 		Children: WorkKind, Labels: client.MatchingLabels{labelRun: name}, Report: workDone,
 		Delete: func(ctx context.Context) error {
-			return bed.Each(ctx, n, func(ctx context.Context, i int) error { return f.bed.Client.Delete(ctx, work(i)) })
+			return bed.Each(ctx, n, func(ctx context.Context, i int) error {
+				return client.IgnoreNotFound(f.bed.Client.Delete(ctx, work(i))) // of a run that failed, some were not created
+			})
 		},
 	}, err
 }

@@ -19,6 +19,8 @@ import (
 // takeBack deletes parents, and plays the agents meanwhile: where a Work is being deleted, its agent removes what it had made from its cluster, and then the
 // finalizer that Karmada had put there for it. It returns when everything is gone.
 func (k *karmada) takeBack(ctx context.Context, labels client.MatchingLabels, parents ...client.Object) error {
+	ctx, cancel := bed.Within(ctx, goneWithin)
+	defer cancel()
 	children := &metav1.PartialObjectMetadataList{}
 	children.SetGroupVersionKind(karmadaWork.GroupVersion().WithKind("WorkList"))
 	if err := k.bed.Client.List(ctx, children, labels); err != nil {

@@ -60,17 +60,9 @@ func karmadaPrograms() testbed.Module {
 // Prepare installs the CRDs and registers clusters: Karmada's own controller makes their namespaces, with its limits lifted, because that is not what is
 // measured.
 func (k *karmada) Prepare(ctx context.Context, b *bed.Bed, n int) error {
-	first, err := k.build(ctx, b, karmadaPrograms())
+	err := k.build(ctx, b, karmadaPrograms(), k.install)
 	if err != nil || k.members >= n {
 		return err
-	}
-	if first {
-		if err := testbed.ApplyFiles(ctx, b.Config, k.folders["karmada-crds"]); err != nil {
-			return err
-		}
-		if err := k.apply(ctx, namespaceObject(karmadaSystem), namespaceObject("karmada-cluster")); err != nil {
-			return err
-		}
 	}
 	k.running = nil
 	err = errors.Join(k.serveClusters(ctx, true), k.register(ctx, n))
@@ -78,6 +70,13 @@ func (k *karmada) Prepare(ctx context.Context, b *bed.Bed, n int) error {
 		k.members = n
 	}
 	return errors.Join(err, k.withdraw(context.WithoutCancel(ctx)), k.halt())
+}
+
+func (k *karmada) install(ctx context.Context) error {
+	if err := testbed.ApplyFiles(ctx, k.bed.Config, k.folders["karmada-crds"]); err != nil {
+		return err
+	}
+	return k.apply(ctx, namespaceObject(karmadaSystem), namespaceObject("karmada-cluster"))
 }
 
 func namespaceObject(name string) map[string]any {

@@ -23,7 +23,14 @@ func (m *model) prepare(ctx context.Context, b *bed.Bed) error {
 	if m.work != nil {
 		return nil
 	}
-	if err := errors.Join(m.hub.Prepare(ctx, b, 1), m.hub.Start(ctx, 1)); err != nil {
+	if err := m.hub.Prepare(ctx, b, 1); err != nil {
+		return err
+	}
+	return errors.Join(m.make(ctx, b), m.hub.Stop())
+}
+
+func (m *model) make(ctx context.Context, b *bed.Bed) error {
+	if err := m.hub.Start(ctx, 1); err != nil {
 		return err
 	}
 	run, err := m.hub.Send(ctx, "model", 1)
@@ -49,5 +56,5 @@ func (m *model) prepare(ctx context.Context, b *bed.Bed) error {
 		return err
 	}
 	m.work = work
-	return m.hub.Stop()
+	return nil
 }

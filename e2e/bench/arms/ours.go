@@ -50,7 +50,7 @@ func (*ours) Beyond() string {
 }
 
 func (o *ours) Prepare(ctx context.Context, b *bed.Bed, _ int) error {
-	if o.bed != nil {
+	if o.process != nil {
 		return nil
 	}
 	o.bed = b

@@ -20,7 +20,7 @@ import (
 )
 
 // goneWithin bounds how long a peer may take to delete what it made. It says nothing about how fast it is.
-const goneWithin = 20 * time.Minute
+const goneWithin = 10 * time.Minute
 
 // A peer is at rest when all its processes together used no more than this much of a core for a while. One that never is, is measured all the same.
 const (
@@ -47,18 +47,24 @@ type peer struct {
 	folders map[string]string // of their YAML, by name
 	members int               // how many clusters are registered
 	running []*testbed.Process
+
+	installed bool
 }
 
-// build makes sure that the programs exist, and tells whether this is the first call.
-func (p *peer) build(ctx context.Context, b *bed.Bed, m testbed.Module) (first bool, err error) {
-	if p.bed != nil {
-		return false, nil
+// build makes sure that the programs exist, and that what they need once has been installed.
+func (p *peer) build(ctx context.Context, b *bed.Bed, m testbed.Module, install func(context.Context) error) (err error) {
+	if p.installed {
+		return nil
 	}
 	if p.paths, p.folders, err = testbed.BuildFrom(ctx, b.Say, m); err != nil {
-		return false, err
+		return err
 	}
 	p.bed = b
-	return true, nil
+	if err := install(ctx); err != nil {
+		return fmt.Errorf("install: %w", err)
+	}
+	p.installed = true
+	return nil
 }
 
 // launch starts one of the programs and waits until it answers at its health endpoint.
@@ -101,10 +107,15 @@ func (p *peer) delete(ctx context.Context, parents ...client.Object) error {
 
 // gone waits until an object that is being deleted is gone. What a peer has not finished when it is stopped, it would finish in its next turn.
 func (p *peer) gone(ctx context.Context, o client.Object) error {
-	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, goneWithin, true, func(ctx context.Context) (bool, error) {
+	ctx, cancel := bed.Within(ctx, goneWithin)
+	defer cancel()
+	err := wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		err := p.bed.Client.Get(ctx, client.ObjectKeyFromObject(o), o)
 		return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
 	})
+	if ctx.Err() != nil && err != nil {
+		err = context.Cause(ctx)
+	}
 	if err != nil {
 		return fmt.Errorf("wait until %s is gone: %w", client.ObjectKeyFromObject(o), err)
 	}
@@ -147,9 +158,12 @@ func (p *peer) apply(ctx context.Context, objects ...map[string]any) error {
 	return testbed.Apply(ctx, p.bed.Config, documents...)
 }
 
+// undoneWithin bounds what is undone when something has gone wrong.
+const undoneWithin = 30 * time.Second
+
 // undo is a context for what must be undone even when the run was cancelled.
 func undo() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), 30*time.Second)
+	return context.WithTimeout(context.Background(), undoneWithin)
 }
 
 // loopback is a free port, and its address on 127.0.0.1.

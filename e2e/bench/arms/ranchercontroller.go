@@ -40,21 +40,9 @@ func rancherPrograms() testbed.Module {
 
 // Prepare installs the CRDs and registers clusters.
 func (r *rancher) Prepare(ctx context.Context, b *bed.Bed, n int) error {
-	first, err := r.build(ctx, b, rancherPrograms())
+	err := r.build(ctx, b, rancherPrograms(), r.install)
 	if err != nil || r.members >= n {
 		return err
-	}
-	if first {
-		if err := testbed.ApplyFiles(ctx, b.Config, r.folders["rancher-crds"]); err != nil {
-			return err
-		}
-		config := map[string]any{
-			"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"namespace": rancherSystem, "name": "fleet-controller"},
-			"data": map[string]any{"config": "{}"},
-		}
-		if err := r.apply(ctx, namespaceObject(rancherSystem), namespaceObject(rancherWorkspace), config); err != nil {
-			return err
-		}
 	}
 	err = r.startController(ctx)
 	if err == nil {
@@ -64,6 +52,17 @@ func (r *rancher) Prepare(ctx context.Context, b *bed.Bed, n int) error {
 		r.members = n
 	}
 	return errors.Join(err, r.Stop())
+}
+
+func (r *rancher) install(ctx context.Context) error {
+	if err := testbed.ApplyFiles(ctx, r.bed.Config, r.folders["rancher-crds"]); err != nil {
+		return err
+	}
+	config := map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"namespace": rancherSystem, "name": "fleet-controller"},
+		"data": map[string]any{"config": "{}"},
+	}
+	return r.apply(ctx, namespaceObject(rancherSystem), namespaceObject(rancherWorkspace), config)
 }
 
 // Start is over when a Bundle has been brought to one cluster.

@@ -21,11 +21,17 @@ import (
 )
 
 // patience bounds every wait for an arm. It says nothing about how fast one is.
-const patience = 20 * time.Minute
+const patience = 10 * time.Minute
+
+// Within is a context that ends after a while, with a cause that says after which.
+func Within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, d, fmt.Errorf("not within %s", d))
+}
 
 // Crowd is who is there of a kind with some labels, as a watch tells.
 type Crowd struct {
-	stop context.CancelFunc
+	stop   context.CancelFunc
+	listed cache.InformerSynced // all that were there at the start have been noted
 
 	mu      sync.Mutex
 	here    map[client.ObjectKey]bool
@@ -48,7 +54,11 @@ func (b *Bed) Crowd(ctx context.Context, kind schema.GroupVersionKind, with map[
 	informer := metadatainformer.NewFilteredMetadataInformer(m, resource, metav1.NamespaceAll, 0, cache.Indexers{}, func(o *metav1.ListOptions) {
 		o.LabelSelector = labels.SelectorFromSet(with).String()
 	}).Informer()
-	_, err = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+	if err := informer.SetTransform(keyOnly); err != nil {
+		c.stop()
+		return nil, err
+	}
+	noted, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(o any) { c.note(o, true) },
 		DeleteFunc: func(o any) { c.note(o, false) },
 	})
@@ -56,8 +66,20 @@ func (b *Bed) Crowd(ctx context.Context, kind schema.GroupVersionKind, with map[
 		c.stop()
 		return nil, err
 	}
+	c.listed = noted.HasSynced
 	go informer.RunWithContext(ctx)
 	return c, nil
+}
+
+// keyOnly strips what is watched of all but what Keys returns: of 60,000 works the rest is hundreds of megabytes beside what is measured.
+func keyOnly(o any) (any, error) {
+	who, err := meta.Accessor(o)
+	if err != nil {
+		return o, nil //nolint:nilerr // the end of a list, or what the informer makes up itself
+	}
+	return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
+		Namespace: who.GetNamespace(), Name: who.GetName(), UID: who.GetUID(), ResourceVersion: who.GetResourceVersion(),
+	}}, nil
 }
 
 // Stop watching.
@@ -86,8 +108,11 @@ func (c *Crowd) note(o any, here bool) {
 
 // Await waits until there are n, and tells since when.
 func (c *Crowd) Await(ctx context.Context, n int) (time.Time, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := Within(ctx, patience)
 	defer cancel()
+	if !cache.WaitForCacheSync(ctx.Done(), c.listed) { // until then there seem to be none
+		return time.Time{}, fmt.Errorf("who is there cannot be listed: %w", context.Cause(ctx))
+	}
 	for {
 		c.mu.Lock()
 		now, at, changed := len(c.here), c.at, c.changed

@@ -84,7 +84,7 @@ func (p *Parent) note(u *unstructured.Unstructured, completed func(*unstructured
 
 // Await waits until the parent says that n are done, and returns all that was seen since the first look.
 func (p *Parent) Await(ctx context.Context, n int) ([]Look, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := Within(ctx, patience)
 	defer cancel()
 	for {
 		p.mu.Lock()

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"vworkspace.io/fleet/e2e/bench/arms"
 	"vworkspace.io/fleet/e2e/bench/bed"
 )
@@ -20,6 +22,8 @@ import (
 type Round struct {
 	Arm string `json:"arm"`
 	N   int    `json:"n"`
+	// Round counts the arm's turns with this number of clusters from 1, those that failed among them: what has the same one was measured side by side.
+	Round int `json:"round"`
 	// FanOut is from before the parent's creation to the last child, as a watch tells.
 	FanOut float64 `json:"fanOutSeconds"`
 	// RollUp is from the last report to the parent that says all are done; Lag50 and Lag99 are, over the clusters, from the k-th report to the first
@@ -53,9 +57,6 @@ func Turn(ctx context.Context, b *bed.Bed, arm arms.Arm, name string, n int) (ro
 	}
 	t := turn{bed: b, arm: arm, round: Round{Arm: arm.Name(), N: n}}
 	err = t.take(ctx, name)
-	if err != nil {
-		err = fmt.Errorf("%s with %d clusters: %w", arm.Name(), n, err)
-	}
 	return t.round, errors.Join(err, arm.Stop())
 }
 
@@ -75,9 +76,42 @@ func (t *turn) take(ctx context.Context, name string) error {
 	}
 	begun := time.Now()
 	run, err := t.arm.Send(ctx, name, t.round.N)
+	if err == nil {
+		err = t.follow(ctx, run, begun)
+	}
+	if err != nil && run != nil {
+		return errors.Join(err, t.clear(ctx, run))
+	}
+	return err
+}
+
+// clearedWithin bounds how long what a failed turn has left may take to be deleted.
+const clearedWithin = 2 * time.Minute
+
+// clear deletes what a failed turn has left: the next one would find it, and be measured with it. Nothing is cleared away when all is to end.
+func (t *turn) clear(ctx context.Context, run *arms.Run) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	ctx, cancel := bed.Within(ctx, clearedWithin)
+	defer cancel()
+	crowd, err := t.bed.Crowd(ctx, run.Children, run.Labels)
 	if err != nil {
 		return err
 	}
+	defer crowd.Stop()
+	err = client.IgnoreNotFound(run.Delete(ctx))
+	if err == nil {
+		_, err = crowd.Await(ctx, 0)
+	}
+	if err != nil {
+		return fmt.Errorf("delete what it has left: %w", err)
+	}
+	return nil
+}
+
+// follow a run that was sent, from its first child to its last one's end.
+func (t *turn) follow(ctx context.Context, run *arms.Run, begun time.Time) error {
 	crowd, err := t.bed.Crowd(ctx, run.Children, run.Labels)
 	if err != nil {
 		return err

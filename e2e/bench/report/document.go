@@ -19,6 +19,7 @@ type Document struct {
 	// Arms says of each arm what it does beyond the fan-out.
 	Arms    map[string]string `json:"arms"`
 	Rounds  []race.Round      `json:"rounds,omitempty"`
+	Failed  []race.Failed     `json:"failed,omitempty"` // turns of the race
 	Restart *scenario.Restart `json:"restart,omitempty"`
 	Crowd   *scenario.Crowd   `json:"crowd,omitempty"`
 	Latency *scenario.Latency `json:"latency,omitempty"`

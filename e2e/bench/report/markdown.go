@@ -20,6 +20,12 @@ func (d *Document) Markdown() string {
 	if len(d.Rounds) > 0 {
 		d.race(&b)
 	}
+	if len(d.Failed) > 0 {
+		b.WriteString("\nTurns that failed, of which nothing is in the table:\n\n")
+	}
+	for _, f := range d.Failed {
+		fmt.Fprintf(&b, "- %s\n", strings.Join(strings.Fields(f.String()), " "))
+	}
 	if d.Restart != nil {
 		b.WriteString("\n" + d.Restart.String())
 	}

@@ -4,11 +4,13 @@ package report
 
 import (
 	"bytes"
+	"encoding/json"
 	"image/png"
 	"math"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,8 +24,8 @@ func document() *Document {
 		for round := range 3 {
 			f := float64(round + 1)
 			d.Rounds = append(d.Rounds,
-				race.Round{Arm: "floor", N: n, FanOut: f, Writes: map[string]float64{"manifestworks": float64(n)}},
-				race.Round{Arm: "ours", N: n, FanOut: 2 * f, CPU: math.Pow(10, float64(i)), Lag99: 0.5, ParentWrites: 3, ParentBytes: 2048, Peak: 64 << 20,
+				race.Round{Arm: "floor", N: n, Round: round + 1, FanOut: f, Writes: map[string]float64{"manifestworks": float64(n)}},
+				race.Round{Arm: "ours", N: n, Round: round + 1, FanOut: 2 * f, CPU: math.Pow(10, float64(i)), Lag99: 0.5, ParentWrites: 3, ParentBytes: 2048, Peak: 64 << 20,
 					Writes: map[string]float64{"manifestworks": float64(n), "operations": float64(n)}})
 		}
 	}
@@ -48,6 +50,33 @@ func TestTables(t *testing.T) {
 	}
 	if strings.Contains(got, "floor: CPU") || strings.Contains(got, "NaN") {
 		t.Errorf("the floor spends nothing of its own:\n%s", got)
+	}
+}
+
+// TestFailedTurns: what is missing is told, and what is left is compared with the floor of its own round.
+func TestFailedTurns(t *testing.T) {
+	d := document()
+	d.Rounds = slices.DeleteFunc(d.Rounds, func(r race.Round) bool {
+		return r.N == 200 && (r.Arm == "floor" && r.Round == 2 || r.Arm == "ours" && r.Round == 1)
+	})
+	d.Failed = []race.Failed{{Arm: "floor", N: 200, Round: 2, Error: "fan out:\n  199 of 200 are there"}, {Arm: "ours", N: 200, Round: 1, Error: "no"}}
+	got := d.Markdown()
+	for _, want := range []string{
+		"| 200 | floor | 2 | 2.00 (1.00-3.00) | 1.00 | - |",
+		"| 200 | ours | 2 | 5.00 (4.00-6.00) | 2.00 |", // the third by the third; the second has none to go by
+		"\n- floor with 200 clusters, round 2: fan out: 199 of 200 are there\n- ours with 200 clusters, round 1: no\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in\n%s", want, got)
+		}
+	}
+	raw, err := json.Marshal(d)
+	if want := `"failed":[{"arm":"floor","n":200,"round":2,"error":"fan out:\n  199 of 200 are there"},`; err != nil || !strings.Contains(string(raw), want) {
+		t.Errorf("%q is not in %s, %v", want, raw, err)
+	}
+	d.Rounds = nil
+	if got := d.Markdown(); !strings.Contains(got, "floor with 200 clusters, round 2") {
+		t.Errorf("nothing was measured, and nothing said of it:\n%s", got)
 	}
 }
 

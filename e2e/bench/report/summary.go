@@ -29,16 +29,19 @@ type cell struct {
 	arm    string
 	n      int
 	rounds []race.Round
-	floors []race.Round // of the same turns
+	floors map[int]race.Round // with the same number of clusters, by the round's number
 }
 
 // cells in the order in which they were first measured, the sizes growing.
 func (d *Document) cells() []cell {
 	var out []cell
-	floors := map[int][]race.Round{}
+	floors := map[int]map[int]race.Round{}
 	for _, r := range d.Rounds {
 		if r.Arm == floorArm {
-			floors[r.N] = append(floors[r.N], r)
+			if floors[r.N] == nil {
+				floors[r.N] = map[int]race.Round{}
+			}
+			floors[r.N][r.Round] = r
 		}
 		i := slices.IndexFunc(out, func(c cell) bool { return c.arm == r.Arm && c.n == r.N })
 		if i < 0 {
@@ -61,12 +64,12 @@ func (c cell) of(figure func(race.Round) float64) spread {
 	return spreadOf(values)
 }
 
-// toFloor is the fan-out as a multiple of the floor's, each by the floor of the same turn; zero where no floor was measured.
+// toFloor is the fan-out as a multiple of the floor's, each by the floor of the same round; zero where no floor was measured.
 func (c cell) toFloor() spread {
 	var ratios []float64
-	for i, r := range c.rounds {
-		if i < len(c.floors) && c.floors[i].FanOut > 0 {
-			ratios = append(ratios, r.FanOut/c.floors[i].FanOut)
+	for _, r := range c.rounds {
+		if floor := c.floors[r.Round].FanOut; floor > 0 {
+			ratios = append(ratios, r.FanOut/floor)
 		}
 	}
 	return spreadOf(ratios)
