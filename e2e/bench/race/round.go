@@ -134,8 +134,14 @@ func (t *turn) follow(ctx context.Context, run *arms.Run, begun time.Time) error
 	return t.takeBack(ctx, run, crowd)
 }
 
+// quiet is how long nothing must have been written before a turn begins.
+const quiet = time.Second
+
 // mark begins what is counted.
 func (t *turn) mark(ctx context.Context) (err error) {
+	if err := t.bed.Settle(ctx, quiet); err != nil {
+		return err
+	}
 	if err := bed.ResetPeaks(t.arm.Processes()); err != nil {
 		return err
 	}

@@ -37,6 +37,8 @@ type Latency struct {
 	WorkByWatch []float64 `json:"jobEndToWorkByWatchSeconds"`
 	WorkByPoll  []float64 `json:"jobEndToWorkByPollSeconds"`
 	Interval    float64   `json:"pollIntervalSeconds"`
+	// Agent of a spoke where nothing was asked for.
+	Agent Agent `json:"idleAgent"`
 }
 
 // String is the scenario as a table.
@@ -54,6 +56,7 @@ func (l Latency) String() string {
 	} {
 		fmt.Fprintf(&b, "| %s | %.2f s | %.2f s | %.2f s | %d |\n", row.what, at(row.times, 0.5), at(row.times, 0.95), at(row.times, 1), len(row.times))
 	}
+	b.WriteString("\n" + l.Agent.String())
 	return b.String()
 }
 
@@ -65,7 +68,7 @@ type road struct {
 }
 
 // MeasureLatency runs an Operation on one spoke so many times, and then, for each kind of feedback, so many on another one whose ManifestWorks it makes
-// itself.
+// itself. The agent of a third is left alone.
 func MeasureLatency(ctx context.Context, say io.Writer, times, deliveries int) (l Latency, err error) {
 	d, err := demo.Start(ctx, demo.Options{Clusters: demo.MinClusters, Screen: demo.NewScreen(say, false)})
 	if err != nil {
@@ -93,7 +96,11 @@ func MeasureLatency(ctx context.Context, say io.Writer, times, deliveries int) (
 		return l, err
 	}
 	l.Interval = testbed.StatusSyncInterval.Seconds()
-	l.WorkByPoll, l.WorkByWatch, err = r.byFeedback(ctx, model, deliveries)
+	if l.WorkByPoll, l.WorkByWatch, err = r.byFeedback(ctx, model, deliveries); err != nil {
+		return l, err
+	}
+	idle := d.Fleet.Spokes[len(d.Fleet.Spokes)-1].Name
+	l.Agent, err = MeasureAgent(ctx, d.Installed.Agents[idle].PID(), quiet)
 	return l, err
 }
 

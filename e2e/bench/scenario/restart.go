@@ -74,11 +74,11 @@ func MeasureRestart(ctx context.Context, b *bed.Bed, hub arms.Arm, n int, idle t
 	return r, takeBack(ctx, b, run)
 }
 
-// settling is how long a hub may still have to do with what has happened before.
-const settling = 10 * time.Second
+// quiet is how long nothing must have been written until a hub is taken to have done with what has happened before.
+const quiet = 5 * time.Second
 
 func (r *Restart) leaveAlone(ctx context.Context, b *bed.Bed, hub arms.Arm, idle time.Duration) error {
-	if err := pause(ctx, settling); err != nil {
+	if err := b.Settle(ctx, quiet); err != nil {
 		return err
 	}
 	before, err := b.Requests(ctx)
