@@ -83,11 +83,10 @@ func comesUpWithLeasesOfThePast(p *Point, s *share) func(run int) Rule {
 	}
 }
 
-// sampled are trials that are in every sample: each fault once, and most kinds of write.
+// sampled are trials that are in every sample: each fault once, and each kind of write.
 var sampled = []string{
-	"b is cut off renews cluster-one 2", // and must send nothing when a serves it
-	"b dies after takes cluster-one 1",  // and its next run is another
-	"b comes up in the past takes cluster-one 1",
+	"b is cut off renews cluster-one 2",          // and must send nothing when a serves it
+	"b comes up in the past takes cluster-one 1", // dies after it, too, and its next run is another
 	"a loses the reply gives back cluster-one 1",
 	"a arrives late renews cluster-two 2",
 	"a dies before makes cluster-three 1",
