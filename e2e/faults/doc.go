@@ -14,6 +14,8 @@
 // Around the components everything is played, by the protocol of the real ones: Open Cluster Management's work agent (courier.go), the
 // executors (executors.go) and the garbage collector. The real ones are in e2e/scenarios and e2e/engines.
 //
+// Hosted mode has a story of its own, with two replicas: share.go is what they share, replica.go a process, and leases.go the laws.
+//
 // # Joining
 //
 // A new write path joins by a Story in stories_test.go that makes it happen. A new process joins by a Component in component.go.

@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -19,6 +20,8 @@ type Point struct {
 	Of string
 	// At is which of them, the first being 1.
 	At int
+	// Name of a call among the kinds of write, and "" of one that is none; nil for Call.What of writes that carry the state of a run.
+	Name func(Call) string
 
 	n   atomic.Int64
 	hit atomic.Pointer[Call]
@@ -26,11 +29,22 @@ type Point struct {
 
 // reached tells, once, that a call is the point.
 func (p *Point) reached(c Call) bool {
-	if !c.Writes() || c.What() != p.Of || p.n.Add(1) != int64(p.At) {
+	name := p.Name
+	if name == nil {
+		name = nameOf
+	}
+	if name(c) != p.Of || p.n.Add(1) != int64(p.At) {
 		return false
 	}
 	p.hit.Store(&c)
 	return true
+}
+
+func nameOf(c Call) string {
+	if !c.Writes() {
+		return ""
+	}
+	return c.What()
 }
 
 // Hit is the write at the point; nil when the component never made so many.
@@ -58,6 +72,59 @@ func (p *Point) LoseReply() Rule {
 		}
 		discard(send())
 		return nil, io.ErrUnexpectedEOF
+	}
+}
+
+// Refuse says that somebody else was faster than the write at the point, which is not made.
+func (p *Point) Refuse() Rule {
+	return func(_ *Wire, c Call, send Send) (*http.Response, error) {
+		switch {
+		case !p.reached(c):
+			return send()
+		case c.Method == http.MethodPost:
+			return answer(c, http.StatusConflict, "AlreadyExists", "the object is there"), nil
+		}
+		return answer(c, http.StatusConflict, "Conflict", "the object has been modified"), nil
+	}
+}
+
+// ArriveLate has the write at the point hang until its caller gives it up, and arrive then, so long after it was sent.
+func (p *Point) ArriveLate(after time.Duration) Rule {
+	return func(w *Wire, c Call, send Send) (*http.Response, error) {
+		if !p.reached(c) {
+			return send()
+		}
+		waits := c.Request.Context()
+		*c.Request = *c.Request.WithContext(context.WithoutCancel(waits))
+		go func() {
+			w.hold(after)
+			discard(send())
+		}()
+		select {
+		case <-waits.Done():
+			return nil, waits.Err()
+		case <-w.IsCut():
+			return nil, errCut
+		}
+	}
+}
+
+// CutOff lets nothing of some calls through for a while from the point on, and their watches say nothing: callers wait for as long as they care to.
+func (p *Point) CutOff(during time.Duration, of func(Call) bool) Rule {
+	door := &Door{}
+	return func(w *Wire, c Call, send Send) (*http.Response, error) {
+		if !of(c) {
+			return send()
+		}
+		if p.reached(c) {
+			door.Shut()
+			time.AfterFunc(during, door.Open)
+		}
+		door.pass(w, c.Request.Context().Done())
+		if err := c.Request.Context().Err(); err != nil {
+			return nil, err
+		}
+		return door.Rule(w, c, send)
 	}
 }
 
@@ -230,15 +297,16 @@ func (d *Door) Open() {
 
 // Rule makes a component pass the door.
 func (d *Door) Rule(w *Wire, c Call, send Send) (*http.Response, error) {
-	d.pass(w)
+	d.pass(w, nil)
 	resp, err := send()
 	if err == nil && c.Watch {
-		resp.Body = &gate{resp.Body, func() { d.pass(w) }}
+		resp.Body = &gate{resp.Body, func() { d.pass(w, nil) }}
 	}
 	return resp, err
 }
 
-func (d *Door) pass(w *Wire) {
+// pass waits until the door is open; not longer than until over, if that is not nil.
+func (d *Door) pass(w *Wire, over <-chan struct{}) {
 	d.mu.Lock()
 	shut := d.shut
 	d.mu.Unlock()
@@ -247,6 +315,7 @@ func (d *Door) pass(w *Wire) {
 	}
 	select {
 	case <-shut:
+	case <-over:
 	case <-w.IsCut():
 	}
 }

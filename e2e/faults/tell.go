@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -302,13 +303,17 @@ func (w *World) note(line string) {
 
 func (w *World) logger(component string) logr.Logger {
 	return funcr.New(func(_, args string) {
-		for _, humdrum := range []string{`"msg"="Start`, `"msg"="Stop`, `"msg"="All workers`, `"msg"="Shutdown`, `"msg"="Wait completed`} {
-			if strings.Contains(args, humdrum) {
-				return
-			}
+		if !isHumdrum(args) {
+			w.note(component + " " + args)
 		}
-		w.note(component + " " + args)
 	}, funcr.Options{})
+}
+
+// isHumdrum tells whether what is logged says nothing about a story.
+func isHumdrum(args string) bool {
+	return slices.ContainsFunc([]string{`"msg"="Start`, `"msg"="Stop`, `"msg"="All workers`, `"msg"="Shutdown`, `"msg"="Wait completed`}, func(said string) bool {
+		return strings.Contains(args, said)
+	})
 }
 
 // errOutage is what a test says of an API server that is away.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -100,9 +101,9 @@ func (e *end) RoundTrip(req *http.Request) (*http.Response, error) {
 	call := callOf(req.Clone(ctx))
 	unlink := context.AfterFunc(e.alive, cancel) //nolint:contextcheck // the wire outlives every request
 	release := sync.OnceFunc(func() { unlink(); cancel() })
-	sent := false
+	var sent atomic.Bool // a rule may send when it has answered
 	resp, err := e.rule(e.Wire, call, func() (*http.Response, error) {
-		sent = true
+		sent.Store(true)
 		return e.send(call)
 	})
 	if err == nil && e.alive.Err() != nil {
@@ -112,7 +113,7 @@ func (e *end) RoundTrip(req *http.Request) (*http.Response, error) {
 	if e.isTrouble(req, resp, err) {
 		e.failed(call)
 	}
-	if sent && call.ToOdoo() && (err != nil || e.isUsurped()) {
+	if sent.Load() && call.ToOdoo() && (err != nil || e.isUsurped()) {
 		e.unheard()
 	}
 	if err != nil {

@@ -38,6 +38,8 @@ type Timings struct {
 	Deadline time.Duration
 	// Retry is how long after a renewal the next one is due, and after one that has failed.
 	Retry time.Duration
+	// Sweep is how often Leases are looked for that are nobody's; a minute when 0.
+	Sweep time.Duration
 }
 
 // DefaultTimings let a cluster be taken over 15 to 22 s after its replica has died, for one write each 5 s and cluster.

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// sweepEvery is how often Leases are looked for that are nobody's.
+	// sweepEvery is how often Leases are looked for that are nobody's, unless Timings say otherwise.
 	sweepEvery = time.Minute
 	// stale is for how long such a Lease has not been written. What is held, and who is alive, is written every few seconds.
 	stale = 10 * time.Minute

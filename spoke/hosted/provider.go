@@ -3,6 +3,7 @@
 package hosted
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/transport"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -47,6 +49,8 @@ type Source struct {
 	Replica string
 	// Timings of the Leases; DefaultTimings when zero.
 	Timings Timings
+	// Wrap is put around the way to each cluster's API server, behind the fence; nil for nothing. The fault harness sees there what is really sent.
+	Wrap transport.WrapperFunc
 }
 
 // Validate the source. Errors begin with the name of the flag, without dashes.
@@ -89,6 +93,7 @@ func (s Source) NewManager(local manager.Manager, scheme *runtime.Scheme) (mcman
 	if s.Timings == (Timings{}) {
 		s.Timings = DefaultTimings()
 	}
+	s.Timings.Sweep = cmp.Or(s.Timings.Sweep, sweepEvery)
 	// A renewal that is not answered is tried once more, on another connection.
 	config := rest.CopyConfig(local.GetConfig())
 	config.Timeout = s.Timings.Deadline / 2

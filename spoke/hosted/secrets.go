@@ -40,6 +40,9 @@ func (s *shard) reconcileSecret(ctx context.Context, req ctrl.Request) (ctrl.Res
 	}
 	raw := secret.Data[SecretKey]
 	config, err := configOf(raw)
+	if config != nil {
+		config.Wrap(s.source.Wrap)
+	}
 	// A cluster whose kubeconfig cannot be used is not served by the one before either.
 	return ctrl.Result{}, errors.Join(err, s.claim(name, config, fmt.Sprintf("%x", sha256.Sum256(raw)))) //nolint:contextcheck // the claim outlives the request
 }

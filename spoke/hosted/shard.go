@@ -119,7 +119,7 @@ func (s *shard) Start(ctx context.Context, by multicluster.Aware) error {
 			announced = s.clock.Now()
 			s.announce(ctx)
 		}
-		if s.clock.Since(swept) >= sweepEvery {
+		if s.clock.Since(swept) >= s.timings.Sweep {
 			swept = s.clock.Now()
 			s.sweep(ctx)
 		}

@@ -55,6 +55,13 @@ type Cluster struct {
 	secret *corev1.Secret
 }
 
+// Secret hands the cluster over in a namespace, under a name.
+func (c *Cluster) Secret(namespace, name string) *corev1.Secret {
+	secret := c.secret.DeepCopy()
+	secret.Namespace, secret.Name = namespace, name
+	return secret
+}
+
 // Crowd is a fleet of testbed with many clusters. spoke1 is behind the logical ones, the other spokes are real.
 type Crowd struct {
 	Fleet    *testbed.Fleet
