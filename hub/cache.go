@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/utils/ptr"
 	clusterv1 "open-cluster-management.io/api/cluster/v1"
 	clusterv1beta1 "open-cluster-management.io/api/cluster/v1beta1"
 	workv1 "open-cluster-management.io/api/work/v1"
@@ -45,7 +46,8 @@ func CacheOptions() cache.Options {
 				Label:     labels.SelectorFromSet(labels.Set{appsv1alpha1.LabelManagedBy: appsv1alpha1.ManagedByControlPlane}),
 				Transform: slimManifestWork,
 			},
-			&clusterv1.ManagedCluster{}: {Transform: slimManagedCluster},
+			// Read, and never changed, twice for each work that is sent: copying them was a twelfth of the processor time.
+			&clusterv1.ManagedCluster{}: {Transform: slimManagedCluster, UnsafeDisableDeepCopy: ptr.To(true)},
 		},
 	}
 }
