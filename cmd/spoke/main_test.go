@@ -5,6 +5,7 @@ package main
 import (
 	"flag"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -41,10 +42,10 @@ func TestHostedDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (hosted.Source{Namespace: hosted.DefaultNamespace, Label: hosted.DefaultLabel, Replica: strings.ToLower(host)}); f.source != want {
+	if want := (hosted.Source{Namespace: hosted.DefaultNamespace, Label: hosted.DefaultLabel, Replica: strings.ToLower(host)}); !reflect.DeepEqual(f.source, want) {
 		t.Errorf("got %+v, want %+v", f.source, want)
 	}
-	if f, err = parse(flag.NewFlagSet("spoke", flag.ContinueOnError), []string{"--cluster=spoke1"}); err != nil || f.source != (hosted.Source{}) {
+	if f, err = parse(flag.NewFlagSet("spoke", flag.ContinueOnError), []string{"--cluster=spoke1"}); err != nil || !reflect.ValueOf(f.source).IsZero() {
 		t.Errorf("got %+v and %v, want no Secrets", f.source, err)
 	}
 }
