@@ -138,6 +138,24 @@ func TestShare(t *testing.T) {
 	}
 }
 
+// TestTurnTakesItsShare: a pass asks for no more lanes at once than are left to it while another one writes.
+func TestTurnTakesItsShare(t *testing.T) {
+	r := &OperationReconciler{Options: Options{Clock: &ticking{step: time.Hour}}.complete(), lanes: newLanes(4)}
+	for range concurrency {
+		defer r.lanes.pass()()
+	}
+	_, other := r.lanes.share()
+	defer other()
+	var did atomic.Int32
+	left, err := inTurn(t.Context(), r, &pass{now: r.Clock.Now()}, make([]int, 10), turn, func(context.Context, int) error {
+		did.Add(1)
+		return nil
+	}, func(int, error) {})
+	if n := did.Load(); n != 2 || !left || err != nil {
+		t.Errorf("%d of 10 in a turn that is over at once, left %t, %v; want 2, half of the lanes", n, left, err)
+	}
+}
+
 // TestLanes: however many passes write, no more works are written at once than there are lanes, and each error is told of its item.
 func TestLanes(t *testing.T) {
 	r := &OperationReconciler{Options: Options{}.complete(), lanes: newLanes(3)}
