@@ -41,11 +41,7 @@ type Crowd struct {
 
 // Crowd watches a kind until Stop is called.
 func (b *Bed) Crowd(ctx context.Context, kind schema.GroupVersionKind, with map[string]string) (*Crowd, error) {
-	resource, err := b.resource(kind)
-	if err != nil {
-		return nil, err
-	}
-	m, err := metadata.NewForConfig(b.Config)
+	m, resource, err := b.metadata(kind)
 	if err != nil {
 		return nil, err
 	}
@@ -164,4 +160,14 @@ func (b *Bed) resource(kind schema.GroupVersionKind) (schema.GroupVersionResourc
 		return schema.GroupVersionResource{}, err
 	}
 	return m.Resource, nil
+}
+
+// metadata is a client that asks for metadata alone, and a kind's name in it.
+func (b *Bed) metadata(kind schema.GroupVersionKind) (metadata.Interface, schema.GroupVersionResource, error) {
+	resource, err := b.resource(kind)
+	if err != nil {
+		return nil, resource, err
+	}
+	m, err := metadata.NewForConfig(b.Config)
+	return m, resource, err
 }

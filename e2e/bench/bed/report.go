@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/metadata"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -35,11 +34,7 @@ func (b *Bed) Report(ctx context.Context, kind schema.GroupVersionKind, with map
 	if err != nil {
 		return nil, err
 	}
-	resource, err := b.resource(kind)
-	if err != nil {
-		return nil, err
-	}
-	m, err := metadata.NewForConfig(b.Config)
+	m, resource, err := b.metadata(kind)
 	if err != nil {
 		return nil, err
 	}
