@@ -99,7 +99,7 @@ var sampled = []string{
 // succeeds by one Job, nobody writes to a cluster whose Lease is another's, and no Lease is left.
 func TestReplicasAtEveryLeaseWrite(t *testing.T) {
 	t.Parallel()
-	c, all, err := newShares(context.WithoutCancel(t.Context()), *labCount)
+	c, all, err := newShares(context.WithoutCancel(t.Context()), *labCount, *last)
 	t.Cleanup(func() {
 		if err := c.Down(); err != nil {
 			t.Error(err)

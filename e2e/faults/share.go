@@ -45,6 +45,8 @@ type share struct {
 	// hosting is who a replica is where the Leases are, and hosts are the clusters by where they are reached.
 	hosting *rest.Config
 	hosts   map[string]string
+	// patience is what every wait is bounded by.
+	patience time.Duration
 
 	// Of the story that is told:
 	ledger  *ledger
@@ -55,7 +57,7 @@ type share struct {
 }
 
 // newShares makes a crowd without controllers, for so many stories at a time.
-func newShares(ctx context.Context, n int) (*crowd.Crowd, []*share, error) {
+func newShares(ctx context.Context, n int, patience time.Duration) (*crowd.Crowd, []*share, error) {
 	c, err := crowd.Up(ctx, crowd.Options{Logical: n * len(shared), Up: testbed.Options{Bare: true}})
 	if err != nil {
 		return c, nil, err
@@ -66,7 +68,10 @@ func newShares(ctx context.Context, n int) (*crowd.Crowd, []*share, error) {
 	}
 	var all []*share
 	for i := range n {
-		s := &share{Crowd: c, namespace: fmt.Sprintf("shared-%d", i), clusters: c.Clusters[i*len(shared):][:len(shared)], hosting: hosting, hosts: map[string]string{}}
+		s := &share{
+			Crowd: c, namespace: fmt.Sprintf("shared-%d", i), clusters: c.Clusters[i*len(shared):][:len(shared)], hosting: hosting, hosts: map[string]string{},
+			patience: patience,
+		}
 		if err := s.furnish(ctx); err != nil {
 			return c, nil, err
 		}
@@ -249,7 +254,7 @@ func (s *share) note(line string) {
 // await polls until nothing is missing.
 func (s *share) await(ctx context.Context, what string, missing func(context.Context) string) error {
 	seen := "nothing yet"
-	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, *last, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, s.patience, true, func(ctx context.Context) (bool, error) {
 		if now := missing(ctx); ctx.Err() == nil {
 			seen = now
 		}
