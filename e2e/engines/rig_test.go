@@ -68,6 +68,7 @@ func everyRigAtOnce(t *testing.T, story func(t *testing.T, r rig)) {
 func unique(t testing.TB) string {
 	t.Helper()
 	name := strings.ToLower(t.Name()[strings.LastIndex(t.Name(), "/")+1:])
+	name, _, _ = strings.Cut(name, "#") // which go test puts before the number of a test that runs again
 	return fmt.Sprintf("%s-%d", name, counter.Add(1))
 }
 
