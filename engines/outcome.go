@@ -40,6 +40,9 @@ type Outcome struct {
 	// Next is what to put in place before the run can go on, when it has several steps. It is recorded like the plan, so a step must be
 	// named by what is in status.resources and not by what a cache shows.
 	Next []Change
+	// Remind changes objects of the run so that the executor looks again at what it seems to have forgotten. It is recorded nowhere, and made as often as
+	// the engine asks for it, also of a run that is being cancelled: it must not matter to an executor that has forgotten nothing.
+	Remind []Change
 	// Progress in the executor's own measure, such as "12/40 items"; empty when it has none.
 	Progress string
 	// Degraded is the reason why a success is not an entire one; empty otherwise.

@@ -153,6 +153,13 @@ func observeKind(ctx context.Context, kind string, r client.Reader, run engines.
 	case "Queued":
 		out = engines.Running("WidgetQueued", "%s", message)
 		out.Untimed = true
+	case "Forgotten":
+		out = engines.Running("WidgetForgotten", "%s", message)
+		reminder := testKind("Widget")
+		reminder.SetNamespace(ref.Namespace)
+		reminder.SetName(ref.Name)
+		reminder.SetAnnotations(map[string]string{remindedAnnotation: message})
+		out.Remind = []engines.Change{engines.Apply(reminder)}
 	default:
 		out = engines.Running(opsv1alpha1.ReasonEngineRunning, "the Widget is at it")
 	}
@@ -190,6 +197,9 @@ func nextStep(kind string, run engines.Run) []engines.Change {
 	u.SetLabels(run.Labels())
 	return []engines.Change{engines.Create(u)}
 }
+
+// remindedAnnotation is on a Widget that the executor was reminded of.
+const remindedAnnotation = "test.vworkspace.io/reminded"
 
 // versionAnnotation is on an instance what its chart version is on a real one.
 const versionAnnotation = "test.vworkspace.io/version"

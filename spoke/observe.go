@@ -30,6 +30,11 @@ func (r *operationReconciler) observe(ctx context.Context, v *visit, engine engi
 		return nil
 	}
 	v.lookAgain(runningInterval)
+	return errors.Join(r.goOn(ctx, v, engine, run, out), v.remind(ctx, out, run))
+}
+
+// goOn is what becomes of a run that has not ended.
+func (r *operationReconciler) goOn(ctx context.Context, v *visit, engine engines.Engine, run engines.Run, out engines.Outcome) error {
 	switch {
 	case v.stopping():
 		return r.cancel(ctx, v, engine, run, out)
@@ -82,6 +87,16 @@ func (v *visit) proceed(ctx context.Context, out engines.Outcome, run engines.Ru
 	}
 	v.op.Status.Resources = append(v.op.Status.Resources, added...)
 	v.to().Run(out.Reason, out.Message)
+	return nil
+}
+
+// remind makes the executor look again. It is no part of the run: what cannot be done is tried again, and ends nothing.
+func (v *visit) remind(ctx context.Context, out engines.Outcome, run engines.Run) error {
+	for _, change := range out.Remind {
+		if _, refused, err := v.put(ctx, change, run); err != nil || refused != nil {
+			return fmt.Errorf("remind the executor: %w", orRefused(err, refused))
+		}
+	}
 	return nil
 }
 

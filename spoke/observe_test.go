@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/clock"
@@ -103,6 +104,48 @@ func TestSteps(t *testing.T) {
 	if n := len(widgetsOf(t, op)); n != 3 {
 		t.Errorf("%d Widgets were made, want 3", n)
 	}
+}
+
+// TestReminds: an executor is reminded of what it has forgotten, as often as its engine asks for it and also for a run that is being cancelled. It is no part of
+// the run: nothing is recorded, and where it is refused the run stays as it is and is tried again.
+func TestReminds(t *testing.T) {
+	ns := gatedNamespace(t)
+	capable(t, ns, "web", widgetName)
+	rights := rbacv1.PolicyRule{APIGroups: []string{"test.vworkspace.io"}, Resources: []string{"widgets"}, Verbs: []string{"create"}}
+	role := narrow(t, ns, string(widgetName), rights)
+	op := on(ns, "forgotten", "web", opsv1alpha1.TypeBackup)
+	create(t, op)
+	w := widgetOf(t, op)
+	reminded := func(word string) {
+		t.Helper()
+		eventually(t, func() string {
+			if got := reload(t, w).GetAnnotations()[remindedAnnotation]; got != word {
+				return fmt.Sprintf("reminded %q, want %q", got, word)
+			}
+			return ""
+		})
+	}
+	play(t, w, map[string]any{"phase": "Forgotten", "message": "once"})
+	eventually(t, func() string {
+		if reload(t, op).Status.FailingSince == nil {
+			return "it was not refused"
+		}
+		return ""
+	})
+	reaches(t, op, opsv1alpha1.PhaseRunning, "WidgetForgotten")
+	patch(t, role, func() { role.Rules[0].Verbs = append(role.Rules[0].Verbs, "patch") })
+	reminded("once")
+	play(t, reload(t, w), map[string]any{"phase": "Forgotten", "message": "twice"})
+	reminded("twice")
+
+	patch(t, op, func() { op.Spec.Cancel = true })
+	play(t, reload(t, w), map[string]any{"phase": "Forgotten", "message": "thrice"})
+	reminded("thrice")
+	if got := len(reload(t, op).Status.Resources); got != 1 {
+		t.Errorf("%d objects are on record, want the Widget alone", got)
+	}
+	play(t, reload(t, w), map[string]any{"phase": "Done"})
+	reaches(t, op, opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled)
 }
 
 // silenced lets nobody tell how a run stands, and waits until the agent has noticed.

@@ -3,6 +3,7 @@
 package spoke
 
 import (
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -134,6 +137,64 @@ func rightsAreTheAgents(t *testing.T, ns string) {
 	err := clientOf(t, tenant).Create(t.Context(), gateJob(ns), client.DryRunAll)
 	if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "are the agent's to use: run an Operation") {
 		t.Errorf("a Job by the ServiceAccount, but not by the agent: %v", err)
+	}
+}
+
+// TestProfileChangesNoBackup: of what Velero works on the agent changes annotations, by which it reminds Velero of it, and nothing else.
+func TestProfileChangesNoBackup(t *testing.T) {
+	if err := testbed.ApplyFiles(t.Context(), restConfig, filepath.Join("..", "deploy", "policies", "profiles.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	ns := namespace(t, false)
+	narrow(t, ns, "velero", rbacv1.PolicyRule{APIGroups: []string{"velero.io"}, Resources: []string{"backups"}, Verbs: []string{"create", "patch"}})
+	backup := func() *unstructured.Unstructured {
+		u := &unstructured.Unstructured{Object: map[string]any{
+			"spec": map[string]any{"includedNamespaces": []any{"shops"}}, "status": map[string]any{"phase": "ReadyToStart"},
+		}}
+		u.SetAPIVersion("velero.io/v1")
+		u.SetKind("Backup")
+		u.SetNamespace(ns)
+		u.SetName("nightly")
+		return u
+	}
+	create(t, backup())
+	bare := backup()
+	delete(bare.Object, "spec")
+	delete(bare.Object, "status")
+	bare.SetName("bare")
+	create(t, bare)
+	profile := asProfile(t, ns, "velero")
+	send := func(name, change string) error {
+		u := backup()
+		u.SetName(name)
+		return profile.Patch(t.Context(), u, client.RawPatch(types.MergePatchType, []byte(change)), client.DryRunAll)
+	}
+	eventually(t, func() string {
+		if err := send("nightly", `{"spec":{"ttl":"1h"}}`); err == nil || !strings.Contains(err.Error(), "profile-changes.vworkspace.io") {
+			return fmt.Sprintf("the policy is not in force yet: %v", err)
+		}
+		return ""
+	})
+	for name, c := range map[string]struct {
+		backup, change string
+		may            bool
+	}{
+		"an annotation":                 {"nightly", `{"metadata":{"annotations":{"a":"b"}}}`, true},
+		"an annotation of an empty one": {"bare", `{"metadata":{"annotations":{"a":"b"}}}`, true},
+		"the first of the spec":         {"bare", `{"spec":{"ttl":"1h"}}`, false},
+		"the spec taken away":           {"nightly", `{"spec":null}`, false},
+		"the status":                    {"nightly", `{"status":{"phase":"InProgress"}}`, false},
+		"the first of the status":       {"bare", `{"status":{"phase":"InProgress"}}`, false},
+		"a label":                       {"nightly", `{"metadata":{"labels":{"a":"b"}}}`, false},
+	} {
+		if err := send(c.backup, c.change); (err == nil) != c.may {
+			t.Errorf("%s: %v, want it taken: %v", name, err, c.may)
+		}
+	}
+	// Velero is not bound by this.
+	u := backup()
+	if err := k8s.Patch(t.Context(), u, client.RawPatch(types.MergePatchType, []byte(`{"status":{"phase":"InProgress"}}`))); err != nil {
+		t.Errorf("a change by somebody else: %v", err)
 	}
 }
 

@@ -174,7 +174,7 @@ func logWriter() *os.File {
 	return f
 }
 
-// crdPaths are our CRDs, the tests' own, and those of the versions of Flux, OCM and CSI snapshots that this repository uses, from the module cache.
+// crdPaths are our CRDs, the tests' own, and those of the versions of Flux, OCM, Velero and CSI snapshots that this repository uses, from the module cache.
 // VolSync's are not there.
 func crdPaths() ([]string, error) {
 	paths := []string{filepath.Join("..", "deploy", "crds"), filepath.Join("testdata", "widgets.crd.yaml")}
@@ -182,6 +182,7 @@ func crdPaths() ([]string, error) {
 		{filepath.Join("..", "e2e", "testbed", "components"), "github.com/fluxcd/helm-controller", "config/crd/bases"},
 		{filepath.Join("..", "e2e", "testbed", "components"), "github.com/fluxcd/source-controller", "config/crd/bases"},
 		{"..", "open-cluster-management.io/api", "cluster/v1alpha1/0000_02_clusters.open-cluster-management.io_clusterclaims.crd.yaml"},
+		{"..", "github.com/vmware-tanzu/velero", "config/crd/v1/bases/velero.io_backups.yaml"},
 		{"..", "github.com/kubernetes-csi/external-snapshotter/client/v8", "config/crd/snapshot.storage.k8s.io_volumesnapshots.yaml"},
 	} {
 		dir, err := moduleDir(m.dir, m.module)

@@ -9,8 +9,10 @@ import (
 	"testing"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
@@ -58,6 +60,39 @@ func holdS3(t testing.TB) (release func()) {
 	send(syscall.SIGSTOP)
 	t.Cleanup(func() { send(syscall.SIGCONT) })
 	return func() { send(syscall.SIGCONT) }
+}
+
+// TestVeleroForgets: a Velero that comes up does not look at a Backup that it was about to start when it went. It is reminded, also when the Operation
+// is cancelled meanwhile, and the Backups behind it have their turn.
+func TestVeleroForgets(t *testing.T) {
+	process := controller(t, veleroRig)
+	stop(t, process)
+	forgotten, cancelled := create(t, backup(t, nil)), create(t, backup(t, nil))
+	for _, op := range []*opsv1alpha1.Operation{forgotten, cancelled} {
+		reaches(t, op, opsv1alpha1.PhaseRunning, "VeleroBackupQueued")
+		var b velerov1.Backup
+		ref := op.Status.Resources[0]
+		if err := k8s.Get(t.Context(), client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}, &b); err != nil {
+			t.Fatal(err)
+		}
+		b.Status.Phase = velerov1.BackupPhaseReadyToStart // Velero's last word before it was killed
+		if err := k8s.Update(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	restart(t, process)
+	behind := create(t, backup(t, nil))
+	base := cancelled.DeepCopy()
+	cancelled.Spec.Cancel = true
+	if err := k8s.Patch(t.Context(), cancelled, client.MergeFrom(base)); err != nil {
+		t.Fatal(err)
+	}
+	reaches(t, forgotten, opsv1alpha1.PhaseSucceeded, "VeleroBackupCompleted")
+	reaches(t, cancelled, opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled)
+	reaches(t, behind, opsv1alpha1.PhaseSucceeded, "VeleroBackupCompleted")
+	for _, op := range []*opsv1alpha1.Operation{forgotten, behind} {
+		onlyOnce(t, op)
+	}
 }
 
 // TestVeleroRestore: what was deleted after a Backup is back after its Restore, and the release is suspended in between only.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"vworkspace.io/fleet/engines/velero"
 )
 
 // executor plays the controller of a kind. Its step takes an object one step further, and tells whether it has changed it: from nothing to begun,
@@ -147,7 +149,11 @@ func (p *players) restore(o *unstructured.Unstructured) bool {
 
 func (p *players) velero(o *unstructured.Unstructured, begun, done map[string]any) bool {
 	switch phase := text(o, "status", "phase"); {
-	case phase == "":
+	case phase == "" && p.forget.has(o.GetKind()):
+		return become(o, map[string]any{"phase": "ReadyToStart"})
+	case phase == "ReadyToStart" && o.GetAnnotations()[velero.AnnotationReminded] == "":
+		return false
+	case phase == "", phase == "ReadyToStart":
 		become(o, begun)
 		return become(o, map[string]any{"phase": "InProgress", "startTimestamp": now()})
 	case phase != "InProgress" || !p.may(o):

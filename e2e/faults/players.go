@@ -21,6 +21,8 @@ type players struct {
 	w *World
 	// idle keeps executors from beginning, hold from finishing what they have begun, and fail makes them fail it: those of some kinds.
 	idle, hold, fail ofKinds
+	// forget keeps executors from taking up what they were about to begin, until they are reminded: they were restarted at this moment.
+	forget ofKinds
 	// away cuts the courier of the near cluster off from the hub. It goes on with what it has: it puts back what it misses.
 	away atomic.Bool
 	// echo makes the courier say again what it has said before, and only then what is new.
@@ -60,8 +62,8 @@ func (p *players) start(group *errgroup.Group) {
 	}
 }
 
-// forget what ManifestWorks there were.
-func (p *players) forget() {
+// unlearn what ManifestWorks there were.
+func (p *players) unlearn() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	clear(p.told)

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -14,6 +15,8 @@ import (
 
 	appsv1alpha1 "vworkspace.io/fleet/api/apps/v1alpha1"
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
+	"vworkspace.io/fleet/engines"
+	"vworkspace.io/fleet/engines/velero"
 )
 
 // stories are what every fault is tried on: those of tasks, and others. Each runs on three clusters: near with two instances, and two far ones.
@@ -21,6 +24,16 @@ var stories = slices.Concat(toldOf(tasks), rolloutStories, []Story{
 	{
 		// The Job before a Backup fails, so there is none.
 		Name: "quiesce fails before", Before: taskOf("quiesce").story("", nil).Before, Tell: taskOf("quiesce").failing("Job"),
+	},
+	{
+		// Velero was about to begin every Backup when it was restarted. The agent's clock is ahead: what has just been changed has been left alone for long.
+		Name: "velero forgets", Tell: taskOf("velero").done, Before: both(taskOf("velero").story("", nil).Before, func(w *World) error {
+			w.play.forget.set("Backup")
+			return nil
+		}),
+		Engines: func() *engines.Registry {
+			return engines.NewRegistry(velero.New("").At(func() time.Time { return time.Now().Add(time.Minute) }))
+		},
 	},
 	{
 		Name:   "delete",

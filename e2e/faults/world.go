@@ -282,7 +282,7 @@ func (w *World) Forget() {
 	w.log.Reset()
 	w.mu.Unlock()
 	w.witness.forget()
-	w.play.forget()
+	w.play.unlearn()
 }
 
 // stir says that the world is not at rest.

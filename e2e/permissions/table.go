@@ -211,7 +211,9 @@ var permissions = []permission{
 	{theJobProfile, "create", "backups.velero.io", "velero", false, "nor where that one has some"},
 
 	{theVeleroProfile, "create", "backups.velero.io", "velero", true, "engine velero"},
-	{theVeleroProfile, "patch", "backups.velero.io", "velero", false, "what Velero works on is not changed"},
+	{theVeleroProfile, "patch", "backups.velero.io", "velero", true, "remind Velero of one that it forgot to start; a policy takes annotations alone"},
+	{theVeleroProfile, "update", "backups.velero.io", "velero", false, "what Velero works on is not changed"},
+	{theVeleroProfile, "patch", "restores.velero.io", "velero", false, "the same"},
 	{theVeleroProfile, "create", "backups.velero.io", gated, false, "in Velero's namespace only"},
 	{theVeleroProfile, "create", "backups.velero.io", ungated, false, "the same"},
 

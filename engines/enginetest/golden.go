@@ -43,6 +43,7 @@ type (
 		Untimed  bool                 `json:"untimed,omitempty"`
 		Began    *metav1.Time         `json:"began,omitempty"`
 		Next     []saidChange         `json:"next,omitempty"`
+		Remind   []saidChange         `json:"remind,omitempty"`
 		Outputs  map[string]string    `json:"outputs,omitempty"`
 		LogsRef  *opsv1alpha1.LogsRef `json:"logsRef,omitempty"`
 		Error    *saidError           `json:"error,omitempty"`
@@ -102,7 +103,7 @@ func runCase(t *testing.T, engine engines.Engine, folder string, more []func(t t
 	}
 	said := sayOutcome(t, s, o, err)
 	compare(t, filepath.Join(folder, "outcome.yaml"), said)
-	said.Next = nil
+	said.Next, said.Remind = nil, nil
 	keepsSecrets(t, "Observe", said)
 	if canceler, ok := engine.(engines.Canceler); ok {
 		said := sayCancel(t.Context(), t, s, canceler, r, run)
@@ -115,7 +116,7 @@ func sayOutcome(t testing.TB, s *runtime.Scheme, o engines.Outcome, err error) s
 	t.Helper()
 	said := saidOutcome{
 		State: o.State, Reason: o.Reason, Message: o.Message, Progress: o.Progress, Degraded: o.Degraded,
-		Waiting: o.Waiting, Untimed: o.Untimed, Next: sayChanges(t, s, o.Next),
+		Waiting: o.Waiting, Untimed: o.Untimed, Next: sayChanges(t, s, o.Next), Remind: sayChanges(t, s, o.Remind),
 		Outputs: o.Outputs, LogsRef: o.LogsRef, Error: sayError(err),
 	}
 	if !o.Began.IsZero() {

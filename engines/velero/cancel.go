@@ -55,11 +55,8 @@ func (t *task) asRead() client.Object {
 
 // undo says what a person can do about it afterwards.
 func (t *task) undo() string {
-	switch {
-	case t.kind == kindRestore:
+	if t.kind == kindRestore {
 		return "what it restores is not taken back"
-	case t.phase == velerov1.BackupPhaseReadyToStart:
-		return t.forgotten()
 	}
 	return "when it has ended, remove it with " + t.command("delete", "")
 }

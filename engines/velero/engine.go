@@ -5,6 +5,7 @@ package velero
 import (
 	"cmp"
 	"context"
+	"time"
 
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -24,6 +25,8 @@ const (
 // Engine makes Backups and Restores.
 type Engine struct {
 	namespace string
+	// now tells the time: a Backup that Velero has forgotten is one that nobody has changed for long.
+	now func() time.Time
 }
 
 var (
@@ -33,7 +36,15 @@ var (
 
 // New returns the engine for the Velero in that namespace; empty means DefaultNamespace. Its Backups and Restores are there too, as Velero
 // looks nowhere else.
-func New(namespace string) Engine { return Engine{namespace: cmp.Or(namespace, DefaultNamespace)} }
+func New(namespace string) Engine {
+	return Engine{namespace: cmp.Or(namespace, DefaultNamespace), now: time.Now}
+}
+
+// At is the engine by another clock than the machine's. It has to be near the API server's: by both the engine tells what Velero has forgotten.
+func (e Engine) At(now func() time.Time) Engine {
+	e.now = now
+	return e
+}
 
 // Name is velero.
 func (Engine) Name() opsv1alpha1.OperationEngine { return opsv1alpha1.EngineVelero }
@@ -90,7 +101,9 @@ func (e Engine) Observe(ctx context.Context, r client.Reader, run engines.Run) (
 		}
 		return engines.Running(opsv1alpha1.ReasonEngineStarted, "%s %s has not been created yet", kind, nameOf(run)), nil
 	}
-	return t.judge(p.acceptsPartialFailure()), nil
+	o := t.judge(p.acceptsPartialFailure())
+	o.Remind = e.reminder(t)
+	return o, nil
 }
 
 // kindOf what the run makes.

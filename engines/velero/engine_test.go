@@ -19,11 +19,14 @@ import (
 	"vworkspace.io/fleet/engines/enginetest"
 )
 
-func TestGolden(t *testing.T) { enginetest.Golden(t, New(""), "testdata") }
+func TestGolden(t *testing.T) { enginetest.Golden(t, New("").At(recorded), "testdata") }
+
+// recorded is when the golden cases were.
+func recorded() time.Time { return time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC) }
 
 // TestGoldenElsewhere: Velero in a namespace of another name.
 func TestGoldenElsewhere(t *testing.T) {
-	enginetest.Golden(t, New("backup-system"), "testdata/elsewhere")
+	enginetest.Golden(t, New("backup-system").At(recorded), "testdata/elsewhere")
 }
 
 // ends are all phases of v1.18, and how a run in each of them stands.

@@ -161,19 +161,14 @@ func (t *task) queued() engines.Outcome {
 	case velerov1.BackupPhaseQueued:
 		o = engines.Running(t.words.queued, "%s %s waits in Velero's queue, at position %d", t.kind, t.GetName(), t.queuePosition)
 	case velerov1.BackupPhaseReadyToStart:
-		o = engines.Running(t.words.queued, "%s %s is about to start; %s", t.kind, t.GetName(), t.forgotten())
+		o = engines.Running(t.words.queued, "%s %s is about to start; a Velero that was restarted at this moment has forgotten it, and is reminded until it begins",
+			t.kind, t.GetName())
 	default:
 		o = engines.Running(t.words.queued, "%s %s waits for Velero to take it; if it stays so, see whether Velero runs in namespace %s",
 			t.kind, t.GetName(), t.GetNamespace())
 	}
 	o.Untimed = true
 	return o
-}
-
-// forgotten is what a restart of Velero makes of a Backup that it was about to start: nothing looks at that phase again.
-func (t *task) forgotten() string {
-	return fmt.Sprintf("if it stays so, Velero was restarted at this moment and has forgotten it: `kubectl -n %s delete backups.velero.io %s`, "+
-		"and create the Operation again", t.GetNamespace(), t.GetName())
 }
 
 // phaseName of a phase that may be empty, which Velero reads as New.
