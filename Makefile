@@ -68,6 +68,8 @@ lint: ## golangci-lint over the module, and the formatting of every Go file in t
 	@$(GOLANGCI_LINT) version
 	@echo "lint: checking ./... (the first run compiles the dependencies too)"
 	@$(GOLANGCI_LINT) run $(ARGS) ./...
+	@echo "lint: building every package without its tests: the linters see both as one"
+	@$(GO) build ./...
 	@echo "lint: checking the formatting of the nested modules"
 	@$(GOLANGCI_LINT) fmt --diff e2e/testbed/components e2e/kindfleet/node
 
