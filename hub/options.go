@@ -61,8 +61,9 @@ type Options struct {
 	Reports bool
 	// Clock tells the time. Default the system's.
 	Clock clock.Clock
-	// remindAfter is for tests, which do not wait for a minute. Default remindAfter.
-	remindAfter time.Duration
+	// RemindAfter is for how long an agent that can be reached may leave a change of a ManifestWork alone before it is sent again. One that has heard of it
+	// applies it within seconds. Default 1m.
+	RemindAfter time.Duration
 	// Metrics are what the hub counts. Register them where they are to be exported; by default nobody sees them.
 	Metrics *Metrics
 }
@@ -100,8 +101,8 @@ func (o Options) complete() Options {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
-	if o.remindAfter == 0 {
-		o.remindAfter = remindAfter
+	if o.RemindAfter == 0 {
+		o.RemindAfter = time.Minute
 	}
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics()

@@ -21,23 +21,16 @@ import (
 	clusterv1 "open-cluster-management.io/api/cluster/v1"
 	workv1 "open-cluster-management.io/api/work/v1"
 
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/telemetry"
 )
 
-// Open Cluster Management's agent may lose a change in its memory when that comes by gRPC while it reports (sdk-go issue 232). Then it neither does what it was
-// told - a cancel, a deletion - nor is it listened to, as it reports of the old generation. A work that is touched is sent again.
-//
-// It is harmless for an agent that has lost nothing: it looks at the work once more.
-const (
-	// remindAfter is for how long an agent that can be reached may have left a change alone. One that has heard applies it within seconds.
-	remindAfter = time.Minute
-	// remindAtMost is how far apart reminders get: each comes after twice the time of the one before.
-	remindAtMost = 30 * time.Minute
-	// annotationReminder says when the last one was. Any other change would do as well.
-	annotationReminder = "ops.vworkspace.io/reminder"
-)
+// remindAtMost is how far apart reminders get: each comes after twice the time of the one before.
+const remindAtMost = 30 * time.Minute
 
-// reminder touches works that their agents leave alone.
+// reminder touches works that their agents leave alone. Open Cluster Management's agent may lose a change in its memory when that comes by gRPC while it reports
+// (sdk-go issue 232). Then it neither does what it was told - a cancel, a deletion - nor is it listened to, as it reports of the old generation. A work that is
+// touched is sent again. It is harmless for an agent that has lost nothing: it looks at the work once more.
 type reminder struct {
 	client.Client
 	Options
@@ -56,7 +49,7 @@ type due struct {
 func setupReminder(mgr ctrl.Manager, options Options) error {
 	r := &reminder{
 		Client: mgr.GetClient(), Options: options, due: map[types.NamespacedName]due{},
-		pace: workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](options.remindAfter, remindAtMost),
+		pace: workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](options.RemindAfter, remindAtMost),
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("reminder").
@@ -96,9 +89,9 @@ func (r *reminder) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
 	if heard, err := r.hears(ctx, work.Namespace); err != nil || !heard {
-		return ctrl.Result{RequeueAfter: r.remindAfter}, err
+		return ctrl.Result{RequeueAfter: r.RemindAfter}, err
 	}
-	touch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, annotationReminder, r.Clock.Now().UTC().Format(time.RFC3339Nano))
+	touch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, opsv1alpha1.AnnotationReminded, r.Clock.Now().UTC().Format(time.RFC3339Nano))
 	err = r.Patch(briefly(ctx), work, client.RawPatch(types.MergePatchType, []byte(touch)))
 	if client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, fmt.Errorf("remind cluster %s of ManifestWork %s: %w", work.Namespace, req.Name, err)

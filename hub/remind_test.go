@@ -14,14 +14,14 @@ import (
 
 // reminded tells when an agent was reminded last; empty when it never was.
 func (f *fleet) reminded(op *opsv1alpha1.Operation, cluster string) string {
-	return f.work(op, cluster).Annotations[annotationReminder]
+	return f.work(op, cluster).Annotations[opsv1alpha1.AnnotationReminded]
 }
 
 // TestReminder: an agent that has not applied a cancel is sent it again, and again, until it has; one that cannot be reached, or has heard, or has not taken
 // the work up yet, is left alone.
 func TestReminder(t *testing.T) {
 	f := newFleet(t, 4)
-	f.options.remindAfter = 50 * time.Millisecond
+	f.options.RemindAfter = 50 * time.Millisecond
 	f.startHub()
 	f.place("all", f.clusters...)
 	op := f.operation("backup", "all")

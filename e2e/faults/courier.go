@@ -48,11 +48,34 @@ func (p *players) carry(ctx context.Context) error {
 			}
 			continue
 		}
+		if p.loses(work) {
+			continue
+		}
 		if err := p.carryOne(ctx, work); err != nil && !passing(err) {
 			return fmt.Errorf("ManifestWork %s/%s: %w", work.Namespace, work.Name, err)
 		}
 	}
 	return nil
+}
+
+// heard is a state of a ManifestWork that came to the courier's ears.
+type heard struct {
+	generation int64
+	reminded   string
+}
+
+// loses tells whether a change of a work is lost on its way: it is that of one which has been reported on, and the work was not touched since.
+func (p *players) loses(work *workv1.ManifestWork) bool {
+	now := heard{work.Generation, work.Annotations[opsv1alpha1.AnnotationReminded]}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last, known := p.heard[work.UID]
+	reported := meta.FindStatusCondition(work.Status.Conditions, workv1.WorkApplied) != nil
+	if p.deaf.Load() && known && reported && now.generation != last.generation && now.reminded == last.reminded {
+		return true
+	}
+	p.heard[work.UID] = now
+	return false
 }
 
 // putBack applies a manifest whose object is missing, as the work agent does every few minutes by what it last knew of the work: that it is not

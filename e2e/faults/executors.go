@@ -9,7 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"vworkspace.io/fleet/engines/velero"
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 )
 
 // executor plays the controller of a kind. Its step takes an object one step further, and tells whether it has changed it: from nothing to begun,
@@ -151,7 +151,7 @@ func (p *players) velero(o *unstructured.Unstructured, begun, done map[string]an
 	switch phase := text(o, "status", "phase"); {
 	case phase == "" && p.forget.has(o.GetKind()):
 		return become(o, map[string]any{"phase": "ReadyToStart"})
-	case phase == "ReadyToStart" && o.GetAnnotations()[velero.AnnotationReminded] == "":
+	case phase == "ReadyToStart" && o.GetAnnotations()[opsv1alpha1.AnnotationReminded] == "":
 		return false
 	case phase == "", phase == "ReadyToStart":
 		become(o, begun)

@@ -27,6 +27,8 @@ type players struct {
 	away atomic.Bool
 	// echo makes the courier say again what it has said before, and only then what is new.
 	echo atomic.Bool
+	// deaf makes the courier lose every change of a work that it has reported on, until the work is touched: so do agents at times by gRPC (sdk-go issue 232).
+	deaf atomic.Bool
 	// near keeps them from it on the near cluster only.
 	near atomic.Bool
 	// app is what is behind the near cluster's Service.
@@ -35,10 +37,11 @@ type players struct {
 	mu      sync.Mutex
 	told    map[types.UID]workv1.ManifestWorkStatus // by ManifestWork, what the courier told before
 	applied map[types.UID]string                    // by ManifestWork, the manifest that the courier applied last
+	heard   map[types.UID]heard                     // by ManifestWork, what the courier has heard of last
 }
 
 func newPlayers(w *World) *players {
-	return &players{w: w, applied: map[types.UID]string{}, told: map[types.UID]workv1.ManifestWorkStatus{}}
+	return &players{w: w, applied: map[types.UID]string{}, told: map[types.UID]workv1.ManifestWorkStatus{}, heard: map[types.UID]heard{}}
 }
 
 func (p *players) start(group *errgroup.Group) {
@@ -68,6 +71,7 @@ func (p *players) unlearn() {
 	defer p.mu.Unlock()
 	clear(p.told)
 	clear(p.applied)
+	clear(p.heard)
 }
 
 // passing are errors that the next try does not have: somebody else was faster.

@@ -17,6 +17,7 @@ import (
 	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines"
 	"vworkspace.io/fleet/engines/velero"
+	"vworkspace.io/fleet/hub"
 )
 
 // stories are what every fault is tried on: those of tasks, and others. Each runs on three clusters: near with two instances, and two far ones.
@@ -34,6 +35,21 @@ var stories = slices.Concat(toldOf(tasks), rolloutStories, []Story{
 		Engines: func() *engines.Registry {
 			return engines.NewRegistry(velero.New("").At(func() time.Time { return time.Now().Add(time.Minute) }))
 		},
+	},
+	{
+		// Whatever is said after the first report of a cluster gets lost on its way there: the cancel, and that the work goes.
+		Name: "lost changes", Before: both(taskOf("job").before, func(w *World) error {
+			w.play.deaf.Store(true)
+			return nil
+		}),
+		Tell: func(w *World) error {
+			return inTurn(
+				func() error { return taskOf("job").cancelled((*World).Hold)(w) },
+				func() error { return w.Delete(OnHub, tool("op")) },
+				func() error { return w.Gone(OnHub, "Operation", apps, "op") },
+			)
+		},
+		HubOptions: func(o *hub.Options) { o.RemindAfter = 200 * time.Millisecond },
 	},
 	{
 		Name:   "delete",

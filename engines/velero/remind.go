@@ -8,11 +8,9 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines"
 )
-
-// AnnotationReminded is on a Backup that Velero had forgotten to start: when it was last reminded, in RFC 3339.
-const AnnotationReminded = "ops.vworkspace.io/reminded"
 
 // startsWithin is how long nobody has changed a Backup before Velero is taken to have forgotten it. A Velero that is there begins at once: it calls a
 // Backup ReadyToStart when one of its workers is free.
@@ -31,7 +29,7 @@ func (e Engine) reminder(t *task) []engines.Change {
 	u.SetKind(t.kind)
 	u.SetNamespace(t.GetNamespace())
 	u.SetName(t.GetName())
-	u.SetAnnotations(map[string]string{AnnotationReminded: now.UTC().Format(time.RFC3339)})
+	u.SetAnnotations(map[string]string{opsv1alpha1.AnnotationReminded: now.UTC().Format(time.RFC3339)})
 	return []engines.Change{engines.Apply(u)}
 }
 

@@ -9,6 +9,7 @@ import (
 	velerov1 "github.com/vmware-tanzu/velero/pkg/apis/velero/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	opsv1alpha1 "vworkspace.io/fleet/api/ops/v1alpha1"
 	"vworkspace.io/fleet/engines"
 )
 
@@ -45,7 +46,7 @@ func TestReminder(t *testing.T) {
 			// Only an annotation: anything else would be applied along.
 			change := changes[0]
 			if o := change.Object; change.Verb != engines.VerbApply || o.GetName() != b.Name || o.GetNamespace() != b.Namespace ||
-				o.GetAnnotations()[AnnotationReminded] != "2026-11-23T10:00:00Z" || len(o.GetLabels()) > 0 {
+				o.GetAnnotations()[opsv1alpha1.AnnotationReminded] != "2026-11-23T10:00:00Z" || len(o.GetLabels()) > 0 {
 				t.Errorf("reminded by %+v", change)
 			}
 		})

@@ -46,6 +46,10 @@ const (
 	// ask for it. Where anybody else has written it, it says nothing.
 	AnnotationOnBehalfOf = "ops.vworkspace.io/on-behalf-of"
 
+	// AnnotationReminded is on an object that whoever works on it seemed to have forgotten, and was reminded of by this change: when, in RFC 3339. The hub reminds
+	// Open Cluster Management's agent of a ManifestWork, and the agent reminds Velero of a Backup.
+	AnnotationReminded = "ops.vworkspace.io/reminded"
+
 	// CapabilityPrefix begins the annotations by which an ApplicationInstance advertises what may be done to it
 	// and with which engine, such as ops.vworkspace.io/backup=velero.
 	CapabilityPrefix = "ops.vworkspace.io/"
