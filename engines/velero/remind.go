@@ -33,9 +33,13 @@ func (e Engine) reminder(t *task) []engines.Change {
 	return []engines.Change{engines.Apply(u)}
 }
 
-// lastChanged is when the object was last changed by anybody, by the clock of the API server.
+// lastChanged is when the object was last changed by anybody, by the clock of the API server, or Velero was last reminded of it, by ours. An agent whose clock is ahead
+// would else take its own reminder for an old change, and remind without end.
 func (t *task) lastChanged() time.Time {
 	last := t.GetCreationTimestamp().Time
+	if at, err := time.Parse(time.RFC3339, t.GetAnnotations()[opsv1alpha1.AnnotationReminded]); err == nil && at.After(last) {
+		last = at
+	}
 	for _, entry := range t.GetManagedFields() {
 		if entry.Time != nil && entry.Time.After(last) {
 			last = entry.Time.Time

@@ -19,12 +19,16 @@ func TestReminder(t *testing.T) {
 	for name, c := range map[string]struct {
 		phase    velerov1.BackupPhase
 		changed  []*metav1.Time // by several, in any order
+		before   string         // it was reminded of
 		deleted  *metav1.Time
 		reminded bool
 	}{
 		"forgotten":               {phase: velerov1.BackupPhaseReadyToStart, changed: []*metav1.Time{ago(startsWithin), ago(time.Hour)}, reminded: true},
 		"about to start":          {phase: velerov1.BackupPhaseReadyToStart, changed: []*metav1.Time{ago(time.Hour), ago(startsWithin - time.Second)}},
 		"nobody knows since when": {phase: velerov1.BackupPhaseReadyToStart, changed: []*metav1.Time{nil}, reminded: true},
+		"a moment ago":            {phase: velerov1.BackupPhaseReadyToStart, changed: []*metav1.Time{ago(time.Hour)}, before: "2026-11-23T09:59:51Z"},
+		"and does not begin":      {phase: velerov1.BackupPhaseReadyToStart, changed: []*metav1.Time{ago(time.Hour)}, before: "2026-11-23T09:59:50Z", reminded: true},
+		"by somebody else":        {phase: velerov1.BackupPhaseReadyToStart, changed: []*metav1.Time{ago(time.Hour)}, before: "today", reminded: true},
 		"is being deleted":        {phase: velerov1.BackupPhaseReadyToStart, changed: []*metav1.Time{ago(time.Hour)}, deleted: ago(time.Minute)},
 		"waits in the queue":      {phase: velerov1.BackupPhaseQueued, changed: []*metav1.Time{ago(time.Hour)}},
 		"is at work":              {phase: velerov1.BackupPhaseInProgress, changed: []*metav1.Time{ago(time.Hour)}},
@@ -33,6 +37,7 @@ func TestReminder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := &velerov1.Backup{Status: velerov1.BackupStatus{Phase: c.phase}}
 			b.Name, b.Namespace, b.CreationTimestamp, b.DeletionTimestamp = "a", "velero", *ago(2 * time.Hour), c.deleted
+			b.Annotations = map[string]string{opsv1alpha1.AnnotationReminded: c.before}
 			for _, at := range c.changed {
 				b.ManagedFields = append(b.ManagedFields, metav1.ManagedFieldsEntry{Time: at})
 			}
