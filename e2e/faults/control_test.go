@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	batchv1 "k8s.io/api/batch/v1"
@@ -39,7 +38,7 @@ func TestControls(t *testing.T) {
 // caught holds that a telling goes wrong in the way that was meant.
 func caught(t *testing.T, s Story, f Faults, calm Report, words string) {
 	t.Helper()
-	f.Patience = 10 * time.Second // it need not come out
+	f.Patience = *last
 	lab := <-labs
 	defer func() { labs <- lab }()
 	r, err := lab.Tell(t.Context(), s, f, "")
