@@ -69,7 +69,7 @@ func TestApprovalByClaim(t *testing.T) {
 	give := func(claim, words string) {
 		t.Helper()
 		patch(t, op, func() { op.Spec.Approvals.Claim = claim })
-		eventuallySays(t, op, words)
+		says(t, op, words)
 		blockedFrom(t, op, opsv1alpha1.ReasonApprovalInvalid)
 	}
 	good := signer.MustSign(t, agreement(map[string]any{"uid": op.UID, "digest": digest}))

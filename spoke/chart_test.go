@@ -44,12 +44,12 @@ func TestChartAdvertises(t *testing.T) {
 	blockedFrom(t, op, opsv1alpha1.ReasonCapabilityMissing)
 	says(t, op, `annotation apps.vworkspace.io/chart-capabilities must be true or false, and is "yes"`)
 	patch(t, ai, func() { ai.Annotations[appsv1alpha1.AnnotationChartCapabilities] = "true" })
-	eventuallySays(t, op, "there is no HelmRelease theirs")
+	says(t, op, "there is no HelmRelease theirs")
 
 	hr := &helmv2.HelmRelease{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "theirs"}, Spec: helmv2.HelmReleaseSpec{
 		Interval: metav1.Duration{Duration: 1e9}, ChartRef: &helmv2.CrossNamespaceSourceReference{Kind: "OCIRepository", Name: "theirs"}}}
 	create(t, hr)
-	eventuallySays(t, op, "no revision of HelmRelease theirs is deployed")
+	says(t, op, "no revision of HelmRelease theirs is deployed")
 	install(t, hr, "5.0.0")
 	deployed := reload(t, hr).Status.History
 	if len(deployed) != 1 {
@@ -64,7 +64,7 @@ func TestChartAdvertises(t *testing.T) {
 		ObjectMeta: role, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
 		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "system:serviceaccount:vworkspace-agent:vworkspace-agent"}},
 	})
-	eventuallySays(t, op, "does not hold it: see `helm history -n "+ns+"`")
+	says(t, op, "does not hold it: see `helm history -n "+ns+"`")
 	create(t, secret)
 	finish(t, op)
 	reaches(t, op, opsv1alpha1.PhaseSucceeded, "")

@@ -186,7 +186,7 @@ func TestBlockedThenProceeds(t *testing.T) {
 		op := on(ns, "op", "web", opsv1alpha1.TypeBackup)
 		create(t, op)
 		blockedFrom(t, op, opsv1alpha1.ReasonTargetNotReady)
-		eventuallySays(t, op, "HelmReleaseNotFound")
+		says(t, op, "HelmReleaseNotFound")
 		mend := on(ns, "mend", "web", opsv1alpha1.TypeRestore)
 		create(t, mend)
 		finish(t, mend)

@@ -71,7 +71,7 @@ func TestExpandOverNamespaces(t *testing.T) {
 		t.Errorf("a name that is no label value became one: %s", l)
 	}
 	finish(t, c)
-	eventuallySays(t, op, "1 of 3 done")
+	says(t, op, "1 of 3 done")
 	if n := len(childrenOf(t, op)); n != 3 {
 		t.Errorf("%d children", n)
 	}
@@ -179,7 +179,7 @@ func TestBlockedChild(t *testing.T) {
 	create(t, placeholder(ns, "web", "shop"))
 	op := selecting(ns, "op", opsv1alpha1.InstanceSelector{})
 	create(t, op)
-	eventuallySays(t, op, "1 blocked: "+ns+"/web: CapabilityMissing")
+	says(t, op, "1 blocked: "+ns+"/web: CapabilityMissing")
 	if got := *op.Status.Summary.Instances; got != (opsv1alpha1.Counts{Total: 1, Blocked: 1}) {
 		t.Errorf("counts are %+v", got)
 	}

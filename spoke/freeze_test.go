@@ -78,7 +78,7 @@ func TestFreezeBelow(t *testing.T) {
 	patch(t, instance, func() {
 		instance.Annotations = map[string]string{opsv1alpha1.TypeRunCommand.Capability(): string(widgetName)}
 	})
-	eventuallySays(t, op, "1 blocked: "+ns+"/web: Frozen: Freeze outage holds it")
+	says(t, op, "1 blocked: "+ns+"/web: Frozen: Freeze outage holds it")
 	thaw(t, f)
 	finish(t, c)
 	reaches(t, op, opsv1alpha1.PhaseSucceeded, "")

@@ -183,7 +183,7 @@ func TestVetoCounts(t *testing.T) {
 	blockedFrom(t, op, opsv1alpha1.ReasonClusterBusy)
 	agentClock.forward(defaultStartDeadline * 10)
 	restrict(t, opsv1alpha1.AgentPolicySpec{Busy: "closing still"})
-	eventuallySays(t, op, "closing still")
+	says(t, op, "closing still")
 	if op.Status.Phase != opsv1alpha1.PhasePending {
 		t.Errorf("it has not waited: %+v", op.Status)
 	}
@@ -203,7 +203,7 @@ func TestVetoBelow(t *testing.T) {
 	restrict(t, opsv1alpha1.AgentPolicySpec{Namespaces: []string{here}})
 	op := selecting(opsv1alpha1.DefaultAgentNamespace, "veto-"+here, opsv1alpha1.InstanceSelector{Namespaces: []string{here, there}})
 	create(t, op)
-	eventuallySays(t, op, "LocalVeto: this Operation is in "+there+", and spec.namespaces")
+	says(t, op, "LocalVeto: this Operation is in "+there+", and spec.namespaces")
 	if c := op.Status.Summary.Instances; c.Blocked != 1 || c.Total != 2 {
 		t.Errorf("%+v", c)
 	}

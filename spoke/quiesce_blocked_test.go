@@ -70,7 +70,7 @@ func TestQuiesceBlocked(t *testing.T) {
 			quiescible(t, ns, c.annotations)
 			op := quiescing(t, ns, "copy")
 			create(t, op)
-			eventuallySays(t, op, c.says[0]) // a target that is not Ready yet may have the same reason
+			says(t, op, c.says[0]) // a target that is not Ready yet may have the same reason
 			blockedFrom(t, op, c.reason)
 			says(t, op, c.says...)
 			if len(widgetsOf(t, op)) > 0 || len(op.Status.Preparations) > 0 {

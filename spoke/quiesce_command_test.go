@@ -219,7 +219,7 @@ func TestQuiesceUnreachable(t *testing.T) {
 	quiescible(t, ns, byCommands())
 	op := quiescing(t, ns, "copy")
 	create(t, op)
-	eventuallySays(t, op, "run the quiesce command in pod web-0")
+	says(t, op, "run the quiesce command in pod web-0")
 	if op.Status.Phase != opsv1alpha1.PhaseRunning {
 		t.Errorf("phase %s", op.Status.Phase)
 	}

@@ -153,7 +153,7 @@ func TestQuiesceRequestUnanswered(t *testing.T) {
 	quiescible(t, ns, byRequests())
 	op := quiescing(t, ns, "copy")
 	create(t, op)
-	eventuallySays(t, op, `the API server says: services "web" not found`)
+	says(t, op, `the API server says: services "web" not found`)
 	if op.Status.Phase != opsv1alpha1.PhaseRunning {
 		t.Errorf("phase %s", op.Status.Phase)
 	}

@@ -319,22 +319,23 @@ func blockedFrom(t *testing.T, op *opsv1alpha1.Operation, reason string) *opsv1a
 	return op
 }
 
+// says waits until the message has all the words. An agent may have said something else before, of what it had not read yet.
 func says(t *testing.T, op *opsv1alpha1.Operation, words ...string) {
 	t.Helper()
-	for _, w := range words {
-		if !strings.Contains(op.Status.Message, w) {
-			t.Errorf("message of %s does not say %q: %s", op.Name, w, op.Status.Message)
+	missing := func() string {
+		for _, w := range words {
+			if !strings.Contains(op.Status.Message, w) {
+				return fmt.Sprintf("%s is %s/%s and does not say %q: %s", op.Name, op.Status.Phase, op.Status.Reason, w, op.Status.Message)
+			}
 		}
+		return ""
 	}
-}
-
-func eventuallySays(t *testing.T, op *opsv1alpha1.Operation, words string) {
-	t.Helper()
+	if missing() == "" {
+		return
+	}
 	eventually(t, func() string {
-		if strings.Contains(reload(t, op).Status.Message, words) {
-			return ""
-		}
-		return fmt.Sprintf("%s is %s/%s and does not say %q: %s", op.Name, op.Status.Phase, op.Status.Reason, words, op.Status.Message)
+		reload(t, op)
+		return missing()
 	})
 }
 

@@ -59,7 +59,7 @@ func TestTemplateComesLater(t *testing.T) {
 	template := listed(t, func(s *opsv1alpha1.OperationTemplateSpec) {
 		s.TargetSelector = &opsv1alpha1.TargetSelector{Annotations: map[string]string{"nobody": ""}}
 	})
-	eventuallySays(t, op, "is not for ApplicationInstance web")
+	says(t, op, "is not for ApplicationInstance web")
 	patch(t, template, func() { template.Spec.TargetSelector = nil })
 	finish(t, op)
 	reaches(t, op, opsv1alpha1.PhaseSucceeded, "")

@@ -117,7 +117,7 @@ func TestExpectedDuration(t *testing.T) {
 	says(t, op, "a run takes 30m0s (spec.expectedDuration of OperationTemplate "+template.Name+")", "closes before that, at "+whole(now.Add(20*time.Minute)),
 		"from "+whole(now.Add(-40*time.Minute+24*time.Hour))+" on")
 	patch(t, template, func() { template.Spec.ExpectedDuration = seconds(7200) })
-	eventuallySays(t, op, "is never open for so long: make the window's duration longer, or expectedDuration shorter")
+	says(t, op, "is never open for so long: make the window's duration longer, or expectedDuration shorter")
 	patch(t, template, func() { template.Spec.ExpectedDuration = seconds(600) })
 	finish(t, op)
 	reaches(t, op, opsv1alpha1.PhaseSucceeded, "")
