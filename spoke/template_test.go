@@ -3,6 +3,7 @@
 package spoke
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -30,7 +31,7 @@ func listed(t *testing.T, change func(*opsv1alpha1.OperationTemplateSpec)) *opsv
 		change(&template.Spec)
 	}
 	create(t, template)
-	t.Cleanup(func() { _ = client.IgnoreNotFound(k8s.Delete(t.Context(), template)) })
+	t.Cleanup(func() { _ = client.IgnoreNotFound(k8s.Delete(context.Background(), template)) }) // the test's own context is over by then
 	return template
 }
 

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -104,7 +105,7 @@ func TestLogsOfVelero(t *testing.T) {
 	if err := fleet.Hub.Create(t.Context(), restore); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = fleet.Hub.Delete(t.Context(), restore) })
+	t.Cleanup(func() { _ = fleet.Hub.Delete(context.Background(), restore) })
 	comesTo(t, restore, opsv1alpha1.PhaseSucceeded)
 	// It runs on one cluster, so that none need be named.
 	got := call(t, allContexts(t), "logs", "-n", demo.Namespace, restore.Name)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ func TestDetachAndDown(t *testing.T) {
 	t.Setenv(asCommand, "yes")
 	dir := t.TempDir()
 	out := run(t, "up", "--detach", "--clusters", "0", "--dir", dir)
-	t.Cleanup(func() { _ = testbed.Down(t.Context(), dir) }) // for when something below fails
+	t.Cleanup(func() { _ = testbed.Down(context.Background(), dir) }) // for when something below fails
 	if !strings.Contains(out, "fleet is up") {
 		t.Errorf("up does not show the start:\n%s", out)
 	}
