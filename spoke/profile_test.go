@@ -3,6 +3,7 @@
 package spoke
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -158,7 +159,9 @@ func TestProfileNotInstalled(t *testing.T) {
 // A template may name any profile. The agent can be those only that its ClusterRole names.
 func TestProfileOfTemplate(t *testing.T) {
 	ns := gatedNamespace(t)
-	create(t, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "vworkspace-profile-nightly"}})
+	nightly := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "vworkspace-profile-nightly"}}
+	create(t, nightly)
+	t.Cleanup(func() { _ = k8s.Delete(context.Background(), nightly) })
 	theirs := listed(t, func(s *opsv1alpha1.OperationTemplateSpec) { s.RBACProfile = "Nightly" })
 	instanceOf(t, ns, theirs)
 	op := following(ns, theirs)
