@@ -103,6 +103,19 @@ type Choice struct {
 // All that an Operation may follow: whoever may not run one of them, may not run it.
 func (c Choice) All() []*Entry { return slices.Concat(c.Entries, c.Perhaps) }
 
+// Same templates, in the same form, as another choice of them.
+func (c Choice) Same(other Choice) bool {
+	forms := func(c Choice) []opsv1alpha1.TemplateRef {
+		var all []opsv1alpha1.TemplateRef
+		for _, e := range c.All() {
+			all = append(all, *e.Reference())
+		}
+		slices.SortFunc(all, func(a, b opsv1alpha1.TemplateRef) int { return strings.Compare(a.Name, b.Name) })
+		return all
+	}
+	return slices.Equal(forms(c), forms(other))
+}
+
 // One that is followed, whoever looks; nil where that is open, or there is none.
 func (c Choice) One() *Entry {
 	if c.Open || len(c.Entries) != 1 {

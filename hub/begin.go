@@ -46,9 +46,22 @@ func (r *OperationReconciler) begin(ctx context.Context, p *pass) error {
 
 // start a run: all that has to be there before its fence, the last word of who agrees, and then the fence itself.
 func (r *OperationReconciler) start(ctx context.Context, p *pass, plan placement.Plan, policy opsv1alpha1.ApprovalPolicy) error {
+	// The cache was good enough to find a Freeze; that there is none is asked of the API server, while the plan is stored.
+	var gate placement.Gate
+	var g errgroup.Group
+	if spec := p.op.Spec; !spec.DryRun {
+		g.Go(func() (err error) {
+			gate, err = frozen(ctx, r.Live, spec.Type, p.now)
+			return err
+		})
+	}
 	stored, err := r.secure(ctx, p, plan)
-	if err != nil {
+	if err = errors.Join(err, g.Wait()); err != nil {
 		return err
+	}
+	if gate.Reason != "" {
+		p.blockedBy(gate)
+		return nil
 	}
 	approval, agreed, err := r.useApproval(ctx, p, policy)
 	if err != nil || !agreed {
@@ -87,7 +100,7 @@ func (r *OperationReconciler) allowed(ctx context.Context, p *pass) (catalog.Cho
 	var current, allowed bool
 	var g errgroup.Group
 	g.Go(func() (err error) {
-		current, err = r.current(ctx, choice.One().Reference())
+		current, err = r.current(ctx, p.op, choice)
 		return err
 	})
 	// Before an approval is waited for: nobody is to be asked to approve what is not allowed.
@@ -110,12 +123,12 @@ func (r *OperationReconciler) free(ctx context.Context, p *pass) (bool, error) {
 	if p.op.Spec.DryRun {
 		return true, nil
 	}
-	frozen, err := r.frozen(ctx, p)
+	gate, err := frozen(ctx, r.Client, p.op.Spec.Type, p.now)
 	if err != nil {
 		return false, err
 	}
-	if frozen.Reason != "" {
-		p.blockedBy(frozen)
+	if gate.Reason != "" {
+		p.blockedBy(gate)
 		return false, nil
 	}
 	return r.turn(ctx, p)

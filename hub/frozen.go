@@ -13,13 +13,13 @@ import (
 	"vworkspace.io/fleet/placement"
 )
 
-// frozen is the Freeze that holds an Operation, if there is one: the one that holds for longest.
-func (r *OperationReconciler) frozen(ctx context.Context, p *pass) (placement.Gate, error) {
+// frozen is the Freeze that holds Operations of a type, if there is one: of those that a reader has - a cache, or the API server - the one that holds for longest.
+func frozen(ctx context.Context, from client.Reader, of opsv1alpha1.OperationType, now time.Time) (placement.Gate, error) {
 	list := &opsv1alpha1.FreezeList{}
-	if err := r.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+	if err := from.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 		return placement.Gate{}, fmt.Errorf("list Freezes: %w", err)
 	}
-	if f := placement.Frozen(list.Items, p.op.Spec.Type, p.now); f != nil {
+	if f := placement.Frozen(list.Items, of, now); f != nil {
 		return frozenBy(f), nil
 	}
 	return placement.Gate{}, nil

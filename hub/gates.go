@@ -25,10 +25,10 @@ func (r *OperationReconciler) gatesOf(ctx context.Context, p *pass) (placement.G
 	p.run.mu.Lock()
 	takes, template, left := p.run.tally.Typical(), p.run.plan.Spec.TemplateRef, p.run.tally.NotStarted(0)
 	p.run.mu.Unlock()
-	frozen, err1 := r.frozen(ctx, p)
+	held, err1 := frozen(ctx, r.Client, p.op.Spec.Type, p.now)
 	unapproved, err2 := r.unapproved(ctx, p.op)
 	holds, err3 := r.holds(ctx, p, left, template, takes)
-	gates.All, gates.Groups, gates.Of = frozen, unapproved, holds
+	gates.All, gates.Groups, gates.Of = held, unapproved, holds
 	return gates, errors.Join(err1, err2, err3)
 }
 

@@ -3,6 +3,7 @@
 package hub
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1 "open-cluster-management.io/api/cluster/v1"
@@ -73,13 +75,35 @@ func TestFreeze(t *testing.T) {
 	f.saying(fresh, "the cluster's work agent did not deliver within 1ms") // its deadline counts from now on, and nobody takes up what it sends
 }
 
+// TestFreezeIsNotOfThePast: a hub whose cache does not show a Freeze yet lets nothing begin that was asked for after it.
+func TestFreezeIsNotOfThePast(t *testing.T) {
+	f := newFleet(t, 1)
+	f.funcs = interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+		if _, asked := list.(*opsv1alpha1.FreezeList); asked {
+			return nil // there is none yet
+		}
+		return c.List(ctx, list, opts...)
+	}}
+	f.startHub()
+	f.place("all", f.clusters...)
+	freeze := &opsv1alpha1.Freeze{ObjectMeta: metav1.ObjectMeta{Name: "past-" + f.ns}, Spec: opsv1alpha1.FreezeSpec{Reason: "no changes until Monday"}}
+	f.has(freeze)
+	op := f.operation("backup", "all")
+	f.blockedFor(op, opsv1alpha1.ReasonFrozen, "held by Freeze past-"+f.ns)
+	if sent := f.told(op); len(sent) > 0 {
+		t.Errorf("started: %v", sent)
+	}
+	f.must(api.Delete(f.ctx, freeze))
+	f.awaitWorks(op, 1)
+}
+
 // TestFreezeEndsByItself when its time is over.
 func TestFreezeEndsByItself(t *testing.T) {
 	f := newFleet(t, 1)
 	f.startHub()
 	f.place("all", f.clusters...)
 	f.has(&opsv1alpha1.Freeze{ObjectMeta: metav1.ObjectMeta{Name: "short-" + f.ns}, Spec: opsv1alpha1.FreezeSpec{
-		Reason: "lunch", Until: &metav1.Time{Time: time.Now().Add(5 * time.Second)},
+		Reason: "lunch", Until: &metav1.Time{Time: time.Now().Add(10 * time.Second)},
 	}})
 	op := f.operation("backup", "all")
 	f.blockedFor(op, opsv1alpha1.ReasonFrozen, "(lunch) until 20")
@@ -109,12 +133,13 @@ func TestMaintenanceWindows(t *testing.T) {
 		f.must(api.Update(f.ctx, m))
 	}
 	f.has(&opsv1alpha1.MaintenanceWindow{ObjectMeta: metav1.ObjectMeta{Name: names[closed]}, Spec: opensIn(3)})
-	f.has(&opsv1alpha1.MaintenanceWindow{ObjectMeta: metav1.ObjectMeta{Name: names[night]}, Spec: opensIn(0)})
+	isOpen := opensIn(0)
+	f.has(&opsv1alpha1.MaintenanceWindow{ObjectMeta: metav1.ObjectMeta{Name: names[night]}, Spec: isOpen})
 	f.place("all", f.clusters...)
 	own := opensIn(6)
 	op := f.operation("backup", "all", func(op *opsv1alpha1.Operation) { op.Spec.MaintenanceWindow = &own })
 	works := f.awaitWorks(op, 1)
-	if sent := f.sentTo(op, night).Spec; sent.MaintenanceWindow == nil || sent.MaintenanceWindow.Schedule != opensIn(0).Schedule {
+	if sent := f.sentTo(op, night).Spec; sent.MaintenanceWindow == nil || sent.MaintenanceWindow.Schedule != isOpen.Schedule {
 		t.Errorf("of %v: %s is sent the window %+v", works, night, sent.MaintenanceWindow)
 	}
 	f.saying(op, "3 held back: MaintenanceWindow later-"+f.ns+" opens at ")

@@ -80,12 +80,27 @@ func (p *pass) status(one *catalog.Entry) {
 // templateAgain is how soon the cache is asked again that had an old form of a template.
 const templateAgain = time.Second
 
-// current tells whether a template is what the API server has, too. Clusters hold what they are sent against their own, which is brought to them from there: by
-// a cache that lags behind they would be sent a form of it that they never see again, and would wait for it in vain.
-func (r *OperationReconciler) current(ctx context.Context, ref *opsv1alpha1.TemplateRef) (bool, error) {
-	if ref == nil {
-		return true, nil // each cluster finds its own
+// current tells whether the API server's catalog has an Operation follow the same templates.
+func (r *OperationReconciler) current(ctx context.Context, op *opsv1alpha1.Operation, choice catalog.Choice) (bool, error) {
+	if ref := choice.One().Reference(); ref != nil {
+		return r.isCurrent(ctx, ref)
 	}
+	// Each cluster finds its own: one that has just come may be the one that has to be approved.
+	instance, err := r.targetOf(ctx, op)
+	if err != nil {
+		return false, err
+	}
+	list := &opsv1alpha1.OperationTemplateList{}
+	if err := r.Live.List(ctx, list); err != nil {
+		return false, fmt.Errorf("read the catalog again: %w", err)
+	}
+	now, problem := r.book.Follow(catalog.NewRequest(op, instance), list.Items)
+	return problem == nil && now.Same(choice), nil
+}
+
+// isCurrent tells whether a template is what the API server has, too. Clusters hold what they are sent against their own, which is brought to them from there: by
+// a cache that lags behind they would be sent a form of it that they never see again, and would wait for it in vain.
+func (r *OperationReconciler) isCurrent(ctx context.Context, ref *opsv1alpha1.TemplateRef) (bool, error) {
 	template, err := find(ctx, r.Live, types.NamespacedName{Name: ref.Name}, &opsv1alpha1.OperationTemplate{})
 	if err != nil {
 		return false, fmt.Errorf("read OperationTemplate %s: %w", ref.Name, err)

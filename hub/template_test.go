@@ -127,40 +127,69 @@ func TestNoTemplateFlag(t *testing.T) {
 // TestTemplateOfAnOldCacheIsNotSent: what the API server does not have any more in that form, no cluster would find either.
 func TestTemplateOfAnOldCacheIsNotSent(t *testing.T) {
 	f := newFleet(t, 0)
-	r := &OperationReconciler{Live: api, Options: Options{}.complete()}
 	template := f.listed("old", nil)
-	reference := func() *opsv1alpha1.TemplateRef {
+	choice := func() catalog.Choice {
 		entry, wrong := catalog.Compile(template.DeepCopy())
 		if len(wrong) > 0 {
 			t.Fatal(wrong)
 		}
-		return entry.Reference()
+		return catalog.Choice{Entries: []*catalog.Entry{entry}}
 	}
-	is := func(ref *opsv1alpha1.TemplateRef, want bool) {
-		t.Helper()
-		if got, err := r.current(f.ctx, ref); err != nil || got != want {
-			t.Errorf("it is current: %t, want %t, %v", got, want, err)
-		}
-	}
-	old := reference()
-	is(nil, true)
-	is(old, true)
+	op := &opsv1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{Namespace: f.ns}}
+	old := choice()
+	f.isCurrent(op, old, true)
 	template.Spec.Description = "another"
 	f.must(api.Update(f.ctx, template))
-	is(old, false)
-	is(reference(), true)
+	f.isCurrent(op, old, false)
+	f.isCurrent(op, choice(), true)
 	f.must(api.Delete(f.ctx, template))
-	is(old, false)
+	f.isCurrent(op, old, false)
+}
+
+// TestCatalogOfAnOldCacheIsNotChosenFrom: a template that has just come may be the one that asks for an approval.
+func TestCatalogOfAnOldCacheIsNotChosenFrom(t *testing.T) {
+	f := newFleet(t, 0)
+	op := &opsv1alpha1.Operation{
+		ObjectMeta: metav1.ObjectMeta{Namespace: f.ns},
+		Spec:       opsv1alpha1.OperationSpec{Type: opsv1alpha1.TypeBackup, Selector: &opsv1alpha1.InstanceSelector{}},
+	}
+	choice := func() catalog.Choice {
+		list := &opsv1alpha1.OperationTemplateList{}
+		f.must(api.List(f.ctx, list))
+		choice, problem := new(catalog.Book).Follow(catalog.NewRequest(op, nil), list.Items)
+		if problem != nil || choice.One() != nil {
+			t.Fatalf("the choice is not open: %v", problem)
+		}
+		return choice
+	}
+	old := choice()
+	f.isCurrent(op, old, true)
+	careful := f.listed("careful", func(s *opsv1alpha1.OperationTemplateSpec) {
+		s.AllowedNamespaces, s.Approval = []string{f.ns}, &opsv1alpha1.ApprovalPolicy{Required: true}
+	})
+	f.isCurrent(op, old, false)
+	f.isCurrent(op, choice(), true)
+	f.must(api.Delete(f.ctx, careful))
+	f.isCurrent(op, old, true)
+}
+
+// isCurrent asks a hub whose cache has seen nothing of what became of the catalog.
+func (f *fleet) isCurrent(op *opsv1alpha1.Operation, choice catalog.Choice, want bool) {
+	f.t.Helper()
+	r := &OperationReconciler{Live: api, Options: Options{}.complete(), book: &catalog.Book{}}
+	if got, err := r.current(f.ctx, op, choice); err != nil || got != want {
+		f.t.Errorf("it is current: %t, want %t, %v", got, want, err)
+	}
 }
 
 // TestWhatClustersChooseFrom: where an Operation leaves its engine open, it takes what every template takes that a cluster may choose, those for some targets too.
 func TestWhatClustersChooseFrom(t *testing.T) {
 	f := newFleet(t, 1)
-	f.startHub()
 	f.place("all", f.clusters...)
 	f.listed("careful", func(s *opsv1alpha1.OperationTemplateSpec) {
 		s.AllowedNamespaces, s.Approval = []string{f.ns}, &opsv1alpha1.ApprovalPolicy{Required: true}
 	})
+	f.startHub()
 	open := func(op *opsv1alpha1.Operation) {
 		op.Spec.Type, op.Spec.Engine, op.Spec.TemplateRef, op.Spec.Parameters = opsv1alpha1.TypeBackup, "", nil, nil
 	}

@@ -209,8 +209,7 @@ func orRefused(err error, refused *refusal) error {
 	return errors.New(refused.message)
 }
 
-// conflict is the error of a write that met a newer version.
-func conflict(op *opsv1alpha1.Operation) error {
-	return apierrors.NewConflict(opsv1alpha1.GroupVersion.WithResource("operations").GroupResource(), op.Name,
-		errors.New("it was changed after it was read"))
+// conflict is the error of a write that met a newer version of an object of a resource.
+func conflict(resource schema.GroupVersionResource, of client.Object) error {
+	return apierrors.NewConflict(resource.GroupResource(), of.GetName(), errors.New("it was changed after it was read"))
 }

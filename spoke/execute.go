@@ -148,6 +148,9 @@ func (r *operationReconciler) startAlone(ctx context.Context, v *visit, f facts)
 			return false, nil
 		}
 	}
+	if err := v.current(ctx, f); err != nil {
+		return false, err
+	}
 	unlock := r.locks.lock(targetKey{v.name, types.NamespacedName{Namespace: v.op.Namespace, Name: f.target.Name}})
 	defer unlock()
 	var all opsv1alpha1.OperationList

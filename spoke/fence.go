@@ -73,7 +73,7 @@ func (v *visit) confirm(ctx context.Context) error {
 		return fmt.Errorf("read Operation %s/%s again: %w", v.op.Namespace, v.op.Name, err)
 	}
 	if now.UID != v.op.UID || now.ResourceVersion != v.op.ResourceVersion {
-		return conflict(v.op)
+		return conflict(opsv1alpha1.GroupVersion.WithResource("operations"), v.op)
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ package spoke
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -57,8 +56,7 @@ func (v *instanceVisit) confirm(ctx context.Context) error {
 		return fmt.Errorf("read ApplicationInstance %s/%s again: %w", v.ai.Namespace, v.ai.Name, err)
 	}
 	if now.UID != v.ai.UID || now.ResourceVersion != v.ai.ResourceVersion {
-		return apierrors.NewConflict(appsv1alpha1.GroupVersion.WithResource("applicationinstances").GroupResource(), v.ai.Name,
-			errors.New("it has changed since it was read"))
+		return conflict(appsv1alpha1.GroupVersion.WithResource("applicationinstances"), v.ai)
 	}
 	return nil
 }
