@@ -9,8 +9,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # so this follows memory and patience rather than the number of cores.
 TEST_PARALLEL ?= 2
 TEST_TIMEOUT  ?= 30m
-# These start some twenty to fifty processes each, and wait for all of them: two at once on two cores, and what they wait for comes too late.
-FLEET_PACKAGES = /e2e/(addon|cli|engines|faults|hosted|scenarios|transport)$$
+# These start some twenty to fifty processes each. Those that mostly wait for them go two at a time. Beside one of the others nothing else does: on two
+# cores, what they wait for would come too late.
+FLEET_PACKAGES = /e2e/(addon|cli|hosted|scenarios|testbed|transport)$$
+BUSY_PACKAGES  = /e2e/(engines|faults)$$
 # These need root and real nodes: `make e2e`.
 POD_PACKAGES   = /e2e/pods$$
 BENCH         ?= .
@@ -49,9 +51,12 @@ demo: ## a local fleet with Operations running across it: vw demo (ARGS="--help"
 
 .PHONY: test
 test: assets ## every test of the module, against real control planes
-	@echo "test: go test ./... ($(TEST_PARALLEL) packages at once, then those that start a whole fleet, one by one; $(TEST_TIMEOUT) each at most)"
-	$(GOTESTSUM) -timeout $(TEST_TIMEOUT) -p $(TEST_PARALLEL) $(ARGS) $$($(GO) list ./... | grep -vE '$(FLEET_PACKAGES)|$(POD_PACKAGES)')
-	$(GOTESTSUM) -timeout $(TEST_TIMEOUT) -p 1 $(ARGS) $$($(GO) list ./... | grep -E '$(FLEET_PACKAGES)')
+	@echo "test: go test ./... ($(TEST_PARALLEL) packages at once, then those that start a whole fleet; $(TEST_TIMEOUT) each at most)"
+	@all=$$($(GO) list ./...) && code=0 && set -x; \
+	$(GOTESTSUM) -timeout $(TEST_TIMEOUT) -p $(TEST_PARALLEL) $(ARGS) $$(echo "$$all" | grep -vE '$(FLEET_PACKAGES)|$(BUSY_PACKAGES)|$(POD_PACKAGES)') || code=1; \
+	$(GOTESTSUM) -timeout $(TEST_TIMEOUT) -p 2 $(ARGS) $$(echo "$$all" | grep -E '$(FLEET_PACKAGES)') || code=1; \
+	$(GOTESTSUM) -timeout $(TEST_TIMEOUT) -p 1 $(ARGS) $$(echo "$$all" | grep -E '$(BUSY_PACKAGES)') || code=1; \
+	exit $$code
 
 # Not part of `test`: the race detector needs a second compile of Kubernetes and everything else (minutes on two
 # cores) and slows control-plane tests several times. The goroutines that are ours run in these packages.

@@ -33,8 +33,8 @@ import (
 )
 
 const (
-	// conditionTimeout bounds every wait of these tests; the slowest takes seconds on an idle machine.
-	conditionTimeout = 90 * time.Second
+	// conditionTimeout bounds every wait of these tests; the slowest, a start of a fleet, takes seconds on an idle machine.
+	conditionTimeout = 5 * time.Minute
 	// supervisorDir tells a child of the test binary to be a supervisor, and where.
 	supervisorDir = "TESTBED_TEST_SUPERVISOR_DIR"
 )
