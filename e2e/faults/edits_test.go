@@ -24,25 +24,25 @@ func TestEngineObjects(t *testing.T) {
 		words      string
 	}{
 		{"job", "suspends and resumes", detour("JobSuspended", "Job", true, "suspend"), opsv1alpha1.PhaseSucceeded, ""},
-		{"workflow", gone, takeAway("Workflow"), opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost},
+		{"workflow", gone, remove(OnSpoke, "Workflow", ""), opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost},
 		{"workflow", "stops", set("Workflow", "Terminate", "shutdown"), opsv1alpha1.PhaseFailed, "WorkflowStopped"},
 		{"workflow", "suspends and resumes", detour("WorkflowSuspended", "Workflow", true, "suspend"), opsv1alpha1.PhaseSucceeded, ""},
 		{"workflow", "edits", set("Workflow", "nobody", "serviceAccountName"), opsv1alpha1.PhaseSucceeded, ""},
-		{"velero", gone, takeAway("Backup"), opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost},
+		{"velero", gone, remove(OnSpoke, "Backup", ""), opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost},
 		{"velero", "edits", set("Backup", []any{"other"}, "includedNamespaces"), opsv1alpha1.PhaseSucceeded, ""},
-		{"restore", gone, takeAway("Restore"), opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost},
+		{"restore", gone, remove(OnSpoke, "Restore", ""), opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost},
 		{"restore", "resumes the release", set("HelmRelease", false, "suspend"), opsv1alpha1.PhaseSucceeded, ""},
-		{"volsync", gone, takeAway("ReplicationSource"), opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost},
+		{"volsync", gone, remove(OnSpoke, "ReplicationSource", ""), opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost},
 		{"volsync", "pauses and resumes", detour("VolSyncPaused", "ReplicationSource", true, "paused"), opsv1alpha1.PhaseSucceeded, ""},
 		{"volsync", "edits the trigger and puts it back", detour("VolSyncTriggerChanged", "ReplicationSource", "again", "trigger", "manual"),
 			opsv1alpha1.PhaseSucceeded, ""},
-		{"helm", gone, takeAway("HelmRelease"), opsv1alpha1.PhaseSucceeded, ""},
+		{"helm", gone, remove(OnSpoke, "HelmRelease", ""), opsv1alpha1.PhaseSucceeded, ""},
 		{"helm", "edits the version and puts it back", both(askedFor("1.1.0"), detour("FieldConflict", "HelmRelease", "1.0.5", "chart", "spec", "version")),
 			opsv1alpha1.PhaseSucceeded, ""},
 		{"helm", "suspends and resumes", detour("HelmReleaseSuspended", "HelmRelease", true, "suspend"), opsv1alpha1.PhaseSucceeded, ""},
 		{"helm", "edits the instance", set("ApplicationInstance", "1.0.5", "chart", "version"), opsv1alpha1.PhaseFailed, "TargetChanged"},
-		{"helmHookJob", gone, takeAway("Job"), opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost},
-		{"quiesce", gone, takeAway("Backup"), opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost},
+		{"helmHookJob", gone, remove(OnSpoke, "Job", ""), opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost},
+		{"quiesce", gone, remove(OnSpoke, "Backup", ""), opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost},
 	} {
 		t.Run(c.task+" "+c.name, func(t *testing.T) {
 			t.Parallel()
@@ -61,19 +61,6 @@ func TestEngineObjects(t *testing.T) {
 	}
 }
 
-// takeAway what there is of a kind on the near cluster. Who sees objects of one kind late, on a busy machine, waits for one: to take nothing away would try nothing.
-func takeAway(kind string) func(*World) error {
-	there := func(w *World) error {
-		return w.await("a "+kind+" to be there", func() string {
-			if len(w.mirror.all(OnSpoke, kind)) == 0 {
-				return "there is none"
-			}
-			return ""
-		})
-	}
-	return both(there, remove(OnSpoke, kind))
-}
-
 // set a field of the spec of what there is of a kind on the near cluster.
 func set(kind string, value any, fields ...string) func(*World) error {
 	return edit(OnSpoke, kind, "", func(o *unstructured.Unstructured) {
@@ -88,7 +75,11 @@ func detour(word, kind string, value any, fields ...string) func(*World) error {
 	path := append([]string{"spec"}, fields...)
 	return func(w *World) error {
 		was := map[types.UID]any{}
-		for _, o := range w.mirror.all(OnSpoke, kind) {
+		all, err := w.found(OnSpoke, kind, in(""))
+		if err != nil {
+			return err
+		}
+		for _, o := range all {
 			was[o.GetUID()], _, _ = unstructured.NestedFieldCopy(o.Object, path...)
 		}
 		back := edit(OnSpoke, kind, "", func(o *unstructured.Unstructured) {

@@ -23,7 +23,7 @@ func TestErased(t *testing.T) {
 				}
 				return inTurn(
 					func() error { door.Shut(); w.Release(); return w.executed(task.at) },
-					func() error { return remove(OnSpoke, task.at)(w) },
+					func() error { return remove(OnSpoke, task.at, "")(w) },
 					// What it has been told and not heard yet dies with it.
 					func() error {
 						w.Kill(Agent)

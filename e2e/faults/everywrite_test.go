@@ -103,7 +103,7 @@ func TestAtEveryWrite(t *testing.T) {
 
 // always are trials that are in every sample: the plainest ones, and those that have found something.
 var always = []string{
-	"job hub dies", "job agent dies",
+	"job hub dies after", "job agent dies after",
 	"job cancelled agent dies after",               // stopped, and not recorded
 	"instance agent comes up in the past DELETE",   // installed again while it was being deleted
 	"instance agent is deposed PATCH helmreleases", // a late change made what had been removed

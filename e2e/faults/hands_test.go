@@ -5,7 +5,9 @@ package faults
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,17 +32,17 @@ func TestHands(t *testing.T) {
 		// stuck executors never end what they have begun.
 		stuck bool
 	}{
-		{"deletes the Jobs", remove(OnSpoke, "Job"), opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost, false},
+		{"deletes the Jobs", remove(OnSpoke, "Job", ""), opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost, false},
 		{"deletes an instance's Operation", both(
-			remove(OnSpoke, "Operation", func(o *unstructured.Unstructured) bool { return o.GetNamespace() == apps }),
+			remove(OnSpoke, "Operation", apps),
 			func(w *World) error { return w.None(OnSpoke, apps, "Operation", "Job") }, // before what it has begun may end
 		), opsv1alpha1.PhaseCancelled, "", false},
-		{"deletes the ManifestWorks", remove(OnHub, "ManifestWork"), opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost, false},
+		{"deletes the ManifestWorks", remove(OnHub, "ManifestWork", ""), opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost, false},
 		{"deletes the plan, and the hub is killed", func(w *World) error {
 			defer w.Kill(Hub)
-			return remove(OnHub, "ConfigMap")(w)
+			return remove(OnHub, "ConfigMap", "")(w)
 		}, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonResultLost, false},
-		{"deletes the plan, and nobody is killed", remove(OnHub, "ConfigMap"), opsv1alpha1.PhaseSucceeded, "", false},
+		{"deletes the plan, and nobody is killed", remove(OnHub, "ConfigMap", ""), opsv1alpha1.PhaseSucceeded, "", false},
 		{"replaces the plan, and the hub is killed", func(w *World) error {
 			defer w.Kill(Hub)
 			return replacePlan(w)
@@ -51,7 +53,7 @@ func TestHands(t *testing.T) {
 		{"cancels an instance's Operation", edit(OnSpoke, "Operation", apps, func(o *unstructured.Unstructured) {
 			_ = unstructured.SetNestedField(o.Object, true, "spec", "cancel")
 		}), opsv1alpha1.PhaseCancelled, "", true},
-		{"deletes the instances", remove(OnSpoke, "ApplicationInstance"), opsv1alpha1.PhaseSucceeded, "", false},
+		{"deletes the instances", remove(OnSpoke, "ApplicationInstance", ""), opsv1alpha1.PhaseSucceeded, "", false},
 		{"cancels on the spoke", edit(OnSpoke, "Operation", opsv1alpha1.DefaultAgentNamespace, func(o *unstructured.Unstructured) {
 			_ = unstructured.SetNestedField(o.Object, true, "spec", "cancel")
 		}), opsv1alpha1.PhaseCancelled, opsv1alpha1.ReasonUserCancelled, true},
@@ -96,10 +98,13 @@ func manifest(field string, value any) func(*unstructured.Unstructured) {
 
 // replacePlan puts another plan in the place of that of a run, which cannot be edited: one without its far clusters.
 func replacePlan(w *World) error {
-	for _, o := range w.mirror.all(OnHub, "ConfigMap") {
-		if o.GetLabels()[opsv1alpha1.LabelPart] != opsv1alpha1.PartPlan {
-			continue
-		}
+	plans, err := w.found(OnHub, "ConfigMap", func(o *unstructured.Unstructured) bool {
+		return o.GetLabels()[opsv1alpha1.LabelPart] == opsv1alpha1.PartPlan
+	})
+	if err != nil {
+		return err
+	}
+	for _, o := range plans {
 		chunks, err := placement.EncodePlan(placement.Plan{Groups: []placement.Group{{Clusters: []string{near}}}})
 		if err != nil {
 			return err
@@ -139,32 +144,42 @@ func (w *World) endsAs(t *testing.T, phase opsv1alpha1.OperationPhase, words str
 	return nil
 }
 
-// remove deletes what there is of a kind.
-func remove(api API, kind string, only ...func(*unstructured.Unstructured) bool) func(*World) error {
-	return func(w *World) error {
-		for _, o := range w.mirror.all(api, kind) {
-			if !mayBeLeft(api, o) || len(only) > 0 && !only[0](o) {
-				continue
-			}
-			if err := w.client(api).Delete(context.Background(), o, client.PropagationPolicy(metav1.DeletePropagationBackground)); err != nil {
-				return err
-			}
+// found is what there is of a kind that a person may lay hands on. Whoever sees objects of one kind late, on a busy machine, waits for one: hands on nothing
+// would try nothing.
+func (w *World) found(api API, kind string, which func(*unstructured.Unstructured) bool) (all []*unstructured.Unstructured, err error) {
+	err = w.await("a "+kind+" to be there", func() string {
+		all = slices.DeleteFunc(w.mirror.all(api, kind), func(o *unstructured.Unstructured) bool { return !mayBeLeft(api, o) || !which(o) })
+		if len(all) == 0 {
+			return "there is none"
 		}
-		return nil
+		return ""
+	})
+	return all, err
+}
+
+// in a namespace, or in all of them.
+func in(namespace string) func(*unstructured.Unstructured) bool {
+	return func(o *unstructured.Unstructured) bool { return namespace == "" || o.GetNamespace() == namespace }
+}
+
+// remove deletes what there is of a kind in a namespace, or in all of them.
+func remove(api API, kind, namespace string) func(*World) error {
+	return func(w *World) error {
+		all, err := w.found(api, kind, in(namespace))
+		for _, o := range all {
+			err = errors.Join(err, w.client(api).Delete(context.Background(), o, client.PropagationPolicy(metav1.DeletePropagationBackground)))
+		}
+		return err
 	}
 }
 
 // edit changes what there is of a kind in a namespace, or in all of them.
 func edit(api API, kind, namespace string, change func(*unstructured.Unstructured)) func(*World) error {
 	return func(w *World) error {
-		for _, o := range w.mirror.all(api, kind) {
-			if namespace != "" && o.GetNamespace() != namespace || !mayBeLeft(api, o) {
-				continue
-			}
-			if err := w.Change(api, o, func() { change(o) }); err != nil {
-				return err
-			}
+		all, err := w.found(api, kind, in(namespace))
+		for _, o := range all {
+			err = errors.Join(err, w.Change(api, o, func() { change(o) }))
 		}
-		return nil
+		return err
 	}
 }

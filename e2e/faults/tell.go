@@ -145,7 +145,11 @@ func (w *World) everywhereAtWork() error {
 // Installed waits until every instance on the spoke is ready.
 func (w *World) Installed() error {
 	return w.await("the instances to be ready", func() string {
-		for _, o := range w.mirror.all(OnSpoke, "ApplicationInstance") {
+		all := w.mirror.all(OnSpoke, "ApplicationInstance")
+		if len(all) == 0 {
+			return "there is none"
+		}
+		for _, o := range all {
 			if text(o, "status", "ready") != "True" {
 				return o.GetName() + " is not"
 			}
