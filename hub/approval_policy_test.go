@@ -4,6 +4,7 @@ package hub
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,11 +24,31 @@ import (
 	"vworkspace.io/fleet/e2e/testbed"
 )
 
-// guard installs the policy, and takes it away after the test.
+// guard installs the policy, and takes it away after the test. It is in force a moment after it was made, and when guard returns.
 func (f *fleet) guard() {
 	f.t.Helper()
 	f.must(testbed.ApplyFiles(f.ctx, apiConfig, filepath.Join("..", "deploy", "policies", "approvals.yaml")))
 	f.t.Cleanup(f.unguard)
+	f.eventually("the policy is in force", func() (string, error) {
+		if f.forged() {
+			return "anybody's name is taken", nil
+		}
+		return "", nil
+	})
+}
+
+// forged tells whether the API server takes an approval in the name of somebody else.
+func (f *fleet) forged() bool {
+	f.t.Helper()
+	op := &opsv1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{Namespace: f.ns, Name: "forged"}, Spec: opsv1alpha1.OperationSpec{
+		Placement: &opsv1alpha1.PlacementSpec{PlacementRef: opsv1alpha1.PlacementRef{Name: "all"}}, Selector: &opsv1alpha1.InstanceSelector{},
+		Type: opsv1alpha1.TypeBackup, Approvals: &opsv1alpha1.ApprovalsSpec{ApprovedBy: "somebody"},
+	}}
+	err := api.Create(f.ctx, op, client.DryRunAll)
+	if err != nil && !apierrors.IsForbidden(err) {
+		f.t.Fatal(err)
+	}
+	return err == nil
 }
 
 func (f *fleet) unguard() {
@@ -50,11 +72,29 @@ func (f *fleet) as(user string, verbs []string, names ...string) client.Client {
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: user},
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: user}},
 	}))
+	for _, rule := range role.Rules {
+		f.may(user, rule)
+	}
 	config := rest.CopyConfig(apiConfig)
 	config.Impersonate.UserName = user
 	c, err := client.New(config, client.Options{Scheme: NewScheme()})
 	f.must(err)
 	return c
+}
+
+// may waits until the API server lets a user do what a rule says: it learns of Roles a moment after they were made.
+func (f *fleet) may(user string, rule rbacv1.PolicyRule) {
+	f.t.Helper()
+	for _, verb := range rule.Verbs {
+		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: user, ResourceAttributes: &authorizationv1.ResourceAttributes{
+			Namespace: f.ns, Verb: verb, Group: rule.APIGroups[0], Resource: rule.Resources[0], Name: strings.Join(rule.ResourceNames, ""),
+		}}}
+		f.eventually(user+" may "+verb, func() (string, error) {
+			asked := review.DeepCopy()
+			err := api.Create(f.ctx, asked)
+			return differs(fmt.Sprint(asked.Status.Allowed), "true"), err
+		})
+	}
 }
 
 // patch the approvals of an Operation as somebody.
@@ -77,14 +117,6 @@ func TestApprovalPolicy(t *testing.T) {
 	tenant, alice, bob := f.as("tenant", nil), f.as("alice", []string{"approve"}), f.as("bob", []string{"approve"}, "other")
 	op := f.operation("backup", "all", asksFor(opsv1alpha1.ApprovalsSpec{}))
 	const needs = "needs the verb approve on operations.ops.vworkspace.io backup in namespace "
-	// A policy is in force a moment after it was made.
-	f.eventually("the policy is in force", func() (string, error) {
-		if err := f.patch(tenant, op, `{"spec":{"approvals":{"approvedBy":"tenant"}}}`); !apierrors.IsForbidden(err) {
-			f.must(f.patch(alice, op, `{"spec":{"approvals":{"approvedBy":null}}}`))
-			return "not yet", nil
-		}
-		return "", nil
-	})
 	refused(t, "approve without the verb", f.patch(tenant, op, `{"spec":{"approvals":{"approvedBy":"tenant"}}}`), "spec.approvals.approvedBy "+needs+f.ns+", which tenant does not have")
 	refused(t, "approve in another name", f.patch(tenant, op, `{"spec":{"approvals":{"approvedBy":"alice"}}}`), "one approves in one's own name: set it to tenant")
 	refused(t, "approve in another name, with the verb", f.patch(alice, op, `{"spec":{"approvals":{"approvedBy":"bob"}}}`), "set it to alice")
@@ -133,22 +165,14 @@ func TestApprovalByName(t *testing.T) {
 	f.unguard()
 	f.startHub()
 	f.place("all", f.clusters...)
-	f.eventually("the API server to have forgotten the policy", func() (string, error) {
-		op := &opsv1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{Namespace: f.ns, Name: "backup"}, Spec: opsv1alpha1.OperationSpec{
-			Placement: &opsv1alpha1.PlacementSpec{PlacementRef: opsv1alpha1.PlacementRef{Name: "all"}}, Selector: &opsv1alpha1.InstanceSelector{},
-			Type: opsv1alpha1.TypeBackup, Approvals: &opsv1alpha1.ApprovalsSpec{ApprovedBy: "somebody"},
-		}}
-		if err := api.Create(f.ctx, op, client.DryRunAll); !apierrors.IsForbidden(err) {
-			return "", err
-		}
-		return "it still holds", nil
-	})
+	f.eventually("the API server to have forgotten the policy", func() (string, error) { return differs(fmt.Sprint(f.forged()), "true"), nil })
 	alice := f.as("alice", []string{"approve"})
 	op := f.operation("backup", "all", asksFor(opsv1alpha1.ApprovalsSpec{ApprovedBy: "somebody"}))
 	got := f.await(op, opsv1alpha1.PhasePending, opsv1alpha1.ReasonApprovalInvalid)
 	if !strings.Contains(got.Status.Message, "spec.approvals.approvedBy is not believed: this cluster does not check who writes it") {
 		t.Error(got.Status.Message)
 	}
+	f.must(f.patch(alice, op, `{"spec":{"approvals":{"approvedBy":null}}}`)) // or it would be believed, which nobody saw to
 	f.guard()
 	f.must(f.patch(alice, op, `{"spec":{"approvals":{"approvedBy":"alice","approvedAt":"2026-11-29T12:00:00Z"}}}`))
 	got = f.await(op, opsv1alpha1.PhaseRunning, opsv1alpha1.ReasonRollingOut)

@@ -49,6 +49,7 @@ func (f *fleet) grant(user, verb, group, resource string, names ...string) {
 	f.must(api.Create(f.ctx, role))
 	f.must(api.Create(f.ctx, &rbacv1.RoleBinding{ObjectMeta: named, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
 		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}, {APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: user}}}))
+	f.may(user, role.Rules[0])
 }
 
 // ask makes an Operation as a user who may do that, and who writes down themselves who they are, as the webhook would.

@@ -174,7 +174,7 @@ func TestClustersThatDoNotAnswer(t *testing.T) {
 	f.startHub()
 	f.place("all", f.clusters...)
 	f.must(f.setAvailable(f.clusters[0], metav1.ConditionUnknown))
-	op := f.operation("backup", "all", deadline(2*time.Second))
+	op := f.operation("backup", "all", deadline(10*time.Second))
 	f.awaitWorks(op, 4)
 	f.report(op, f.clusters[0], report{seen: true}) // and then the connection breaks
 	f.report(op, f.clusters[1], report{applyErr: "operations.ops.vworkspace.io is forbidden"})

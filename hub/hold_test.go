@@ -86,9 +86,7 @@ func TestHoldsNothingUnheard(t *testing.T) {
 	listening(f)
 	op := f.operation("backup", "all")
 	f.awaitWorks(op, 1)
-	if !f.held(op) {
-		t.Error("it is not held")
-	}
+	f.eventually("it is held", func() (string, error) { return differs(fmt.Sprint(f.held(op)), "true"), nil })
 	stop()
 	f.options.Reports = false
 	f.startHub()

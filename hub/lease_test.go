@@ -24,17 +24,20 @@ func TestLeaseLostInMidDispatch(t *testing.T) {
 	f := newFleet(t, 12)
 	f.options.Workers = 3
 	f.place("all", f.clusters...)
-	elected := func(o *manager.Options) {
-		o.LeaderElection, o.LeaderElectionID, o.LeaderElectionNamespace, o.LeaderElectionReleaseOnCancel = true, "vworkspace-hub", "vworkspace-hub", true
-		o.LeaseDuration, o.RenewDeadline, o.RetryPeriod = ptr.To(2*time.Second), ptr.To(1500*time.Millisecond), ptr.To(200*time.Millisecond)
+	elected := func(renews time.Duration) func(*manager.Options) {
+		return func(o *manager.Options) {
+			o.LeaderElection, o.LeaderElectionID, o.LeaderElectionNamespace, o.LeaderElectionReleaseOnCancel = true, "vworkspace-hub", "vworkspace-hub", true
+			o.LeaseDuration, o.RenewDeadline, o.RetryPeriod = ptr.To(renews+500*time.Millisecond), &renews, ptr.To(200*time.Millisecond)
+		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	first, second := &lossy{after: 4, through: make(chan struct{})}, &lossy{}
+	renews := map[*lossy]time.Duration{first: 1500 * time.Millisecond, second: 6 * time.Second} // the second shall not lose its own on a busy machine
 	ended := map[*lossy]chan error{}
 	for _, line := range []*lossy{first, second} {
 		api := rest.CopyConfig(hubConfig)
 		api.Wrap(func(next http.RoundTripper) http.RoundTripper { line.next = next; return line })
-		mgr := f.newHub(ctx, api, elected)
+		mgr := f.newHub(ctx, api, elected(renews[line]))
 		ended[line] = make(chan error, 1)
 		go func() { ended[line] <- mgr.Start(ctx) }()
 		if line == first {

@@ -116,9 +116,7 @@ func TestPlanIsFrozen(t *testing.T) {
 	})
 	p := f.placementNamed("two")
 	f.decide(p, f.clusters[2])
-	got := f.get(op)
-	got.Spec.Timeout = &metav1.Duration{Duration: time.Minute}
-	f.must(api.Update(f.ctx, got))
+	f.editOp(op, func(op *opsv1alpha1.Operation) { op.Spec.Timeout = &metav1.Duration{Duration: time.Minute} })
 	// A hub that starts now sees the new decisions and the new spec only.
 	stop()
 	open.Store(true)

@@ -215,6 +215,7 @@ func TestIdleWritesNothing(t *testing.T) {
 	create(t, op)
 	finish(t, op)
 	reaches(t, op, opsv1alpha1.PhaseSucceeded, "")
+	eventually(t, func() string { return strings.Join(reload(t, op).Finalizers, " ") })
 	waiting := on(ns, "waiting", "missing", opsv1alpha1.TypeRunCommand)
 	create(t, waiting)
 	blockedFrom(t, waiting, opsv1alpha1.ReasonTargetNotFound)

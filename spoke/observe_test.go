@@ -44,7 +44,7 @@ func TestTimeoutCountsFromTheExecutorsStart(t *testing.T) {
 	ns := gatedNamespace(t)
 	capable(t, ns, "web", widgetName)
 	op := on(ns, "queued", "web", opsv1alpha1.TypeBackup)
-	op.Spec.Timeout = seconds(2)
+	op.Spec.Timeout = seconds(5)
 	create(t, op)
 	w := widgetOf(t, op)
 	play(t, w, map[string]any{"phase": "Queued", "message": "one at a time"})

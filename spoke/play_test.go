@@ -66,7 +66,7 @@ func completeJob(t *testing.T, j *batchv1.Job) {
 
 func installCRDs(t *testing.T, paths ...string) {
 	t.Helper()
-	if _, err := envtest.InstallCRDs(restConfig, envtest.CRDInstallOptions{Paths: paths, ErrorIfPathMissing: true}); err != nil {
+	if _, err := envtest.InstallCRDs(restConfig, envtest.CRDInstallOptions{Paths: paths, ErrorIfPathMissing: true, MaxTime: within}); err != nil {
 		t.Fatal(err)
 	}
 }

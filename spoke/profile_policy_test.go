@@ -80,12 +80,6 @@ func TestAgentMakesOnlyProfiles(t *testing.T) {
 		bend(b)
 		return b
 	}
-	eventually(t, func() string {
-		if err := agent.Create(t.Context(), sa(open, "other"), client.DryRunAll); !apierrors.IsForbidden(err) {
-			return "the policies are not in force yet"
-		}
-		return ""
-	})
 	for name, c := range map[string]struct {
 		object client.Object
 		says   string // nothing: it is taken
@@ -106,11 +100,9 @@ func TestAgentMakesOnlyProfiles(t *testing.T) {
 		"nobody":                       {bent(func(b *rbacv1.RoleBinding) { b.Subjects = nil }), "profile-bindings.vworkspace.io"},
 		"a role that is not a profile": {bent(func(b *rbacv1.RoleBinding) { b.RoleRef.Name = "admin" }), "forbidden"},
 	} {
-		err := agent.Create(t.Context(), c.object, client.DryRunAll)
-		switch {
-		case c.says == "" && err != nil:
-			t.Errorf("%s: %v", name, err)
-		case c.says != "" && (!apierrors.IsForbidden(err) || !strings.Contains(err.Error(), c.says)):
+		if c.says != "" {
+			refused(t, name, agent, c.object, c.says)
+		} else if err := agent.Create(t.Context(), c.object, client.DryRunAll); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -134,10 +126,19 @@ func rightsAreTheAgents(t *testing.T, ns string) {
 		}
 		return ""
 	})
-	err := clientOf(t, tenant).Create(t.Context(), gateJob(ns), client.DryRunAll)
-	if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "are the agent's to use: run an Operation") {
-		t.Errorf("a Job by the ServiceAccount, but not by the agent: %v", err)
-	}
+	refused(t, "a Job by the ServiceAccount, but not by the agent", clientOf(t, tenant), gateJob(ns), "are the agent's to use: run an Operation")
+}
+
+// refused waits until somebody may not make an object, for a reason in these words: each policy is in force a moment after it was made.
+func refused(t *testing.T, what string, by client.Client, object client.Object, words string) {
+	t.Helper()
+	eventually(t, func() string {
+		err := by.Create(t.Context(), object.DeepCopyObject().(client.Object), client.DryRunAll)
+		if apierrors.IsForbidden(err) && strings.Contains(err.Error(), words) {
+			return ""
+		}
+		return fmt.Sprintf("%s is not refused as %q: %v", what, words, err)
+	})
 }
 
 // TestProfileChangesNoBackup: of what Velero works on the agent changes annotations, by which it reminds Velero of it, and nothing else.

@@ -125,13 +125,13 @@ func TestQuiesceRequestFails(t *testing.T) {
 			if strings.HasSuffix(r.URL.Path, "/on") {
 				<-r.Context().Done()
 			}
-		}, []string{"web:8080/maintenance/on has not answered within 1s"}},
+		}, []string{"web:8080/maintenance/on has not answered within 5s"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ns := gatedNamespace(t)
 			shop := serveShop(t, ns, c.answer)
 			allow(t, ns, "services/proxy", "create")
-			quiescible(t, ns, with(byRequests(), opsv1alpha1.AnnotationQuiesceTimeout, "1s"))
+			quiescible(t, ns, with(byRequests(), opsv1alpha1.AnnotationQuiesceTimeout, "5s"))
 			op := quiescing(t, ns, "copy")
 			create(t, op)
 			reaches(t, op, opsv1alpha1.PhaseFailed, opsv1alpha1.ReasonQuiesceFailed)

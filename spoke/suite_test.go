@@ -98,7 +98,10 @@ func run(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	env := &envtest.Environment{BinaryAssetsDirectory: dir, CRDDirectoryPaths: crds, ErrorIfCRDPathMissing: true}
+	env := &envtest.Environment{
+		BinaryAssetsDirectory: dir, CRDInstallOptions: envtest.CRDInstallOptions{Paths: crds, ErrorIfPathMissing: true, MaxTime: within},
+		ControlPlaneStartTimeout: within, ControlPlaneStopTimeout: within,
+	}
 	if restConfig, err = env.Start(); err != nil {
 		return 1, err
 	}

@@ -195,7 +195,7 @@ func TestDescribeAgentStopped(t *testing.T) {
 		}
 	})
 	op := everyShop(t, "look-agent", opsv1alpha1.EngineJob, opsv1alpha1.TypeRunCommand, shopCommand(nil), func(s *opsv1alpha1.OperationSpec) {
-		s.StartDeadline = &metav1.Duration{Duration: 5 * time.Second}
+		s.StartDeadline = &metav1.Duration{Duration: 20 * time.Second}
 	})
 	stopsAt(t, fleet.Fleet.Hub.KubeconfigPath, stop{chain.StepAgent, chain.Waiting, "vWorkspace agent of spoke3", "has not taken it up", "wait"}, "op", op.Name, "--cluster", "spoke3")
 	comesTo(t, op, opsv1alpha1.PhaseFailed)

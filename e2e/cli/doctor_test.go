@@ -229,6 +229,7 @@ func TestDoctorFindsAClusterThatIsAway(t *testing.T) {
 			d, got := diagnosis(t, fleet.Fleet.Hub.KubeconfigPath, "--only", "clusters", "--cluster", spoke.Name)
 			return d.Counts.Fail+d.Counts.Warn == 0, got.out
 		})
+		must(t, fleet.Fleet.Place(t.Context(), demo.Namespace, demo.Placement)) // the Placement selects it again, too
 	}()
 	finds(t, fleet.Fleet.Hub.KubeconfigPath, "clusters", "1 of 3 clusters are not available: "+spoke.Name, "--only", "clusters")
 	finds(t, fleet.Fleet.Hub.KubeconfigPath, "clusters", "1 of 1 clusters are not available: "+spoke.Name, "--cluster", spoke.Name)

@@ -75,7 +75,7 @@ func TestLogsOfJob(t *testing.T) {
 		t.Errorf("with a kubelet: %+v", got)
 	}
 	slow := everyShop(t, "hear-slow", opsv1alpha1.EngineJob, opsv1alpha1.TypeRunCommand, shopCommand(map[string]string{testbed.AnnotationDuration: "4s"}), nil)
-	until(t, "a cluster to begin", begun(t, slow))
+	until(t, "spoke1 to begin", begun(t, slow))
 	if got := logsOf(t, slow, "-f"); got.status != 0 || !strings.Contains(got.out, "carts of hear-slow") {
 		t.Errorf("followed: %+v", got)
 	}
@@ -135,11 +135,13 @@ func TestLogsOfOthers(t *testing.T) {
 	}
 }
 
-// begun tells whether a cluster is at work on an Operation, or has been.
+// begun tells whether spoke1 has an Operation for an instance of the run.
 func begun(t *testing.T, op *opsv1alpha1.Operation) func() (bool, string) {
+	spoke1 := onSpoke(t, fleet.Fleet.Spokes[0])
 	return func() (bool, string) {
-		err := fleet.Hub.Get(t.Context(), client.ObjectKeyFromObject(op), op)
-		return err == nil && op.Status.Summary != nil && op.Status.Summary.Clusters.Running+op.Status.Summary.Clusters.Done() > 0, demo.Line(op)
+		list := &opsv1alpha1.OperationList{}
+		err := spoke1.List(t.Context(), list, client.InNamespace(demo.Namespace), client.MatchingLabels{opsv1alpha1.LabelRoot: string(op.UID)})
+		return len(list.Items) > 0, errorText(err)
 	}
 }
 

@@ -71,7 +71,7 @@ func hasAll(t *testing.T, got string, parts ...string) {
 }
 
 func TestWatchPiped(t *testing.T) {
-	watched(t, "watch-well", true, map[string]string{testbed.AnnotationDuration: "3s"})
+	watched(t, "watch-well", true, map[string]string{testbed.AnnotationDuration: "10s"})
 	got := vw(t, "watch", "watch-well", "-n", demo.Namespace, "--timeout", "90s")
 	if got.status != 0 {
 		t.Errorf("%+v", got)
@@ -90,7 +90,7 @@ func TestWatchPipedFaults(t *testing.T) {
 }
 
 func TestWatchOnASpoke(t *testing.T) {
-	watched(t, "watch-local", false, map[string]string{testbed.AnnotationDuration: "2s"})
+	watched(t, "watch-local", false, map[string]string{testbed.AnnotationDuration: "10s"})
 	got := call(t, fleet.Fleet.Spokes[0].KubeconfigPath, "watch", "watch-local", "-n", demo.Namespace, "--timeout", "90s")
 	if got.status != 0 {
 		t.Errorf("%+v", got)

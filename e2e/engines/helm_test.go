@@ -20,7 +20,7 @@ var helmRig = rig{
 		return upgrade(t, map[string]any{"upgradeTakes": "1h"})
 	},
 	slow: func(t testing.TB) (*opsv1alpha1.Operation, func()) {
-		return upgrade(t, map[string]any{"upgradeTakes": "4s"}), func() {}
+		return upgrade(t, map[string]any{"upgradeTakes": "6s"}), func() {}
 	},
 	begun:        opsv1alpha1.ReasonEngineRunning,
 	controller:   "helm-controller",

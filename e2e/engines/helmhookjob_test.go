@@ -29,7 +29,7 @@ var helmHookJobRig = rig{
 	failReason: "JobFailedBackoffExceeded",
 	hangs:      func(t testing.TB) *opsv1alpha1.Operation { return reindex(t, map[string]any{"hookTakes": "1h"}) },
 	slow: func(t testing.TB) (*opsv1alpha1.Operation, func()) {
-		return reindex(t, map[string]any{"hookTakes": "4s"}), func() {}
+		return reindex(t, map[string]any{"hookTakes": "6s"}), func() {}
 	},
 	begun:        opsv1alpha1.ReasonEngineRunning,
 	controller:   "kube-controller-manager",

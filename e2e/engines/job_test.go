@@ -21,7 +21,7 @@ var jobRig = rig{
 		return command(t, map[string]string{testbed.AnnotationDuration: "1h"})
 	},
 	slow: func(t testing.TB) (*opsv1alpha1.Operation, func()) {
-		return command(t, map[string]string{testbed.AnnotationDuration: "4s"}), func() {}
+		return command(t, map[string]string{testbed.AnnotationDuration: "6s"}), func() {}
 	},
 	begun:        opsv1alpha1.ReasonEngineRunning,
 	controller:   "kube-controller-manager",

@@ -5,6 +5,7 @@ package engines
 import (
 	"context"
 	"fmt"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -57,6 +58,15 @@ func holdS3(t testing.TB) (release func()) {
 			t.Error(err)
 		}
 	}
+	// What an earlier test has left behind would be held, too, and the Backups of its namespace behind it.
+	eventually(t, "Velero to have nothing to do", func(ctx context.Context) (bool, string) {
+		var all velerov1.BackupList
+		err := k8s.List(ctx, &all)
+		busy := slices.DeleteFunc(all.Items, func(b velerov1.Backup) bool {
+			return !slices.Contains([]velerov1.BackupPhase{velerov1.BackupPhaseQueued, velerov1.BackupPhaseReadyToStart, velerov1.BackupPhaseInProgress}, b.Status.Phase)
+		})
+		return err == nil && len(busy) == 0, fmt.Sprintf("%d Backups have not ended, %v", len(busy), err)
+	})
 	send(syscall.SIGSTOP)
 	t.Cleanup(func() { send(syscall.SIGCONT) })
 	return func() { send(syscall.SIGCONT) }

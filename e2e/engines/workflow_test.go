@@ -28,7 +28,7 @@ var workflowRig = rig{
 		return workflow(t, map[string]string{testbed.AnnotationDuration: "1h"})
 	},
 	slow: func(t testing.TB) (*opsv1alpha1.Operation, func()) {
-		return workflow(t, map[string]string{testbed.AnnotationDuration: "4s"}), func() {}
+		return workflow(t, map[string]string{testbed.AnnotationDuration: "6s"}), func() {}
 	},
 	controller:   "argo",
 	afterRestart: opsv1alpha1.PhaseSucceeded,

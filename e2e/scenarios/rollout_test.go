@@ -137,7 +137,7 @@ func TestRetry(t *testing.T) {
 	})
 	t.Cleanup(back)
 	op := fleetOperation("retry", func(s *opsv1alpha1.OperationSpec) {
-		s.StartDeadline = &metav1.Duration{Duration: 8 * time.Second}
+		s.StartDeadline = &metav1.Duration{Duration: 20 * time.Second} // which the agent has, too, when it is back
 		s.Rollout = oneAtATime()
 	}, command(0))
 	create(t, op)

@@ -65,7 +65,7 @@ func TestAgentMissing(t *testing.T) {
 		}
 	})
 	op := fleetOperation("agent-missing", func(s *opsv1alpha1.OperationSpec) {
-		s.StartDeadline = &metav1.Duration{Duration: 5 * time.Second}
+		s.StartDeadline = &metav1.Duration{Duration: 20 * time.Second} // which the other clusters have, too
 	}, command(0))
 	create(t, op)
 	ended(t, op, opsv1alpha1.PhaseFailed)

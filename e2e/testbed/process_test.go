@@ -136,7 +136,7 @@ func TestLaunch(t *testing.T) {
 	}
 	t.Run("names what is not ready in time", func(t *testing.T) {
 		s := testSupervisor(t)
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		_, err := s.launch(ctx, func() (Command, probe, error) {
 			return shell("never", "echo still waiting; exec sleep 1000"), func(context.Context) error { return errors.New("no lease") }, nil

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -238,8 +239,9 @@ func TestForbidden(t *testing.T) {
 func TestRateLimited(t *testing.T) {
 	b := newBed(t, controlplane.Options{})
 	b.fake.SetFaults(func(q controlplane.Request) *controlplane.Fault {
-		if q.Operation == controlplane.Poll && q.Nth == 1 || q.Operation == controlplane.Result && q.Nth == 1 {
-			return &controlplane.Fault{Status: http.StatusTooManyRequests, RetryAfter: 2 * time.Second, RetryAfterDate: q.Operation == controlplane.Result}
+		limited := []controlplane.Operation{controlplane.Poll, controlplane.Events, controlplane.Result}
+		if q.Nth == 1 && slices.Contains(limited, q.Operation) {
+			return &controlplane.Fault{Status: http.StatusTooManyRequests, RetryAfter: 5 * time.Second, RetryAfterDate: q.Operation == controlplane.Result}
 		}
 		return nil
 	})

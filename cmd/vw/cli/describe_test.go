@@ -127,11 +127,14 @@ func TestDescribeFewRights(t *testing.T) {
 	}
 }
 
-// allowed waits until the API server lets a user read Operations and ConfigMaps in a namespace: it learns of rights a moment later.
-func allowed(t *testing.T, user, namespace string) {
+// allowed waits until the API server lets a user read Operations and ConfigMaps in a namespace, or whatever else: it learns of rights a moment later.
+func allowed(t *testing.T, user, namespace string, what ...authorizationv1.ResourceAttributes) {
 	t.Helper()
-	for _, r := range []authorizationv1.ResourceAttributes{{Group: opsv1alpha1.GroupVersion.Group, Resource: "operations"}, {Resource: "configmaps"}} {
-		r.Namespace, r.Verb = namespace, "get"
+	if what == nil {
+		what = []authorizationv1.ResourceAttributes{reads(opsv1alpha1.GroupVersion.Group, "operations"), reads("", "configmaps")}
+	}
+	for _, r := range what {
+		r.Namespace = namespace
 		err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
 			review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: user, ResourceAttributes: &r}}
 			err := api.Create(ctx, review)
@@ -141,6 +144,10 @@ func allowed(t *testing.T, user, namespace string) {
 			t.Fatal(err)
 		}
 	}
+}
+
+func reads(group, resource string) authorizationv1.ResourceAttributes {
+	return authorizationv1.ResourceAttributes{Group: group, Resource: resource, Verb: "get"}
 }
 
 // TestDescribeOverview: an Operation for people, and for scripts.

@@ -25,6 +25,7 @@ func asOperator(t *testing.T, ns string) []string {
 	if err := api.Create(t.Context(), binding); err != nil {
 		t.Fatal(err)
 	}
+	allowed(t, "bob", ns, reads(opsv1alpha1.GroupVersion.Group, "operations"))
 	return []string{"-n", ns, "--as", "bob"}
 }
 

@@ -232,13 +232,16 @@ func allow(t *testing.T, ns string, configMaps bool) {
 			t.Fatal(err)
 		}
 	}
+	for _, rule := range role.Rules {
+		allowed(t, "watcher-"+ns, ns, reads(rule.APIGroups[0], rule.Resources[0]))
+	}
 }
 
 func TestWatchTimeout(t *testing.T) {
 	ns := namespace(t)
 	vwtest.Seed(t, api, ns, "nightly", vwtest.Group("all", 1))
-	got := vw(t, "watch", "nightly", "-n", ns, "--timeout", "300ms")
-	if got.status != ExitTimeout || !strings.Contains(got.errOut, "has not ended within 300ms (--timeout): it goes on") || !strings.Contains(got.out, "Look again: vw watch nightly -n "+ns) {
+	got := vw(t, "watch", "nightly", "-n", ns, "--timeout", "3s")
+	if got.status != ExitTimeout || !strings.Contains(got.errOut, "has not ended within 3s (--timeout): it goes on") || !strings.Contains(got.out, "Look again: vw watch nightly -n "+ns) {
 		t.Errorf("%+v", got)
 	}
 }
