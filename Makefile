@@ -52,7 +52,7 @@ demo: ## a local fleet with Operations running across it: vw demo (ARGS="--help"
 .PHONY: test
 test: assets ## every test of the module, against real control planes
 	@echo "test: go test ./... ($(TEST_PARALLEL) packages at once, then those that start a whole fleet; $(TEST_TIMEOUT) each at most)"
-	@all=$$($(GO) list ./...) && code=0; \
+	@trap 'exit 130' INT TERM; all=$$($(GO) list ./...) || exit 1; code=0; \
 	$(GOTESTSUM) -timeout $(TEST_TIMEOUT) -p $(TEST_PARALLEL) $(ARGS) $$(echo "$$all" | grep -vE '$(FLEET_PACKAGES)|$(BUSY_PACKAGES)|$(POD_PACKAGES)') || code=1; \
 	$(GOTESTSUM) -timeout $(TEST_TIMEOUT) -p 2 $(ARGS) $$(echo "$$all" | grep -E '$(FLEET_PACKAGES)') || code=1; \
 	$(GOTESTSUM) -timeout $(TEST_TIMEOUT) -p 1 $(ARGS) $$(echo "$$all" | grep -E '$(BUSY_PACKAGES)') || code=1; \
