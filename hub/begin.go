@@ -61,6 +61,7 @@ func (r *OperationReconciler) start(ctx context.Context, p *pass, plan placement
 	}
 	if gate.Reason != "" {
 		p.blockedBy(gate)
+		p.after(cacheAgain) // a Freeze that the cache never sees ends without an event
 		return nil
 	}
 	approval, agreed, err := r.useApproval(ctx, p, policy)
@@ -99,8 +100,9 @@ func (r *OperationReconciler) allowed(ctx context.Context, p *pass) (catalog.Cho
 	// Both are asked of the API server, and neither answer depends on the other.
 	var current, allowed bool
 	var g errgroup.Group
+	op := p.op
 	g.Go(func() (err error) {
-		current, err = r.current(ctx, p.op, choice)
+		current, err = r.current(ctx, op, choice)
 		return err
 	})
 	// Before an approval is waited for: nobody is to be asked to approve what is not allowed.
@@ -109,7 +111,7 @@ func (r *OperationReconciler) allowed(ctx context.Context, p *pass) (catalog.Cho
 	case err != nil || !allowed:
 		return none, err
 	case !current:
-		p.after(templateAgain)
+		p.after(cacheAgain)
 		return none, nil
 	}
 	if _, agreed, err := r.agreed(ctx, p, p.approval(choice)); err != nil || !agreed {

@@ -40,7 +40,7 @@ func (n *NoTemplate) Set(text string) error {
 // follow finds the templates that an Operation follows, and checks its parameters against the one, if it is one. None and no error means that
 // something stands in the way, which is then in the status.
 func (r *OperationReconciler) follow(ctx context.Context, p *pass) (catalog.Choice, error) {
-	instance, err := r.targetOf(ctx, p.op)
+	instance, err := targetOf(ctx, r.Client, p.op)
 	if err != nil {
 		return catalog.Choice{}, err
 	}
@@ -57,12 +57,12 @@ func (r *OperationReconciler) follow(ctx context.Context, p *pass) (catalog.Choi
 	return choice, nil
 }
 
-// targetOf is an Operation's target, if it is one that the hub has delivered.
-func (r *OperationReconciler) targetOf(ctx context.Context, op *opsv1alpha1.Operation) (*appsv1alpha1.ApplicationInstance, error) {
+// targetOf is an Operation's target, if it is one that the hub has delivered, as a reader has it: a cache, or the API server.
+func targetOf(ctx context.Context, from client.Reader, op *opsv1alpha1.Operation) (*appsv1alpha1.ApplicationInstance, error) {
 	if op.Spec.TargetRef == nil {
 		return nil, nil
 	}
-	instance, err := find(ctx, r.Client, types.NamespacedName{Namespace: op.Namespace, Name: op.Spec.TargetRef.Name}, &appsv1alpha1.ApplicationInstance{})
+	instance, err := find(ctx, from, types.NamespacedName{Namespace: op.Namespace, Name: op.Spec.TargetRef.Name}, &appsv1alpha1.ApplicationInstance{})
 	if err != nil {
 		return nil, fmt.Errorf("read ApplicationInstance %s: %w", op.Spec.TargetRef.Name, err)
 	}
@@ -77,42 +77,27 @@ func (p *pass) status(one *catalog.Entry) {
 	}
 }
 
-// templateAgain is how soon the cache is asked again that had an old form of a template.
-const templateAgain = time.Second
+// cacheAgain is how soon the cache is asked again that lagged behind.
+const cacheAgain = time.Second
 
-// current tells whether the API server's catalog has an Operation follow the same templates.
+// current tells whether by the API server's catalog an Operation follows the same templates in the same form. Clusters hold what they are sent against their own
+// catalog, which is brought to them from there: by a cache that lags behind they would be sent a form of it that they never see again, and would wait for it in
+// vain. And a template that has just come may be the one that asks for an approval.
 func (r *OperationReconciler) current(ctx context.Context, op *opsv1alpha1.Operation, choice catalog.Choice) (bool, error) {
-	if ref := choice.One().Reference(); ref != nil {
-		return r.isCurrent(ctx, ref)
-	}
-	// Each cluster finds its own: one that has just come may be the one that has to be approved.
-	instance, err := r.targetOf(ctx, op)
+	instance, err := targetOf(ctx, r.Live, op)
 	if err != nil {
 		return false, err
 	}
+	var which []client.ListOption
+	if ref := op.Spec.TemplateRef; ref != nil {
+		which = append(which, client.MatchingFields{"metadata.name": ref.Name})
+	}
 	list := &opsv1alpha1.OperationTemplateList{}
-	if err := r.Live.List(ctx, list); err != nil {
+	if err := r.Live.List(ctx, list, which...); err != nil {
 		return false, fmt.Errorf("read the catalog again: %w", err)
 	}
 	now, problem := r.book.Follow(catalog.NewRequest(op, instance), list.Items)
 	return problem == nil && now.Same(choice), nil
-}
-
-// isCurrent tells whether a template is what the API server has, too. Clusters hold what they are sent against their own, which is brought to them from there: by
-// a cache that lags behind they would be sent a form of it that they never see again, and would wait for it in vain.
-func (r *OperationReconciler) isCurrent(ctx context.Context, ref *opsv1alpha1.TemplateRef) (bool, error) {
-	template, err := find(ctx, r.Live, types.NamespacedName{Name: ref.Name}, &opsv1alpha1.OperationTemplate{})
-	if err != nil {
-		return false, fmt.Errorf("read OperationTemplate %s: %w", ref.Name, err)
-	}
-	if template == nil {
-		return false, nil
-	}
-	digest, err := catalog.Digest(&template.Spec)
-	if err != nil {
-		return false, fmt.Errorf("OperationTemplate %s: %w", ref.Name, err)
-	}
-	return digest == ref.Digest, nil
 }
 
 // refuse says that no template is followed, and why.

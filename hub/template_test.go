@@ -136,6 +136,7 @@ func TestTemplateOfAnOldCacheIsNotSent(t *testing.T) {
 		return catalog.Choice{Entries: []*catalog.Entry{entry}}
 	}
 	op := &opsv1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{Namespace: f.ns}}
+	naming(template.Name)(op)
 	old := choice()
 	f.isCurrent(op, old, true)
 	template.Spec.Description = "another"

@@ -148,7 +148,7 @@ func (r *operationReconciler) startAlone(ctx context.Context, v *visit, f facts)
 			return false, nil
 		}
 	}
-	if err := v.current(ctx, f); err != nil {
+	if err := r.current(ctx, v, f); err != nil {
 		return false, err
 	}
 	unlock := r.locks.lock(targetKey{v.name, types.NamespacedName{Namespace: v.op.Namespace, Name: f.target.Name}})

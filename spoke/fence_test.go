@@ -3,6 +3,7 @@
 package spoke
 
 import (
+	"context"
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -16,38 +17,57 @@ import (
 	"vworkspace.io/fleet/catalog"
 )
 
-// What somebody has changed a moment before is not what a run begins by, be it the target or the template, or that they are gone.
+// What somebody has changed a moment before is not what a run begins by, be it the target or the catalog, or that they are gone.
 func TestStaleTargetStartsNothing(t *testing.T) {
 	ns := gatedNamespace(t)
-	target, template := capable(t, ns, "web", widgetName), listed(t, nil)
-	op := on(ns, "op", "web", opsv1alpha1.TypeBackup)
-	s := &site{Client: k8s, live: k8s, recorder: events.NewFakeRecorder(10), metrics: NewMetrics()}
-	v := newVisit(s, op, clock.RealClock{})
+	template := listed(t, nil)
+	instanceOf(t, ns, template)
+	target := placeholder(ns, "web", "")
 	isReady(t, target, metav1.ConditionTrue, appsv1alpha1.ReasonPlaceholder)
+	op := following(ns, template)
+	s := &site{Client: k8s, live: k8s, recorder: events.NewFakeRecorder(10), metrics: NewMetrics()}
+	r, v := &operationReconciler{book: &catalog.Book{}}, newVisit(s, op, clock.RealClock{})
 	read := func() facts {
-		return facts{target: reload(t, target).DeepCopy(), template: &catalog.Entry{Template: reload(t, template).DeepCopy()}}
+		t.Helper()
+		f := facts{op: op, target: reload(t, target).DeepCopy()}
+		f.request = catalog.Request{Operation: op, Engine: widgetName, Instance: f.target, AgentKnows: true}
+		var list opsv1alpha1.OperationTemplateList
+		if err := k8s.List(t.Context(), &list); err != nil {
+			t.Fatal(err)
+		}
+		choice, problem := r.book.Find(f.request, list.Items)
+		if f.template = choice.One(); problem != nil || f.template == nil {
+			t.Fatalf("no template is followed: %v", problem)
+		}
+		return f
 	}
 	starts := func(f facts, what string, want bool) {
 		t.Helper()
-		if err := v.current(t.Context(), f); want != (err == nil) || !want && !apierrors.IsConflict(err) {
+		if err := r.current(t.Context(), v, f); want != (err == nil) || !want && !apierrors.IsConflict(err) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
 	old := read()
 	starts(old, "as read", true)
-	patch(t, target, func() { target.Annotations[opsv1alpha1.TypeBackup.Capability()] = string(stoppableName) })
+	patch(t, target, func() { target.Annotations[opsv1alpha1.TypeRestore.Capability()] = string(stoppableName) })
 	starts(old, "the target has changed", false)
 	old = read()
 	patch(t, template, func() { template.Spec.Description = "another" })
 	starts(old, "the template has changed", false)
+
+	op.Spec.TemplateRef = nil
 	old = read()
 	starts(old, "as read again", true)
-	for _, o := range []client.Object{template, target} {
+	other := &opsv1alpha1.OperationTemplate{ObjectMeta: metav1.ObjectMeta{Name: template.Name + "-other"}, Spec: *template.Spec.DeepCopy()}
+	create(t, other)
+	t.Cleanup(func() { _ = k8s.Delete(context.Background(), other) })
+	starts(old, "another template for this target has come", false)
+	for _, o := range []client.Object{other, template, target} {
 		if err := k8s.Delete(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
 		gone(t, o)
-		starts(old, "without "+o.GetName(), false)
+		starts(old, "without "+o.GetName(), o == other)
 	}
 }
 

@@ -39,6 +39,8 @@ type facts struct {
 	chart *blocker
 	// engine that spec.engine or the target names; nil when this agent does not have it.
 	engine engines.Engine
+	// request is what the catalog was asked.
+	request catalog.Request
 	// template that is followed; nil when there is none, or the engine is nil. problem says why.
 	template *catalog.Entry
 	problem  *catalog.Problem

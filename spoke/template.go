@@ -35,6 +35,7 @@ func (r *operationReconciler) follow(ctx context.Context, v *visit, f *facts) er
 	if request.Release, err = v.releaseOf(ctx, f.target, list.Items); err != nil {
 		return err
 	}
+	f.request = request
 	choice, problem := r.book.Find(request, list.Items)
 	if problem != nil {
 		f.problem, v.op.Status.Template = problem, nil
