@@ -96,10 +96,14 @@ func (r *reader) comment(n *ast.HTMLBlock) {
 	}
 	raw, isComment := strings.CutPrefix(strings.TrimSpace(raw), "<!--")
 	raw, closed := strings.CutSuffix(raw, "-->")
-	if !isComment || !closed {
+	if !isComment {
 		return
 	}
 	r.settle()
+	if !closed {
+		r.complain(line, "this comment does not end where its list or quotation does: indent all of its lines")
+		return
+	}
 	head, body, _ := strings.Cut(strings.TrimSpace(raw)+"\n", "\n")
 	if names, ok := strings.CutPrefix(head, where+":"); ok {
 		r.replace(line, names+" "+body)

@@ -42,6 +42,7 @@ func TestParseComplains(t *testing.T) {
 		"no comment":         {"text\n\n    ls\n", "line 3: this block says not what is done with it"},
 		"far comment":        {"<!-- run: hub -->\n\ntext\n\n    ls\n", "line 1: this comment is about a block of code, and none follows it"},
 		"comment at the end": {"text\n\n<!-- run: hub -->\n", "line 3: this comment is about a block"},
+		"cut comment":        {"1. text\n\n   <!-- before: hub\nls\n-->\n", "line 3: this comment does not end where its list or quotation does"},
 		"two comments":       {"<!-- run: hub -->\n<!-- output -->\n    ls\n", "line 1: this comment is about a block"},
 		"unknown word":       {"<!-- runs: hub -->\n    ls\n", "line 2: this block says not"},
 		"unknown cluster":    {"<!-- run: hubs -->\n    ls\n", `run: "hubs" is no cluster`},
