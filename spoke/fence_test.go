@@ -26,10 +26,10 @@ func TestStaleTargetStartsNothing(t *testing.T) {
 	isReady(t, target, metav1.ConditionTrue, appsv1alpha1.ReasonPlaceholder)
 	op := following(ns, template)
 	s := &site{Client: k8s, live: k8s, recorder: events.NewFakeRecorder(10), metrics: NewMetrics()}
-	r, v := &operationReconciler{book: &catalog.Book{}}, newVisit(s, op, clock.RealClock{})
+	r, v := &operationReconciler{book: &catalog.Book{}, locks: newTargetLocks()}, newVisit(s, op, clock.RealClock{})
 	read := func() facts {
 		t.Helper()
-		f := facts{op: op, target: reload(t, target).DeepCopy()}
+		f := facts{op: op, gated: true, target: reload(t, target).DeepCopy()}
 		f.request = catalog.Request{Operation: op, Engine: widgetName, Instance: f.target, AgentKnows: true}
 		var list opsv1alpha1.OperationTemplateList
 		if err := k8s.List(t.Context(), &list); err != nil {
@@ -45,6 +45,12 @@ func TestStaleTargetStartsNothing(t *testing.T) {
 		t.Helper()
 		if err := r.current(t.Context(), v, f); want != (err == nil) || !want && !apierrors.IsConflict(err) {
 			t.Errorf("%s: %v", what, err)
+		}
+		if want {
+			return
+		}
+		if begun, err := r.startAlone(t.Context(), v, f); begun || !apierrors.IsConflict(err) {
+			t.Errorf("%s: begun %t, %v", what, begun, err)
 		}
 	}
 	old := read()
